@@ -1,0 +1,1 @@
+"""The embedded lab: an SSO domain on loopback that can say no."""

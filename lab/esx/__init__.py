@@ -1,0 +1,1 @@
+"""ESXi hosts of the lab: SOAP on the wire, machines with disks behind it."""

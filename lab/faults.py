@@ -1,0 +1,121 @@
+"""Faults are rules: which call, on which object, the nth time, before or after it happens."""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class When(enum.Enum):
+    """Before the call has any effect, or after it had all of it (the answer is lost)."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class Effect(enum.Enum):
+    """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+    DELAY = "delay"
+
+
+class Refused(Exception):  # noqa: N818 - it is the lab's event, not an error of the lab
+    """The server in whose call this is raised answers with its protocol's refusal."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(rule.detail or "refused by a fault rule of the lab")
+        self.rule = rule
+
+
+class Dropped(Exception):  # noqa: N818 - as above
+    """The server in whose call this is raised closes the connection without an answer."""
+
+
+@dataclass(kw_only=True)
+class Rule:
+    """One fault. *protocol* is soap, ldap, guest, sts, https or vapi; *call* and *target* are
+    shell patterns (``CreateSnapshot_Task``, ``ADD``, ``issue``; a VM, host or node name).
+
+    It fires on calls number *nth* to *nth* + *times* - 1 that match, counted from when it was
+    added. *detail* is for the protocol: a fault name for soap, a result code for ldap.
+    """
+
+    protocol: str
+    call: str
+    target: str = "*"
+    nth: int = 1
+    times: int = 1
+    when: When = When.BEFORE
+    effect: Effect = Effect.REFUSE
+    detail: str = ""
+    delay_s: float = 0.0
+    seen: int = field(default=0, init=False)
+
+    def fires(self, protocol: str, call: str, target: str) -> bool:
+        """Count a call; True if the fault happens on it."""
+        if (
+            self.protocol != protocol
+            or not fnmatch.fnmatchcase(call, self.call)
+            or not fnmatch.fnmatchcase(target, self.target)
+        ):
+            return False
+        self.seen += 1
+        return self.nth <= self.seen < self.nth + self.times
+
+
+class FaultBook:
+    """Every server of the lab runs every call inside `around`; it also counts the calls."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: list[Rule] = []
+        self.calls: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, rule: Rule) -> Rule:
+        """Let *rule* apply from the next call on."""
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        """Forget every rule; counts stay."""
+        with self._lock:
+            self._rules.clear()
+
+    @contextmanager
+    def around(self, protocol: str, call: str, target: str) -> Generator[None]:
+        """Run one call of a server.
+
+        Raises:
+            Refused: The call must not happen; answer with a refusal.
+            Dropped: Close the connection; with When.AFTER the call has happened.
+        """
+        with self._lock:
+            self.calls[protocol, call, target] += 1
+            fired = [r for r in self._rules if r.fires(protocol, call, target)]
+        self._apply(fired, When.BEFORE)
+        yield
+        self._apply(fired, When.AFTER)
+
+    @staticmethod
+    def _apply(fired: list[Rule], when: When) -> None:
+        for rule in fired:
+            if rule.when is not when:
+                continue
+            if rule.effect is Effect.DELAY:
+                time.sleep(rule.delay_s)
+            elif rule.effect is Effect.DROP:
+                raise Dropped
+            else:
+                raise Refused(rule)

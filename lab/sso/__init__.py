@@ -1,0 +1,1 @@
+"""STS, vCenter and their HTTPS front of one lab node."""

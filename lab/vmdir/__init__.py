@@ -1,0 +1,1 @@
+"""vmdir of the lab: an LDAP server that behaves as a real vmdird was measured to."""

@@ -1,0 +1,1 @@
+"""What an operator or vCenter touches: commands, configuration, reports."""

@@ -1,0 +1,285 @@
+"""What the repair raises; categories and their meaning are in `stsfix.snapshot.errors`.
+
+RefusedError
+├── DirectoryLoginError       the directory refused user or password (49, 32 or 34 on bind)
+├── PlainBindRefusedError     53 on bind: the node wants LDAPS
+├── NodeTlsError              a node's certificate is not the trusted or pinned one
+├── DomainNotFoundError       the node serves another SSO domain, or the tenant is missing
+├── IssuerError               no usable credential can be made of what was given
+├── PreflightBlockedError     findings forbid a run
+├── RunNotFoundError          no such run in the state folder
+├── RunStateError             the run cannot do this in its state (rollback after release)
+├── DomainLockedError         another run of this SSO domain is open
+└── PlanChangedError          the journal knows a step that this version does not
+TransientError
+├── DirectoryUnreachableError
+└── NodeUnreachableError
+FaultError
+├── DirectoryFaultError       vmdird refused a read or write, with its result code
+├── EntryChangedError         an entry is no longer the one we saw
+├── ReplicationOverdueError   a node does not show the new entries in time
+├── SigningCertificateError   the STS says its signing certificate is not valid
+├── SsoLoginError             the STS refused user or password
+├── ProofError                a proof of login failed
+├── ServiceRestartError       services are down after the restart
+└── NodeNotReadyError         a node's services did not answer in time after power-on
+InDoubtError
+└── WriteInDoubtError         an LDAP write was sent and its answer lost
+StoppedError
+├── StepUnclearError          a probe cannot tell whether the step was done
+├── InterruptedRunError       asked to stop (SIGINT, SIGTERM); resumable
+├── UndoFailedError           an undo failed; `rollback` again goes on with it
+└── JournalUnwritableError    a record could not be made durable; nothing further was done
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.snapshot.errors import (
+    FaultError,
+    InDoubtError,
+    RefusedError,
+    StoppedError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class DirectoryLoginError(RefusedError):
+    """The directory refused user or password; it was tried exactly once."""
+
+    def __init__(self, node: str, user_dn: str, code: int) -> None:
+        super().__init__(f"the directory of {node} refused the login of {user_dn} (LDAP {code})")
+        self.node = node
+        self.user_dn = user_dn
+        self.code = code
+
+
+class PlainBindRefusedError(RefusedError):
+    """vmdird answered 53 to the bind: it takes passwords over LDAPS only."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"the directory of {node} refuses a simple bind without TLS (LDAP 53)")
+        self.node = node
+
+
+class NodeTlsError(RefusedError):
+    """A node's certificate is neither trusted nor pinned; no credential was sent."""
+
+    def __init__(self, node: str, reason: str, sha256: str | None = None) -> None:
+        super().__init__(f"the certificate of {node} is not trusted: {reason}")
+        self.node = node
+        self.reason = reason
+        self.sha256 = sha256
+
+
+class DomainNotFoundError(RefusedError):
+    """The node does not serve the SSO domain that was asked for."""
+
+    def __init__(self, node: str, wanted: str, found: str) -> None:
+        super().__init__(f"{node} serves SSO domain {found}, not {wanted}")
+        self.node = node
+        self.wanted = wanted
+        self.found = found
+
+
+class TenantNotFoundError(RefusedError):
+    """The directory login works and the tenant entry is not readable there."""
+
+    def __init__(self, node: str, dn: str) -> None:
+        super().__init__(f"{node} has no tenant entry {dn}")
+        self.node = node
+        self.dn = dn
+
+
+class IssuerError(RefusedError):
+    """No usable signing credential can be made of what was given."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no usable signing credential: {reason}")
+        self.reason = reason
+
+
+class PreflightBlockedError(RefusedError):
+    """Findings forbid a run; nothing was changed."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = tuple(ids)
+        super().__init__(f"preflight forbids the run: {', '.join(self.ids)}")
+
+
+class RunNotFoundError(RefusedError):
+    """No such run in the state folder."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"no run {run}" if run else "no run yet")
+        self.run = run
+
+
+class RunStateError(RefusedError):
+    """The run is in a state in which this is not possible."""
+
+    def __init__(self, run: str, state: str, wanted: str) -> None:
+        super().__init__(f"run {run} is {state}: it cannot be {wanted}")
+        self.run = run
+        self.state = state
+        self.wanted = wanted
+
+
+class DomainLockedError(RefusedError):
+    """Another run of this SSO domain is open, here or from elsewhere."""
+
+    def __init__(self, domain: str, holder: str) -> None:
+        super().__init__(f"SSO domain {domain} is locked by {holder}")
+        self.domain = domain
+        self.holder = holder
+
+
+class PlanChangedError(RefusedError):
+    """The journal holds a step that this version's plan does not have."""
+
+    def __init__(self, recorded: str) -> None:
+        super().__init__(f"the journal knows a step {recorded} that this version does not")
+        self.recorded = recorded
+
+
+class DirectoryUnreachableError(TransientError):
+    """No LDAP connection to the node, or it broke while reading."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(f"the directory of {node} does not answer: {reason}")
+        self.node = node
+        self.reason = reason
+
+
+class NodeUnreachableError(TransientError):
+    """No HTTPS answer from the node, or not one of the service asked for (503)."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(f"{node} does not answer: {reason}")
+        self.node = node
+        self.reason = reason
+
+
+class DirectoryFaultError(FaultError):
+    """vmdird refused a request; *code* is the LDAP result code, *call* what was asked."""
+
+    def __init__(self, node: str, call: str, code: int, text: str) -> None:
+        super().__init__(f"{node} refused {call}: LDAP {code}" + (f" {text}" if text else ""))
+        self.node = node
+        self.call = call
+        self.code = code
+        self.text = text
+
+
+class EntryChangedError(FaultError):
+    """A DN names another entry than the one that was seen; nothing was changed."""
+
+    def __init__(self, node: str, dn: str) -> None:
+        super().__init__(f"{dn} on {node} is not the entry it was")
+        self.node = node
+        self.dn = dn
+
+
+class ReplicationOverdueError(FaultError):
+    """A node does not show the written entries in time."""
+
+    def __init__(self, writer: str, behind: Iterable[str], waited_s: float) -> None:
+        self.behind = tuple(behind)
+        names = ", ".join(self.behind)
+        super().__init__(f"{waited_s:.0f} s after the write on {writer} not replicated to {names}")
+        self.writer = writer
+
+
+class SigningCertificateError(FaultError):
+    """The STS refuses to sign: its own certificate is not valid now."""
+
+    def __init__(self, node: str, text: str) -> None:
+        super().__init__(f"the STS of {node} refuses: {text}")
+        self.node = node
+        self.text = text
+
+
+class SsoLoginError(FaultError):
+    """The STS refused user or password; it was tried exactly once."""
+
+    def __init__(self, node: str, user: str, text: str) -> None:
+        super().__init__(f"the STS of {node} refused the login of {user}: {text}")
+        self.node = node
+        self.user = user
+        self.text = text
+
+
+class ProofError(FaultError):
+    """A proof of login failed; *way* is the proof, as in LoginProof."""
+
+    def __init__(self, node: str, way: str, reason: str) -> None:
+        super().__init__(f"{way} on {node} failed: {reason}")
+        self.node = node
+        self.way = way
+        self.reason = reason
+
+
+class ServiceRestartError(FaultError):
+    """Services of a node are down after the restart."""
+
+    def __init__(self, node: str, stopped: Iterable[str], output: str = "") -> None:
+        self.stopped = tuple(stopped)
+        super().__init__(f"services of {node} did not start: {', '.join(self.stopped)}")
+        self.node = node
+        self.output = output
+
+
+class NodeNotReadyError(FaultError):
+    """A node did not answer in time after power-on."""
+
+    def __init__(self, node: str, what: str, waited_s: float) -> None:
+        super().__init__(f"{node}: no {what} {waited_s:.0f} s after power-on")
+        self.node = node
+        self.what = what
+
+
+class WriteInDoubtError(InDoubtError):
+    """An LDAP write was sent and its answer lost."""
+
+    def __init__(self, node: str, call: str) -> None:
+        super().__init__(f"the answer of {node} to {call} was lost")
+        self.node = node
+        self.call = call
+
+
+class StepUnclearError(StoppedError):
+    """The probe of a step in doubt cannot tell whether it was done."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"it is unclear whether step {step} was done")
+        self.step = step
+
+
+class InterruptedRunError(StoppedError):
+    """Asked to stop; the last record is complete and the run can be resumed."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} stopped on request")
+        self.run = run
+
+
+class UndoFailedError(StoppedError):
+    """Taking a step back failed; `rollback` again goes on with it."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"taking back {step} failed: {reason}")
+        self.step = step
+        self.reason = reason
+
+
+class JournalUnwritableError(StoppedError):
+    """A record could not be made durable; nothing further was done."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the journal {path} cannot be written: {reason}")
+        self.path = path
+        self.reason = reason

@@ -1,0 +1,215 @@
+"""Values about an SSO domain, its STS credentials and a run; all frozen, none does I/O."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+    from stsfix.snapshot.model import VmId
+
+
+class Role(enum.StrEnum):
+    """What a node is. An embedded node carries both duties on one VM."""
+
+    PSC = "psc"
+    VCENTER = "vcenter"
+    EMBEDDED = "embedded"
+
+    @property
+    def has_directory(self) -> bool:
+        """True if vmdir and the STS run on the node."""
+        return self is not Role.VCENTER
+
+    @property
+    def has_vcenter(self) -> bool:
+        """True if vpxd runs on the node."""
+        return self is not Role.PSC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootDse:
+    """What every vmdir tells anybody (vmdird-measured.md 3).
+
+    *server_dn* is the DN of the node's own vmwDirServer entry; *version* is
+    vmwPlatformServicesControllerVersion, empty if absent.
+    """
+
+    domain_dn: str
+    admin_dn: str
+    server_dn: str
+    site: str
+    version: str
+    functional_level: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirServer:
+    """A vmwDirServer entry with the partners of its replication agreements (host names)."""
+
+    name: str
+    site: str
+    invocation_id: str
+    partners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """What one node's directory says of the whole domain. Names are lower case.
+
+    *controllers* come from ou=Domain Controllers (PSC or embedded), *computers* from
+    ou=Computers (vCenter with an external PSC), *servers* from Sites/Servers, *vcenters*
+    are hosts whose lookup-service registration names a vCenter endpoint, if readable.
+    """
+
+    domain: str
+    controllers: tuple[str, ...]
+    computers: tuple[str, ...]
+    servers: tuple[DirServer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationStatus:
+    """cn=replicationstatus of one node. *up_to_date* maps an invocation id to the USN seen.
+
+    None means the node says ``Unknown`` (a single node, or one that never pulled yet).
+    """
+
+    server: str
+    usn: int
+    invocation_id: str
+    up_to_date: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StsEntry:
+    """One STS entry of one node's directory, as read.
+
+    *kind* is ``credential`` (cn=TenantCredential-n) or ``chain`` (cn=TrustedCertChain-n).
+    *index* is the number in the RDN, None if it is not a number: such an entry breaks the
+    whole tenant load (DirectoryConfigStore.java, Integer.parseInt). *chain* is DER, in the
+    order stored (the leaf should be first), possibly empty or unparsable. *key_matches* is
+    None for a chain. *usn* is uSNChanged on the node that was read.
+    """
+
+    kind: Literal["credential", "chain"]
+    dn: str
+    index: int | None
+    chain: tuple[bytes, ...]
+    object_guid: str
+    usn: int
+    key_matches: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StsEntries:
+    """Every STS entry below one tenant on one node; reading it proved the bind."""
+
+    node: str
+    credentials: tuple[StsEntry, ...]
+    chains: tuple[StsEntry, ...]
+
+    def signing(self) -> StsEntry | None:
+        """Return the credential that signs: the highest number, whatever its validity
+        (DirectoryConfigStore.java L320-380).
+        """
+        numbered = [c for c in self.credentials if c.index is not None]
+        return max(numbered, key=lambda c: c.index or 0, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """One node of the domain with the VM it runs on; what a run and its resume work with."""
+
+    fqdn: str
+    role: Role
+    vm: VmId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What a run was asked to do; saved with it, so that a resume does the same.
+
+    *run* is the run's name and the name of its snapshots. *writer* is the one node whose
+    directory is written. *nodes* are all nodes of the domain, in no particular order.
+    *retire* tells whether old credentials are removed at the end.
+    """
+
+    run: str
+    domain: str
+    writer: str
+    nodes: tuple[NodePlan, ...]
+    issuer: str
+    validity_days: int
+    retire: bool
+
+    def __post_init__(self) -> None:
+        names = [node.fqdn for node in self.nodes]
+        if len(set(names)) != len(names) or not names:
+            raise ValueError("a run needs distinct nodes")
+        writers = [n for n in self.nodes if n.fqdn == self.writer]
+        if not writers or not writers[0].role.has_directory:
+            raise ValueError(f"the writer {self.writer} is no node with a directory")
+
+    @property
+    def directories(self) -> tuple[NodePlan, ...]:
+        """Nodes with vmdir and an STS, the writer first."""
+        found = [n for n in self.nodes if n.role.has_directory]
+        return tuple(sorted(found, key=lambda n: (n.fqdn != self.writer, n.fqdn)))
+
+    @property
+    def vcenters(self) -> tuple[NodePlan, ...]:
+        """Nodes with vpxd, by name."""
+        return tuple(sorted((n for n in self.nodes if n.role.has_vcenter), key=lambda n: n.fqdn))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedToken:
+    """A SAML token whose signature was verified here.
+
+    *leaf_sha256* is the certificate that made the signature (64 lower-case hex digits).
+    """
+
+    node: str
+    leaf_sha256: str
+    subject: str
+    not_before: datetime
+    not_on_or_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginProof:
+    """One way in that was tried. *ok* is a fact; *detail* is one sentence for people."""
+
+    node: str
+    way: Literal["sts-token", "login-by-token", "login", "vapi-session", "metadata"]
+    ok: bool
+    detail: str
+    took: timedelta | None = None
+
+
+class Severity(enum.StrEnum):
+    """What a finding does to a run."""
+
+    BLOCKS = "blocks"
+    WARNS = "warns"
+    INFORMS = "informs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One result of preflight. *id* is stable and documented; *subject* is host, node or VM.
+
+    *evidence* is what was seen, *advice* the next action, one sentence each. A check that could
+    not be made is a finding of its own, never silence.
+    """
+
+    id: str
+    severity: Severity
+    subject: str
+    evidence: str
+    advice: str

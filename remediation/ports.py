@@ -1,0 +1,228 @@
+"""What the repair needs from the world. The contracts live here; adapters do not repeat them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from stsfix.remediation.model import (
+        NodePlan,
+        ReplicationStatus,
+        RootDse,
+        StsEntries,
+        StsEntry,
+        Topology,
+        VerifiedToken,
+    )
+    from stsfix.snapshot.secret import Secret
+
+Facts = Mapping[str, str]
+"""What a step noted: short keys, short values, never a secret, never free text as state."""
+
+Note = Callable[[str, str], None]
+"""``note(key, value)``: durable on return. Called before waiting for what it names."""
+
+
+class Observed(enum.Enum):
+    """What a probe says of a step that is in doubt."""
+
+    COMPLETE = "complete"
+    REPEATABLE = "repeatable"
+    UNCLEAR = "unclear"
+
+
+class Step(Protocol):
+    """One change that can be recognised in the world and taken back.
+
+    The engine journals ``started`` before `do` and ``done`` after it. A step found at
+    ``started`` is in doubt: the engine calls `probe` before anything else. *noted* is
+    everything the step noted so far, in this process or in one that died.
+    """
+
+    @property
+    def name(self) -> str:
+        """Kebab-case; an interface: never renamed, never reused with another meaning."""
+
+    def probe(self, noted: Facts) -> Observed:
+        """Look at the world and change nothing."""
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Make the change; converges when part of it was made before (see *noted*).
+
+        Raises:
+            OperationError: It was not made, or not wholly; *noted* and the world tell.
+        """
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Take the change back. Safe to repeat, and when nothing was done.
+
+        Raises:
+            OperationError: It was not taken back wholly; repeating it goes on.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One thing that happened, for whoever shows it. *subject* is a node, host or step."""
+
+    step: str
+    subject: str
+    text: str
+
+
+ProgressHook = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedCredential:
+    """A new signing credential. *chain* is DER, leaf first, root last, at least two
+    certificates; *key_pkcs8* is the leaf's RSA key as unencrypted PKCS#8 DER.
+    """
+
+    chain: tuple[bytes, ...]
+    key_pkcs8: Secret[bytes]
+
+
+class Issuer(Protocol):
+    """Makes the new signing credential."""
+
+    def issue(self, *, node: str, now: datetime, validity: timedelta) -> IssuedCredential:
+        """Return a credential that passed every check of `certificates.check_credential`.
+
+        Args:
+            node: FQDN for the leaf's SAN.
+            now: The clock that notBefore is backdated from.
+            validity: Wanted lifetime of the leaf; never past the root's end.
+
+        Raises:
+            IssuerError: No such credential can be made; nothing was written anywhere.
+        """
+
+
+class Directory(Protocol):
+    """One node's vmdir over LDAPS.
+
+    Reads may raise DirectoryUnreachableError. Each login is one attempt: a refused bind raises
+    DirectoryLoginError and is not tried again. Writes raise DirectoryFaultError with vmdird's
+    result code when refused, and WriteInDoubtError when the answer was lost.
+    """
+
+    @property
+    def node(self) -> str:
+        """FQDN of the node whose directory this is."""
+
+    def read_root_dse(self) -> RootDse:
+        """Read the rootDSE; needs no login."""
+
+    def read_topology(self) -> Topology:
+        """Read controllers, computers, servers and agreements of the whole domain."""
+
+    def read_sts_entries(self) -> StsEntries:
+        """Read every TenantCredential and every chain of cn=TrustedCertificateChains.
+
+        The tenant entry itself is read first: zero entries prove nothing before that
+        (vmdird answers 0 and no entries to an unbound session).
+
+        Raises:
+            TenantNotFoundError: The bind works, and the tenant is not there.
+        """
+
+    def read_replication_status(self) -> ReplicationStatus:
+        """Read cn=replicationstatus of this node."""
+
+    def add_trusted_root(self, root: bytes) -> bool:
+        """Ensure *root* (DER) is in cn=Certificate-Authorities; False if it was already."""
+
+    def add_chain(self, index: int, chain: Sequence[bytes]) -> None:
+        """Add cn=TrustedCertChain-*index* with *chain* in this order; creates the lazily
+        created container when it is missing.
+        """
+
+    def add_credential(self, index: int, credential: IssuedCredential) -> None:
+        """Add cn=TenantCredential-*index* with key and chain in one ADD."""
+
+    def delete_entry(self, entry: StsEntry) -> None:
+        """Delete *entry* as a whole if it still has the same objectGUID; absent is success.
+
+        Raises:
+            EntryChangedError: The DN now names another entry; nothing was deleted.
+        """
+
+    def close(self) -> None:
+        """Unbind; never raises."""
+
+
+class Logins(Protocol):
+    """Proofs of login on the domain's nodes. Every call is one attempt with one password.
+
+    All may raise NodeUnreachableError (not up yet, connection lost) and NodeTlsError.
+    """
+
+    def read_published_leaf(self, node: str) -> bytes:
+        """Return the DER of the STS signing leaf that *node* publishes (SAML metadata).
+
+        Raises:
+            ProofError: It answered something else.
+        """
+
+    def issue_token(self, node: str) -> VerifiedToken:
+        """Get a bearer token from the STS of *node* and verify its signature here.
+
+        Raises:
+            SigningCertificateError: The STS says its signing certificate is not valid.
+            SsoLoginError: The STS refused user or password.
+            ProofError: The token is not what was asked for, or its signature does not verify.
+        """
+
+    def login_by_token(self, node: str, *, sts: str) -> None:
+        """Log in to vCenter *node* with a token from the STS of node *sts*, and out again.
+
+        Raises:
+            ProofError: vCenter refused the token.
+        """
+
+    def login(self, node: str) -> None:
+        """Log in to vCenter *node* with user and password (SOAP), and out again.
+
+        Raises:
+            ProofError: Refused; by itself this does not mean a wrong password.
+        """
+
+    def open_vapi_session(self, node: str) -> None:
+        """Create and delete a vAPI session on vCenter *node*.
+
+        Raises:
+            ProofError: Refused.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReport:
+    """Services of one node as service-control lists them."""
+
+    node: str
+    running: tuple[str, ...]
+    stopped: tuple[str, ...]
+
+
+class ServiceControl(Protocol):
+    """Services of the nodes, by whatever transport each node is configured with."""
+
+    def read_services(self, node: NodePlan) -> ServiceReport:
+        """List services of *node*."""
+
+    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+        """Stop and start every service of *node* and wait for the result.
+
+        ``service-control`` may fail although the services come up by themselves minutes later
+        (peers.md c13): the state is polled to *limit* before anything is called failed.
+
+        Raises:
+            ServiceRestartError: Some automatic service is still down at *limit*.
+            GuestLoginError, GuestUnavailableError, AnswerLostError: see GuestOperations.
+        """

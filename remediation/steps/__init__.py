@@ -1,0 +1,1 @@
+"""The steps of a run; each can be recognised in the world and taken back."""

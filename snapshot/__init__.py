@@ -1,0 +1,1 @@
+"""Offline snapshots of virtual machines, coordinated over several ESXi hosts."""

@@ -1,0 +1,193 @@
+"""Values about ESXi hosts, their virtual machines and snapshots; all frozen, none does I/O."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+HostRef = NewType("HostRef", str)
+"""Name of an ESXi host exactly as in ``domain.toml``."""
+
+TaskKey = NewType("TaskKey", str)
+"""MoRef of a vSphere task, for example ``haTask-12-vim.VirtualMachine.powerOn-88``."""
+
+
+class PowerState(enum.StrEnum):
+    """What the hosting ESXi says of a VM's power (vim.VirtualMachine.PowerState)."""
+
+    ON = "poweredOn"
+    OFF = "poweredOff"
+    SUSPENDED = "suspended"
+
+
+class LockdownMode(enum.StrEnum):
+    """vim.host.HostAccessManager.LockdownMode, with a value for hosts that do not tell."""
+
+    DISABLED = "lockdownDisabled"
+    NORMAL = "lockdownNormal"
+    STRICT = "lockdownStrict"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmId:
+    """One registered VM on one host; equal only if host, MoRef and instance UUID are.
+
+    The name is for people: two VMs may share it, and it may change during a run.
+    """
+
+    host: HostRef
+    moref: str
+    instance_uuid: str
+    name: str = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRef:
+    """One snapshot of one VM.
+
+    *taken_off* is True if the VM was powered off when it was taken (SnapshotTree.state).
+    *created* is the host's clock, aware UTC.
+    """
+
+    vm: VmId
+    moref: str
+    name: str
+    description: str
+    created: datetime
+    taken_off: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotSet:
+    """Snapshots of every node of one SSO domain, all taken while powered off."""
+
+    members: frozenset[SnapshotRef]
+
+    def __post_init__(self) -> None:
+        running = sorted(m.vm.name for m in self.members if not m.taken_off)
+        if running:
+            raise ValueError(f"snapshots of running VMs: {', '.join(running)}")
+
+    def covers(self, nodes: frozenset[VmId]) -> bool:
+        """Tell whether each of *nodes* has exactly one member and nothing else has."""
+        vms = [member.vm for member in self.members]
+        return len(vms) == len(nodes) and frozenset(vms) == nodes
+
+    def of(self, vm: VmId) -> SnapshotRef:
+        """Return the one member of *vm*.
+
+        Raises:
+            LookupError: The set has no member of *vm*, or more than one.
+        """
+        found = [member for member in self.members if member.vm == vm]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} snapshots of {vm} in the set")
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicState:
+    """One network adapter: what backs it and whether it is connected.
+
+    *dvs_port* is the distributed port key, None for a standard switch: with vCenter down a
+    distributed port is the case that may come back disconnected (KB 324492).
+    """
+
+    label: str
+    backing: str
+    connected: bool
+    start_connected: bool
+    dvs_port: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskState:
+    """One virtual disk. *mode* is vim's diskMode; *sharing* vim's sharing (None: unset)."""
+
+    label: str
+    datastore: str
+    mode: str
+    sharing: str | None = None
+    physical_rdm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmSummary:
+    """What one cheap view says of every VM of a host: enough to find the nodes among them.
+
+    *connection* is vim's connectionState; anything but ``connected`` is a stale or unusable
+    registration. *hostname* and *addresses* come from VMware Tools: empty when it is off.
+    """
+
+    vm: VmId
+    bios_uuid: str
+    power: PowerState
+    connection: str
+    hostname: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmFacts:
+    """Everything about one node's VM that decides whether it can be stopped and snapshotted."""
+
+    summary: VmSummary
+    tools_running: bool
+    guest_operations_ready: bool
+    disks: tuple[DiskState, ...]
+    nics: tuple[NicState, ...]
+    snapshots: tuple[SnapshotRef, ...]
+    current_snapshot: str | None
+    fault_tolerance: bool
+    encrypted: bool
+    bus_sharing: tuple[str, ...]
+    passthrough: tuple[str, ...]
+    consolidation_needed: bool
+    question: str | None
+    disabled_methods: tuple[str, ...]
+    managed_by: str | None
+    change_tracking: bool
+    datastores: tuple[str, ...]
+
+    @property
+    def vm(self) -> VmId:
+        """The VM these facts are about."""
+        return self.summary.vm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatastoreFacts:
+    """One datastore as a host sees it; *free_bytes* and *capacity_bytes* are bytes."""
+
+    name: str
+    free_bytes: int
+    capacity_bytes: int
+    accessible: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """One ESXi host: may we work on it, and what lives on it.
+
+    *clock_skew* is the host's clock minus this workstation's (positive: the host is ahead),
+    None if the host did not tell. *managed_by* is the vCenter that manages the host, if any.
+    """
+
+    host: HostRef
+    version: str
+    build: str
+    licence_edition: str
+    lockdown: LockdownMode
+    maintenance: bool
+    clock_skew: timedelta | None
+    managed_by: str | None
+    datastores: tuple[DatastoreFacts, ...]
+    vms: tuple[VmSummary, ...]

@@ -1,0 +1,98 @@
+"""Whom we talk to and how we know it is them: verified against a CA, or pinned.
+
+pyVmomi's own ``thumbprint`` is never used: it is only looked at after a verification failure and
+turns the caller's context to CERT_NONE for every later connection (measured, pyVmomi 9.1.1.0).
+One context class serves pyVmomi, ldap3, http.client and requests alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How a peer proves itself: *sha256* pins its leaf (64 lower-case hex digits of the DER),
+    else *ca_file* holds the PEM roots to verify against, else the system's roots are used.
+    """
+
+    ca_file: Path | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ca_file is not None and self.sha256 is not None:
+            raise ValueError("a peer is verified against a CA file or pinned, not both")
+        if self.sha256 is not None and (
+            len(self.sha256) != hashlib.sha256().digest_size * 2
+            or not set(self.sha256) <= set("0123456789abcdef")
+        ):
+            raise ValueError(f"not a SHA-256 in lower-case hex: {self.sha256!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A TLS peer. *name* is what its certificate must say and what messages print; *address*
+    is where to connect (DNS is often down in such an outage). Timeouts in seconds.
+    """
+
+    name: str
+    address: str
+    port: int
+    trust: Trust
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+
+
+class PeerContext(ssl.SSLContext):
+    """A client context that always checks the name or the pin of one `Endpoint`.
+
+    After the handshake and before a byte of the caller's data, a pin mismatch closes the
+    socket and raises ssl.SSLCertVerificationError.
+    """
+
+    server_name: str
+    pin: str | None
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        """Wrap as usual, with the endpoint's own name, then compare the pin."""
+        kwargs["server_hostname"] = self.server_name
+        kwargs["do_handshake_on_connect"] = True
+        wrapped = super().wrap_socket(*args, **kwargs)
+        if self.pin is not None:
+            leaf = wrapped.getpeercert(binary_form=True) or b""
+            found = hashlib.sha256(leaf).hexdigest()
+            if found != self.pin:
+                wrapped.close()
+                raise ssl.SSLCertVerificationError(
+                    f"pinned certificate mismatch: the peer shows sha256:{found}"
+                )
+        return wrapped
+
+
+def peer_context(endpoint: Endpoint) -> PeerContext:
+    """Return a context that accepts *endpoint* and nobody else.
+
+    Raises:
+        OSError: The CA file cannot be read (ssl.SSLError if it holds no certificate).
+    """
+    context = PeerContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.server_name = endpoint.name
+    context.pin = endpoint.trust.sha256
+    if context.pin is not None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    # VMCA-signed leaves may lack AKI, which Python >= 3.13 refuses by default (measured).
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if endpoint.trust.ca_file is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=endpoint.trust.ca_file)
+    return context
