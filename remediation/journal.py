@@ -1,0 +1,284 @@
+"""The record of runs on the operator's machine: SQLite, durable before anything counts.
+
+One database in the state folder, mode 0600, WAL with ``synchronous=FULL``: a commit that returned
+is on the disk (sqlite.org/pragma.html#pragma_synchronous). Tables are append-only by use: nothing
+here updates or deletes. Readers (`status`, other processes) open their own connection.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from stsfix.remediation.errors import (
+    DomainLockedError,
+    JournalUnwritableError,
+    RunNotFoundError,
+)
+from stsfix.remediation.records import (
+    ALLOWED,
+    Mark,
+    MarkRecord,
+    NoteRecord,
+    Phase,
+    Record,
+    StepRecord,
+    StepState,
+    phase,
+    spec_from_json,
+    spec_to_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from stsfix.remediation.model import RunSpec
+    from stsfix.snapshot.ports import Clock
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, domain TEXT NOT NULL, created TEXT NOT NULL, version TEXT NOT NULL,
+    plan TEXT NOT NULL, spec TEXT NOT NULL, inventory TEXT NOT NULL
+) STRICT;
+CREATE TABLE records (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (run),
+    at TEXT NOT NULL, kind TEXT NOT NULL, step TEXT NOT NULL, name TEXT NOT NULL,
+    value TEXT NOT NULL
+) STRICT;
+CREATE INDEX records_by_run ON records (run, seq);
+"""
+
+
+class TransitionError(ValueError):
+    """A record does not follow the step's last one: a bug; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """One run as the journal has it."""
+
+    spec: RunSpec
+    plan: tuple[str, ...]
+    created: datetime
+    version: str
+    inventory: dict[str, Any]
+    records: tuple[Record, ...]
+
+    @property
+    def phase(self) -> Phase:
+        """What the run is now."""
+        return phase(self.plan, self.records)
+
+
+class JournalFile:
+    """All runs of one state folder. Creating it makes the folder (0700) and the file (0600).
+
+    Raises:
+        JournalUnwritableError: Folder or file cannot be made, or a newer stsfix made the file.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.path = folder / "journal.sqlite"
+        self._folder = folder
+        self._clock = clock
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+            self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            raise JournalUnwritableError(str(self.path), str(error)) from error
+
+    def _prepare(self) -> None:
+        with closing(self.connect()) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA_VERSION:
+                raise JournalUnwritableError(
+                    str(self.path), f"it has format {version}, made by a newer stsfix"
+                )
+            if version == 0:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection whose commits are durable; the caller closes it."""
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        return connection
+
+    def create(
+        self, spec: RunSpec, plan: Sequence[str], *, version: str, inventory: str
+    ) -> Journal:
+        """Write a new run and return its journal, open for writing.
+
+        Raises:
+            JournalUnwritableError: It could not be made durable; there is no such run.
+        """
+        now = self._clock.now().isoformat()
+        row = (spec.run, spec.domain, now, version, json.dumps(list(plan)))
+        try:
+            with closing(self.connect()) as connection:
+                connection.execute(
+                    "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*row, spec_to_json(spec), inventory),
+                )
+        except sqlite3.Error as error:
+            raise JournalUnwritableError(str(self.path), str(error)) from error
+        return Journal(self, spec.run, self._clock)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all runs, oldest first."""
+        with closing(self.connect()) as connection:
+            rows = connection.execute("SELECT run FROM runs ORDER BY created, run").fetchall()
+        return tuple(name for (name,) in rows)
+
+    def read(self, run: str) -> StoredRun:
+        """Return one run with all its records.
+
+        Raises:
+            RunNotFoundError: No such run.
+        """
+        with closing(self.connect()) as connection:
+            row = connection.execute(
+                "SELECT plan, spec, created, version, inventory FROM runs WHERE run = ?", (run,)
+            ).fetchone()
+            if row is None:
+                raise RunNotFoundError(run)
+            rows = connection.execute(
+                "SELECT at, kind, step, name, value FROM records WHERE run = ? ORDER BY seq",
+                (run,),
+            ).fetchall()
+        plan, spec, created, version, inventory = row
+        return StoredRun(
+            spec=spec_from_json(spec),
+            plan=tuple(json.loads(plan)),
+            created=datetime.fromisoformat(created),
+            version=version,
+            inventory=json.loads(inventory),
+            records=tuple(_decode(*fields) for fields in rows),
+        )
+
+    def latest(self, domain: str | None = None) -> str:
+        """Return the name of the newest run (of *domain*).
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        for name in reversed(self.names()):
+            if domain is None or self.read(name).spec.domain == domain:
+                return name
+        raise RunNotFoundError("")
+
+    @contextmanager
+    def locked(self, domain: str, holder: str) -> Generator[None]:
+        """Hold the lock of *domain* on this state folder; it dies with the process.
+
+        Raises:
+            DomainLockedError: A living process holds it; it is named.
+        """
+        path = self._folder / f"{domain}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                who = os.pread(handle, 200, 0).decode(errors="replace").strip()
+                raise DomainLockedError(domain, who or "another process") from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, holder.encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+
+class Journal:
+    """One run's records, open for appending by one process (see `JournalFile.locked`)."""
+
+    def __init__(self, file: JournalFile, run: str, clock: Clock) -> None:
+        self.run = run
+        self._file = file
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._unwritable = False
+        stored = file.read(run)
+        self.spec = stored.spec
+        self.plan = stored.plan
+        self._records = list(stored.records)
+        self._connection = file.connect()
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Everything recorded so far, oldest first."""
+        with self._lock:
+            return tuple(self._records)
+
+    def append(self, record: Record) -> None:
+        """Make *record* durable; it counts only after this returned.
+
+        Raises:
+            TransitionError: The state does not follow the step's last; nothing written.
+            JournalUnwritableError: The record may or may not be there. Nothing can be
+                appended any more: after a failed fsync a later one proves nothing.
+        """
+        with self._lock:
+            if self._unwritable:
+                raise JournalUnwritableError(str(self._file.path), "an earlier write failed")
+            self._check(record)
+            at = self._clock.now()
+            try:
+                self._connection.execute(
+                    "INSERT INTO records (run, at, kind, step, name, value)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (self.run, at.isoformat(), *_encode(record)),
+                )
+            except sqlite3.Error as error:
+                self._unwritable = True
+                raise JournalUnwritableError(str(self._file.path), str(error)) from error
+            self._records.append(record)
+
+    def _check(self, record: Record) -> None:
+        if not isinstance(record, StepRecord):
+            return
+        last = StepState.PENDING
+        for earlier in self._records:
+            if isinstance(earlier, StepRecord) and earlier.step == record.step:
+                last = earlier.state
+        if (last, record.state) not in ALLOWED:
+            raise TransitionError(f"{record.step}: {last} -> {record.state}")
+
+    def close(self) -> None:
+        """Close the file; records stay readable."""
+        self._connection.close()
+
+
+def _encode(record: Record) -> tuple[str, str, str, str]:
+    match record:
+        case StepRecord():
+            facts = json.dumps(dict(record.facts), ensure_ascii=False)
+            return ("step", record.step, record.state.value, facts)
+        case NoteRecord():
+            return ("note", record.step, record.key, record.value)
+        case MarkRecord():
+            return ("mark", "", record.mark.value, "")
+
+
+def _decode(at: str, kind: str, step: str, name: str, value: str) -> Record:
+    when = datetime.fromisoformat(at)
+    if kind == "step":
+        return StepRecord(step=step, state=StepState(name), facts=json.loads(value), at=when)
+    if kind == "note":
+        return NoteRecord(step=step, key=name, value=value, at=when)
+    return MarkRecord(mark=Mark(name), at=when)

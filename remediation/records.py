@@ -1,0 +1,196 @@
+"""What a run's journal says: records, their order, and the phase they add up to. Pure."""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.model import NodePlan, Role, RunSpec
+from stsfix.snapshot.model import HostRef, VmId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+
+class StepState(enum.StrEnum):
+    """How far a step is. PENDING is never written: it is the absence of a record."""
+
+    PENDING = "pending"
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+
+
+ALLOWED: frozenset[tuple[StepState, StepState]] = frozenset(
+    {
+        (StepState.PENDING, StepState.STARTED),
+        (StepState.STARTED, StepState.STARTED),  # in doubt, the probe said repeatable
+        (StepState.STARTED, StepState.DONE),
+        (StepState.STARTED, StepState.FAILED),
+        (StepState.FAILED, StepState.STARTED),  # resume
+        (StepState.FAILED, StepState.DONE),  # resume, the probe found it complete
+        (StepState.FAILED, StepState.FAILED),  # resume, the probe could not tell
+        (StepState.STARTED, StepState.UNDOING),
+        (StepState.DONE, StepState.UNDOING),
+        (StepState.FAILED, StepState.UNDOING),
+        (StepState.UNDOING, StepState.UNDOING),  # died while undoing: undo repeats
+        (StepState.UNDOING, StepState.UNDONE),
+        (StepState.UNDOING, StepState.UNDO_FAILED),
+        (StepState.UNDO_FAILED, StepState.UNDOING),
+    }
+)
+"""Every pair (before, after) a step may go through; anything else is refused."""
+
+
+class Mark(enum.StrEnum):
+    """A decision about the whole run; there is no way back from any of them."""
+
+    ROLLBACK = "rollback"
+    RELEASING = "releasing"
+    RELEASED = "released"
+
+
+class Phase(enum.StrEnum):
+    """What a run is, seen from its records alone."""
+
+    OPEN = "open"
+    STOPPED = "stopped"
+    REPAIRED = "repaired"
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
+    RELEASING = "releasing"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """A step is now *state*. *facts* say why, for FAILED and UNDO_FAILED (error class)."""
+
+    step: str
+    state: StepState
+    facts: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRecord:
+    """A step noted one fact that its probe, its undo or a person needs."""
+
+    step: str
+    key: str
+    value: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRecord:
+    """The run as a whole took a turn."""
+
+    mark: Mark
+    at: datetime | None = None
+
+
+Record = StepRecord | NoteRecord | MarkRecord
+
+
+def step_states(plan: Sequence[str], records: Sequence[Record]) -> dict[str, StepState]:
+    """Return the last state of every step of *plan*, in plan order."""
+    states = dict.fromkeys(plan, StepState.PENDING)
+    for record in records:
+        if isinstance(record, StepRecord):
+            states[record.step] = record.state
+    return states
+
+
+def noted(step: str, records: Sequence[Record]) -> dict[str, str]:
+    """Return everything *step* noted; a later note of the same key wins."""
+    return {
+        record.key: record.value
+        for record in records
+        if isinstance(record, NoteRecord) and record.step == step
+    }
+
+
+def marks(records: Sequence[Record]) -> frozenset[Mark]:
+    """Return the marks the run bears."""
+    return frozenset(record.mark for record in records if isinstance(record, MarkRecord))
+
+
+def phase(plan: Sequence[str], records: Sequence[Record]) -> Phase:
+    """Tell what the run is. Pure, so that every viewer says the same."""
+    borne = marks(records)
+    states = step_states(plan, records)
+    if Mark.RELEASED in borne:
+        return Phase.RELEASED
+    if Mark.RELEASING in borne:
+        return Phase.RELEASING
+    if Mark.ROLLBACK in borne:
+        left = set(states.values()) - {StepState.PENDING, StepState.UNDONE}
+        return Phase.ROLLING_BACK if left else Phase.ROLLED_BACK
+    if StepState.FAILED in states.values():
+        return Phase.STOPPED
+    if set(states.values()) == {StepState.DONE}:
+        return Phase.REPAIRED
+    return Phase.OPEN
+
+
+def spec_to_json(spec: RunSpec) -> str:
+    """Return *spec* as JSON; `spec_from_json` gives an equal value back."""
+    return json.dumps(
+        {
+            "run": spec.run,
+            "domain": spec.domain,
+            "writer": spec.writer,
+            "issuer": spec.issuer,
+            "validity_days": spec.validity_days,
+            "retire": spec.retire,
+            "nodes": [
+                {
+                    "fqdn": node.fqdn,
+                    "role": node.role.value,
+                    "host": node.vm.host,
+                    "moref": node.vm.moref,
+                    "instance_uuid": node.vm.instance_uuid,
+                    "name": node.vm.name,
+                }
+                for node in spec.nodes
+            ],
+        },
+        ensure_ascii=False,
+    )
+
+
+def spec_from_json(text: str) -> RunSpec:
+    """Return the RunSpec that `spec_to_json` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError: The text is not such a value.
+    """
+    raw = json.loads(text)
+    return RunSpec(
+        run=raw["run"],
+        domain=raw["domain"],
+        writer=raw["writer"],
+        issuer=raw["issuer"],
+        validity_days=raw["validity_days"],
+        retire=raw["retire"],
+        nodes=tuple(
+            NodePlan(
+                fqdn=node["fqdn"],
+                role=Role(node["role"]),
+                vm=VmId(
+                    host=HostRef(node["host"]),
+                    moref=node["moref"],
+                    instance_uuid=node["instance_uuid"],
+                    name=node["name"],
+                ),
+            )
+            for node in raw["nodes"]
+        ),
+    )
