@@ -1,0 +1,141 @@
+"""What preflight saw: one frozen value. Locating a node among the VMs of the hosts is pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from stsfix.remediation.model import (
+        ReplicationStatus,
+        Role,
+        RootDse,
+        StsEntries,
+        Topology,
+    )
+    from stsfix.remediation.ports import ServiceReport
+    from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmSummary
+
+NODE_CONNECTED = "connected"
+"""vim.VirtualMachine.ConnectionState of a VM that this host really holds; every other value is
+a stale or unusable registration (vSphere API reference, VirtualMachineConnectionState)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that could not be read: *error* is the error's class name, *text* its sentence.
+
+    *subject* is the host or node it is about.
+    """
+
+    subject: str
+    error: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a node's VM was looked for. *live* are connected registrations that match by guest
+    host name, address or VM name; *stale* match too, but the host does not hold them.
+    """
+
+    live: tuple[VmSummary, ...] = ()
+    stale: tuple[VmSummary, ...] = ()
+
+    @property
+    def found(self) -> VmSummary | None:
+        """The one live match; None if there is none or more than one."""
+        return self.live[0] if len(self.live) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeInventory:
+    """One node of the domain: what its directory, its VM and its guest said.
+
+    *role* is from the node's own deployment.node.type if *role_verified*, else a guess from
+    where the directory lists it. Anything that could not be read is None, with a Problem.
+    """
+
+    fqdn: str
+    role: Role
+    role_verified: bool = False
+    root_dse: RootDse | None = None
+    sts: StsEntries | None = None
+    replication: ReplicationStatus | None = None
+    location: Location = field(default_factory=Location)
+    vm: VmFacts | None = None
+    services: ServiceReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything preflight saw of one SSO domain. *taken* is this workstation's clock."""
+
+    domain: str
+    taken: datetime
+    nodes: tuple[NodeInventory, ...]
+    hosts: tuple[HostFacts, ...]
+    topology: Topology | None
+    problems: tuple[Problem, ...]
+
+    def node(self, fqdn: str) -> NodeInventory:
+        """Return the node *fqdn*; LookupError if the domain has none such."""
+        for node in self.nodes:
+            if node.fqdn == fqdn:
+                return node
+        raise LookupError(fqdn)
+
+    def host(self, host: HostRef) -> HostFacts:
+        """Return the facts of *host*; LookupError if it could not be read."""
+        for facts in self.hosts:
+            if facts.host == host:
+                return facts
+        raise LookupError(host)
+
+
+def locate(
+    fqdn: str,
+    hosts: Sequence[HostFacts],
+    *,
+    addresses: frozenset[str] = frozenset(),
+    instance_uuid: str | None = None,
+) -> Location:
+    """Find the VM of node *fqdn* among everything the hosts run.
+
+    A VM matches by its guest host name, one of the node's *addresses*, or its VM name (the FQDN
+    or its first label). With *instance_uuid* only that VM matches: the operator decided.
+    """
+    matches = [
+        summary
+        for host in hosts
+        for summary in host.vms
+        if (
+            summary.vm.instance_uuid == instance_uuid
+            if instance_uuid is not None
+            else _matches(fqdn, summary, addresses)
+        )
+    ]
+    live = tuple(s for s in matches if s.connection == NODE_CONNECTED)
+    return Location(live=live, stale=tuple(s for s in matches if s not in live))
+
+
+def _matches(fqdn: str, summary: VmSummary, addresses: frozenset[str]) -> bool:
+    wanted = fqdn.lower()
+    if summary.hostname.lower() == wanted:
+        return True
+    if addresses & set(summary.addresses):
+        return True
+    return summary.vm.name.lower() in {wanted, wanted.split(".", 1)[0]}
+
+
+def foreign_runs(inventory: Inventory, *, prefix: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of snapshots that a run of stsfix left, each with its nodes."""
+    runs: dict[str, list[str]] = {}
+    for node in inventory.nodes:
+        for snapshot in node.vm.snapshots if node.vm else ():
+            if snapshot.name.startswith(prefix):
+                runs.setdefault(snapshot.name, []).append(node.fqdn)
+    return {name: tuple(nodes) for name, nodes in sorted(runs.items())}
