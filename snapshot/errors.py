@@ -8,6 +8,7 @@ A category says what the caller may do; a leaf says what happened, with data as 
     │   ├── HostTlsError              the host's certificate is not the trusted or pinned one
     │   ├── HostRestrictedError       licence, lockdown or a managing vCenter forbids writes
     │   ├── VmNotFoundError           no such VM on that host
+    │   ├── VmNotOffError             a VM that has to be off is not
     │   └── SnapshotSetIncompleteError  the set does not cover the nodes: nothing is reverted
     ├── TransientError     may pass by itself; only reads are retried
     │   ├── HostUnreachableError      no connection, or it broke
@@ -24,7 +25,8 @@ A category says what the caller may do; a leaf says what happened, with data as 
     │   └── AnswerLostError           the connection broke after a request was sent
     └── StoppedError       a person is needed
         ├── ShutdownOverdueError      a guest did not shut down in time; never forced silently
-        └── SnapshotGoneError         a snapshot of ours is not there any more
+        ├── SnapshotGoneError         a snapshot of ours is not there any more
+        └── RevertUnverifiedError     a VM is not off at our snapshot after the revert
 """
 
 from __future__ import annotations
@@ -96,6 +98,14 @@ class VmNotFoundError(RefusedError):
         super().__init__(f"no VM {what} on {host}")
         self.host = host
         self.what = what
+
+
+class VmNotOffError(RefusedError):
+    """VMs that have to be off are not; nothing was changed."""
+
+    def __init__(self, vms: Iterable[VmId]) -> None:
+        self.vms = tuple(vms)
+        super().__init__(f"not powered off: {', '.join(str(vm) for vm in self.vms)}")
 
 
 class SnapshotSetIncompleteError(RefusedError):
@@ -211,4 +221,14 @@ class SnapshotGoneError(StoppedError):
     def __init__(self, vm: VmId, name: str) -> None:
         super().__init__(f"snapshot {name} of {vm} is gone")
         self.vm = vm
+        self.name = name
+
+
+class RevertUnverifiedError(StoppedError):
+    """After the revert a VM is not off, or not at the run's snapshot; none was powered on."""
+
+    def __init__(self, name: str, vms: Iterable[VmId]) -> None:
+        self.vms = tuple(vms)
+        names = ", ".join(str(vm) for vm in self.vms)
+        super().__init__(f"after the revert not off at snapshot {name}: {names}")
         self.name = name
