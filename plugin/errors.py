@@ -1,0 +1,51 @@
+"""What the outermost layer raises; categories and their meaning are in `stsfix.snapshot.errors`.
+
+RefusedError
+├── ConfigError      domain.toml is missing or wrong; every problem of the file at once
+└── SecretError      a password is missing, empty, or its file is not safe
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stsfix.snapshot.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigProblem:
+    """One thing wrong in a file. *where* is a TOML location such as ``esxi[0].tls``, empty for
+    the file as a whole; *reason* is a clause without a full stop and without any secret.
+    """
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}" if self.where else self.reason
+
+
+class ConfigError(RefusedError):
+    """The configuration file cannot be used; *problems* are all of them, never empty."""
+
+    def __init__(self, path: str, problems: Iterable[ConfigProblem]) -> None:
+        self.problems = tuple(problems)
+        count = "" if len(self.problems) == 1 else f"{len(self.problems)} problems: "
+        super().__init__(f"{path}: {count}{'; '.join(map(str, self.problems))}")
+        self.path = path
+
+
+class SecretError(RefusedError):
+    """A password is not to be had. *what* says whose it is, *reason* why, and *places* are
+    all the places it could come from. Holds nothing of what was read.
+    """
+
+    def __init__(self, what: str, reason: str, places: Iterable[str] = ()) -> None:
+        self.places = tuple(places)
+        super().__init__(f"{what}: {reason}")
+        self.what = what
+        self.reason = reason

@@ -1,0 +1,130 @@
+"""What ``domain.toml`` says, as frozen values; `stsfix.plugin.config` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from stsfix.snapshot.tls import Endpoint, Trust
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stsfix.snapshot.model import HostRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SsoSettings:
+    """The SSO domain. *domain* and *nodes* are lower case; *user* is ``name@domain``."""
+
+    domain: str
+    nodes: tuple[str, ...]
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """One ESXi host that may hold a node's VM."""
+
+    host: HostRef
+    user: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """One node of the domain. *fqdn* is lower case; *user* logs in to the appliance."""
+
+    fqdn: str
+    user: str
+    transport: str
+    https: Endpoint
+    ldaps: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StsSettings:
+    """How the new signing credential is made. The two CA files are set for ``files`` only."""
+
+    issuer: Literal["own-ca", "files"]
+    validity_days: int
+    ca_certificate: Path | None
+    ca_key: Path | None
+    retire_old: bool
+    publish_root: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Deadlines; the defaults stand here. What each one limits: docs/configuration.md."""
+
+    connect: timedelta = timedelta(seconds=10)
+    read: timedelta = timedelta(seconds=60)
+    shutdown: timedelta = timedelta(seconds=1200)
+    power_on: timedelta = timedelta(seconds=600)
+    boot: timedelta = timedelta(seconds=2400)
+    snapshot: timedelta = timedelta(seconds=900)
+    revert: timedelta = timedelta(seconds=900)
+    removal: timedelta = timedelta(seconds=14400)
+    replication: timedelta = timedelta(seconds=300)
+    services: timedelta = timedelta(seconds=1800)
+    poll: timedelta = timedelta(seconds=5)
+
+    def endpoint(self, *, name: str, address: str, port: int, trust: Trust) -> Endpoint:
+        """Return a TLS peer with these connect and read timeouts."""
+        return Endpoint(
+            name=name,
+            address=address,
+            port=port,
+            trust=trust,
+            connect_timeout_s=self.connect.total_seconds(),
+            read_timeout_s=self.read.total_seconds(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDefaults:
+    """What holds for a node that has no table of its own, or no such key in it."""
+
+    user: str
+    transport: str
+    trust: Trust
+    https_port: int
+    ldaps_port: int
+
+    def settings(self, fqdn: str, address: str, timeouts: Timeouts) -> NodeSettings:
+        """Return the settings of node *fqdn*, reached at *address*."""
+
+        def endpoint(port: int) -> Endpoint:
+            return timeouts.endpoint(name=fqdn, address=address, port=port, trust=self.trust)
+
+        return NodeSettings(
+            fqdn=fqdn,
+            user=self.user,
+            transport=self.transport,
+            https=endpoint(self.https_port),
+            ldaps=endpoint(self.ldaps_port),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One ``domain.toml``, whole and checked. *nodes* are those with a table of their own."""
+
+    path: Path
+    sso: SsoSettings
+    hosts: tuple[HostSettings, ...]
+    sts: StsSettings
+    timeouts: Timeouts
+    secrets_file: Path | None
+    node_defaults: NodeDefaults
+    nodes: tuple[NodeSettings, ...]
+
+    def node(self, fqdn: str) -> NodeSettings:
+        """Return the settings of any node of the domain, also of one the file does not name."""
+        name = fqdn.lower().removesuffix(".")
+        for known in self.nodes:
+            if known.fqdn == name:
+                return known
+        return self.node_defaults.settings(name, name, self.timeouts)

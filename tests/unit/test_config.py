@@ -1,0 +1,344 @@
+"""domain.toml is read whole, strictly, and every problem is reported at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stsfix.plugin.config import Settings, Timeouts, load_settings
+from stsfix.plugin.errors import ConfigError
+
+DIGITS = "ab12" * 16
+PIN = "sha256:" + ":".join(DIGITS[i : i + 2] for i in range(0, 64, 2)).upper()
+MINIMAL = """
+[sso]
+domain = "vsphere.local"
+nodes = ["vc1.lab.example"]
+[[esxi]]
+host = "esx1.lab.example"
+"""
+FULL = f"""
+[sso]
+domain = "Vsphere.Local"
+nodes = ["VC1.lab.example", "vc2.lab.example"]
+user = "operator@vsphere.local"
+[[esxi]]
+host = "esx1.lab.example"
+address = "127.0.0.1"
+port = 20001
+user = "svc"
+tls = "{PIN}"
+[[esxi]]
+host = "esx2.lab.example"
+[nodes]
+user = "admin"
+transport = "guest-operations"
+tls = "sha256:{DIGITS}"
+ports = {{ https = 8443 }}
+[nodes."VC1.lab.example"]
+address = "192.0.2.11"
+user = "root"
+ports = {{ ldaps = 20636 }}
+[sts]
+issuer = "files"
+ca_certificate = "ca.pem"
+ca_key = "ca.key"
+validity_days = 365
+retire_old = false
+publish_root = false
+[timeouts]
+connect = 2
+poll = 0.25
+[secrets]
+file = "secrets.toml"
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that loads a text as domain.toml; CA files lie beside it."""
+    (tmp_path / "ca.pem").write_text("stands in for a certificate")
+    (tmp_path / "ca.key").write_text("stands in for a key")
+
+    def load(text: str) -> Settings:
+        path = tmp_path / "domain.toml"
+        path.write_text(text)
+        return load_settings(path)
+
+    return load
+
+
+def problems(load, text):
+    """Return the problems of a text as one string each."""
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_minimal_file_gets_every_default(read):
+    """Two tables are enough; everything else has the documented default."""
+    found = read(MINIMAL)
+
+    assert found.sso.user == "administrator@vsphere.local"
+    assert found.timeouts == Timeouts()
+    assert found.secrets_file is None
+    assert (found.sts.issuer, found.sts.validity_days) == ("own-ca", 3650)
+    assert (found.sts.retire_old, found.sts.publish_root) == (True, True)
+    [host] = found.hosts
+    assert (host.user, host.endpoint.address, host.endpoint.port) == (
+        "root",
+        "esx1.lab.example",
+        443,
+    )
+    node = found.node("vc9.lab.example")
+    assert (node.user, node.transport) == ("root", "guest-operations")
+    assert (node.https.port, node.ldaps.port) == (443, 636)
+    assert node.https.trust.sha256 is None
+    assert node.https.trust.ca_file is None
+
+
+def test_full_file_is_read_as_written(read, tmp_path):
+    """Every value that the file sets is in the settings, names in lower case."""
+    found = read(FULL)
+
+    assert found.sso.domain == "vsphere.local"
+    assert found.sso.nodes == ("vc1.lab.example", "vc2.lab.example")
+    assert found.sso.user == "operator@vsphere.local"
+    first = found.hosts[0]
+    assert (first.host, first.user) == ("esx1.lab.example", "svc")
+    assert (first.endpoint.address, first.endpoint.port) == ("127.0.0.1", 20001)
+    assert first.endpoint.trust.sha256 == DIGITS
+    assert first.endpoint.connect_timeout_s == 2.0
+    assert found.sts.ca_certificate == tmp_path / "ca.pem"
+    assert found.sts.ca_key == tmp_path / "ca.key"
+    assert (found.sts.validity_days, found.sts.retire_old) == (365, False)
+    assert found.timeouts.poll == timedelta(milliseconds=250)
+    assert found.secrets_file == tmp_path / "secrets.toml"
+
+
+def test_node_is_default_merged_with_its_own_table(read):
+    """A node's own key wins, the rest comes from [nodes]; the name's case does not matter."""
+    found = read(FULL)
+
+    own = found.node("Vc1.LAB.example.")
+    other = found.node("vc2.lab.example")
+
+    assert (own.user, other.user) == ("root", "admin")
+    assert (own.https.port, own.ldaps.port) == (8443, 20636)
+    assert (other.https.port, other.ldaps.port) == (8443, 636)
+    assert (own.https.address, other.https.address) == ("192.0.2.11", "vc2.lab.example")
+    assert own.ldaps.name == "vc1.lab.example"
+    assert own.ldaps.trust == other.ldaps.trust
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [DIGITS, DIGITS.upper(), PIN.removeprefix("sha256:"), PIN.removeprefix("sha256:").lower()],
+    ids=["lower", "upper", "colons-upper", "colons-lower"],
+)
+@pytest.mark.parametrize("prefix", ["sha256:", "SHA256:"])
+def test_pin_is_read_in_every_notation(read, prefix, pin):
+    """A pin may have colons or not, in either case; it is kept as 64 lower-case digits."""
+    found = read(MINIMAL + f'tls = "{prefix}{pin}"\n')
+
+    assert found.hosts[0].endpoint.trust.sha256 == DIGITS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[sts]\nvalidity = 1", "sts.validity: unknown key, did you mean validity_days"),
+        ("[colour]\n", "colour: unknown key"),
+        ('[sts]\nvalidity_days = "1"', "sts.validity_days: must be a whole number"),
+        ("[sts]\nvalidity_days = true", "sts.validity_days: must be a whole number"),
+        ("[sts]\nvalidity_days = 0", "sts.validity_days: must be from 1 to 7305"),
+        ("[sts]\nretire_old = 1", "sts.retire_old: must be true or false"),
+        ('[sts]\nissuer = "vmca"', 'sts.issuer: "vmca" is not in this version yet, use '),
+        ('[sts]\nissuer = "acme"', 'sts.issuer: must be "own-ca" or "files"'),
+        ('[sts]\nissuer = "files"\nca_key = "ca.key"', "sts.ca_certificate: is needed"),
+        ('[sts]\nca_key = "ca.key"', "sts.ca_key: is used only with"),
+        ('[sts]\nissuer = "files"\nca_certificate = "ca.pem"\nca_key = "x"', "sts.ca_key: no such"),
+        ('[nodes]\ntransport = "ssh"', 'nodes.transport: "ssh" is not in this version yet'),
+        ("[nodes]\nports = { https = 0 }", "nodes.ports.https: must be from 1 to 65535"),
+        ("[nodes]\nports = { ssh = 22 }", "nodes.ports.ssh: unknown key"),
+        ("[nodes]\nports = 443", "nodes.ports: must be a table"),
+        ('[nodes]\naddress = "192.0.2.1"', "nodes.address: unknown key"),
+        ('[nodes.vc1.lab.example]\nuser = "x"', "nodes.vc1: must be a fully qualified host name"),
+        ('[nodes."a.b"]\n[nodes."A.B"]', 'nodes."A.B": is listed twice'),
+        ("[timeouts]\nboot = 0", "timeouts.boot: must be from 0.001 to 604800 seconds"),
+        ("[timeouts]\nboot = nan", "timeouts.boot: must be from 0.001 to 604800 seconds"),
+        ('[timeouts]\nboot = "1 h"', "timeouts.boot: must be a number of seconds"),
+        ('[[esxi]]\nhost = "ESX1.lab.example"', "esxi[1].host: is listed twice"),
+        ('[[esxi]]\nuser = "root"', "esxi[1].host: is missing"),
+        ('[[esxi]]\nhost = "https://esx2/"', "esxi[1].host: must be a host name or an IP"),
+        ('[[esxi]]\nhost = "e2"\ntls = "sha256:12"', "esxi[1].tls: a pin is sha256: and 64 hex"),
+        (f'[[esxi]]\nhost = "e2"\ntls = "{DIGITS}"', "esxi[1].tls: write sha256: in front"),
+        ('[[esxi]]\nhost = "e2"\ntls = "no.pem"', "esxi[1].tls: no such file"),
+        ('[[esxi]]\nhost = "e2"\ntls = "ca.pem"', "esxi[1].tls: the file holds no readable PEM"),
+        ('[[esxi]]\nhost = "e2"\ntls = "a\\nb"', "esxi[1].tls: must be the path of a file, not"),
+        ('[[esxi]]\nhost = "e2"\ntls = ""', "esxi[1].tls: must not be empty"),
+        ('[[esxi]]\nhost = "e2"\nport = 70000', "esxi[1].port: must be from 1 to 65535"),
+        ("[secrets]\nfile = 1", "secrets.file: must be a string"),
+    ],
+)
+def test_one_problem_is_named_with_its_place(read, text, expected):
+    """Whatever is wrong is reported at its TOML location with what would be right."""
+    found = problems(read, MINIMAL + text)
+
+    assert len(found) == 1
+    assert found[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["sso.domain: is missing", "sso.nodes: is missing"]),
+        ('sso.domain = "local"', ["sso.domain: must be the SSO domain's name with a dot"]),
+        ('sso.user = "administrator"', ["sso.user: must be user@domain"]),
+        ("sso.nodes = []", ["sso.nodes: must be a list of at least one string"]),
+        ('sso.nodes = ["vc1"]', ["sso.nodes: entry 0 must be a fully qualified host name"]),
+        ('sso.nodes = ["a.b", 1, "A.b"]', ["sso.nodes: entry 1 must be a string", "entry 2 is l"]),
+        ('esxi = "esx1"', ["esxi: must be written as [[esxi]]", "name every ESXi host"]),
+        ("nodes = 3", ["nodes: must be a table"]),
+    ],
+)
+def test_problems_of_required_tables_are_all_named(read, text, expected):
+    """A file that lacks what is required gets one problem for each thing it lacks."""
+    found = "; ".join(problems(read, text))
+
+    assert [wanted for wanted in expected if wanted not in found] == []
+
+
+@pytest.mark.parametrize("key", ["password", "sso_pass", "rootPassword", "pwd", "token"])
+def test_secret_in_the_file_is_refused_and_not_shown(read, key):
+    """A key that looks like a secret is refused wherever it stands; its value is not repeated."""
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL + f'{key} = "hunter2-hunter2"')
+
+    assert f"esxi[0].{key}: a secret never stands in this file" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_all_problems_are_one_sentence(read, tmp_path):
+    """Several problems come in one error, in one line that names the file."""
+    with pytest.raises(ConfigError) as caught:
+        read(MINIMAL + "port = 0\n[sts]\nx = 1\n[timeouts]\nread = -1\n")
+
+    assert len(caught.value.problems) == 3
+    assert str(caught.value).startswith(f"{tmp_path / 'domain.toml'}: 3 problems: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"[sso\n", "is not valid TOML at line 1"),
+        (b"\xff\xfe[\x00", "is not UTF-8 text"),
+        (b"a = " + b"[" * 20000, "is not valid TOML"),
+        (b"a = " + b"1" * 5000, "is not valid TOML"),
+        (b"#" * (1 << 20) + b"#", "is larger than 1 MiB"),
+    ],
+    ids=["broken", "utf-16", "deep", "digits", "large"],
+)
+def test_file_that_is_no_toml_is_refused(tmp_path, content, expected):
+    """Any content ends in a ConfigError with one reason."""
+    path = tmp_path / "domain.toml"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=expected):
+        load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("absent.toml", "there is no such file"), (".", r"cannot be read \(Is a directory\)")],
+)
+def test_file_that_cannot_be_read_is_refused(tmp_path, name, expected):
+    """A missing file and a folder are named as what they are."""
+    with pytest.raises(ConfigError, match=expected):
+        load_settings(tmp_path / name)
+
+
+def test_byte_order_mark_is_ignored(tmp_path):
+    """A file saved by Notepad with a byte order mark is read as any other."""
+    path = tmp_path / "domain.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
+
+    assert load_settings(path).sso.domain == "vsphere.local"
+
+
+KEYS = st.sampled_from(
+    [
+        *("sso", "esxi", "nodes", "sts", "timeouts", "secrets", "domain", "user", "host", "tls"),
+        *(
+            "ports",
+            "https",
+            "address",
+            "port",
+            "file",
+            "issuer",
+            "ca_key",
+            "boot",
+            "vc1.lab.example",
+        ),
+    ]
+)
+LEAVES = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=300),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.booleans(),
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def as_toml(value):
+    """Write a value as inline TOML."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return '"' + "".join(f"\\U{ord(c):08x}" for c in value) + '"'
+        case list():
+            return "[" + ", ".join(map(as_toml, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f'"{k}" = {as_toml(v)}' for k, v in value.items()) + "}"
+        case _:
+            return str(value)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """Return one file that every generated example may overwrite."""
+    return tmp_path_factory.mktemp("config") / "domain.toml"
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document=st.dictionaries(KEYS, VALUES, max_size=6))
+def test_any_toml_is_read_or_refused(scratch, document):
+    """No TOML document raises anything but ConfigError."""
+    scratch.write_text("".join(f'"{k}" = {as_toml(v)}\n' for k, v in document.items()))
+
+    try:
+        found = load_settings(scratch)
+    except ConfigError as error:
+        assert error.problems  # noqa: PT017 - either outcome is right
+    else:
+        assert found.hosts
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_refused(scratch, content):
+    """No content at all raises anything but ConfigError; short noise is never a configuration."""
+    scratch.write_bytes(content)
+
+    with pytest.raises(ConfigError):
+        load_settings(scratch)
