@@ -1,0 +1,61 @@
+"""A run's plan: which steps, in which order. Pure; building it contacts nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.records import noted
+from stsfix.remediation.steps.credential import (
+    AwaitReplication,
+    ReplaceSts,
+    RetireOld,
+    written_leaves,
+)
+from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.services import RestartServices, VerifyLogins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stsfix.remediation.ports import Step
+    from stsfix.remediation.records import Record
+    from stsfix.remediation.steps.context import StepContext
+
+REPLACE_STS = "replace-sts"
+
+
+def build_steps(context: StepContext, records: Callable[[], Sequence[Record]]) -> tuple[Step, ...]:
+    """Return the steps of the run that *context* is about.
+
+    Args:
+        context: What the steps work with.
+        records: The run's records now; later steps recognise by them what was written.
+    """
+
+    def leaves() -> frozenset[str]:
+        return written_leaves(noted(REPLACE_STS, records()))
+
+    steps: tuple[Step, ...] = (
+        Quiesce(context),
+        TakeSnapshots(context),
+        PowerOn(context),
+        ReplaceSts(context),
+        AwaitReplication(context, leaves),
+        RestartServices(context),
+        VerifyLogins(context, leaves),
+    )
+    return (*steps, RetireOld(context, leaves)) if context.spec.retire else steps
+
+
+def step_names(*, retire: bool) -> tuple[str, ...]:
+    """Return the names of a plan's steps, in order."""
+    names = (
+        Quiesce.name,
+        TakeSnapshots.name,
+        PowerOn.name,
+        ReplaceSts.name,
+        AwaitReplication.name,
+        RestartServices.name,
+        VerifyLogins.name,
+    )
+    return (*names, RetireOld.name) if retire else names

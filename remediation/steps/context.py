@@ -1,0 +1,95 @@
+"""What every step of a run works with."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from stsfix.remediation.ports import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+    from stsfix.snapshot.coordinator import Coordinator
+
+    from stsfix.remediation.model import NodePlan, RunSpec
+    from stsfix.remediation.ports import (
+        Directory,
+        Issuer,
+        Logins,
+        ProgressHook,
+        ServiceControl,
+    )
+    from stsfix.snapshot.model import VmId
+    from stsfix.snapshot.ports import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the steps wait, all from domain.toml. *poll* is the pause between two looks.
+
+    *publish* is how long a running STS gets to notice the new credential by itself before the
+    restart makes sure of it (its cache is re-read about every 15 s, IdentityManager.java L250).
+    """
+
+    boot: timedelta
+    replication: timedelta
+    publish: timedelta
+    services: timedelta
+    logins: timedelta
+    poll: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """Ports and settings of one run. *directory* gives the vmdir of one node by FQDN."""
+
+    spec: RunSpec
+    coordinator: Coordinator
+    directory: Callable[[str], Directory]
+    logins: Logins
+    services: ServiceControl
+    issuer: Callable[[], Issuer]
+    publish_root: bool
+    clock: Clock
+    limits: Limits
+    hook: ProgressHook
+
+    @property
+    def vms(self) -> frozenset[VmId]:
+        """The VMs of all nodes."""
+        return frozenset(node.vm for node in self.spec.nodes)
+
+    def shutdown_waves(self) -> tuple[tuple[VmId, ...], ...]:
+        """Return who stops first: vCenters on external PSCs, then every node with a directory
+        (a PSC must outlive the vCenters that log in through it).
+        """
+        return _waves(
+            [n.vm for n in self.spec.nodes if not n.role.has_directory],
+            [n.vm for n in self.spec.directories],
+        )
+
+    def start_waves(self) -> tuple[tuple[NodePlan, ...], ...]:
+        """Return who starts first: nodes with a directory, then the other vCenters."""
+        others = tuple(n for n in self.spec.vcenters if not n.role.has_directory)
+        return tuple(wave for wave in (self.spec.directories, others) if wave)
+
+    def tell(self, step: str, subject: str, text: str) -> None:
+        """Show one thing that happened."""
+        self.hook(Progress(step=step, subject=subject, text=text))
+
+    def each(self, nodes: Sequence[NodePlan], work: Callable[[NodePlan], T]) -> tuple[T, ...]:
+        """Do *work* for every node at the same time; the first error is raised after all
+        have ended, so that nothing goes on behind the caller's back.
+        """
+        with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+            pending = [pool.submit(work, node) for node in nodes]
+        return tuple(future.result() for future in pending)
+
+
+def _waves(*waves: Sequence[VmId]) -> tuple[tuple[VmId, ...], ...]:
+    return tuple(tuple(wave) for wave in waves if wave)

@@ -1,0 +1,268 @@
+"""Steps that write the new signing credential, see it everywhere, and retire the old ones.
+
+The new pair is added before anything old is removed, on one concrete node: first the trusted
+chain, then the credential, because an STS that signs with a leaf no chain trusts refuses its
+own tokens (AuthnOnlyTokenValidator.java L122). Whole entries are added and deleted, never parts
+modified: vmdird merges per attribute between nodes (vmdird measured, 8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    ProofError,
+    ReplicationOverdueError,
+)
+from stsfix.remediation.ports import Observed
+from stsfix.remediation.steps.machines import revert_all
+from stsfix.remediation.sts import leaf_of, next_index, obsolete, our_pair, same_entries
+from stsfix.snapshot.errors import TransientError
+from stsfix.snapshot.polling import poll_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.remediation.model import StsEntries, StsEntry
+    from stsfix.remediation.ports import Facts, IssuedCredential, Note
+    from stsfix.remediation.steps.context import StepContext
+
+CREDENTIAL_INDEX = "credential-index"
+CHAIN_INDEX = "chain-index"
+LEAF_PREFIX = "leaf-sha256."
+OLD_LEAF_PREFIX = "old-leaf-sha256."
+
+
+def written_leaves(noted: Facts) -> frozenset[str]:
+    """Return the SHA-256 of every leaf this run ever set out to write, one an attempt."""
+    return frozenset(v for k, v in noted.items() if k.startswith(LEAF_PREFIX))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceSts:
+    """The highest credential of the writer's directory is ours, whole, and trusted by a chain."""
+
+    context: StepContext
+    name: ClassVar[str] = "replace-sts"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Our credential in place is complete: its chain was written before it."""
+        leaves = written_leaves(noted)
+        entries = self._read()
+        if leaves and our_pair(entries, leaves) is not None:
+            return Observed.COMPLETE
+        signing = entries.signing()
+        if signing is not None and leaves and _index(noted, CREDENTIAL_INDEX) == signing.index:
+            return Observed.UNCLEAR  # somebody else took the number we had chosen
+        return Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Remove a chain an earlier attempt left without its credential, then add both."""
+        context = self.context
+        self._remove_orphans(written_leaves(noted))
+        everywhere = [
+            context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories
+        ]
+        credential_index = next_index([e for node in everywhere for e in node.credentials])
+        chain_index = next_index([e for node in everywhere for e in node.chains])
+        issued = context.issuer().issue(
+            node=context.spec.writer,
+            now=context.clock.now(),
+            validity=timedelta(days=context.spec.validity_days),
+        )
+        note(CREDENTIAL_INDEX, str(credential_index))
+        note(CHAIN_INDEX, str(chain_index))
+        attempt = len(written_leaves(noted)) + 1
+        note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))
+        self._write(issued, credential_index, chain_index)
+        self._read_back(issued)
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Revert the whole set and leave every node off."""
+        del noted, note
+        revert_all(self.context, self.name)
+
+    def _read(self) -> StsEntries:
+        return self.context.directory(self.context.spec.writer).read_sts_entries()
+
+    def _remove_orphans(self, leaves: frozenset[str]) -> None:
+        directory = self.context.directory(self.context.spec.writer)
+        for chain in self._read().chains:
+            if chain.chain and fingerprint(chain.chain[0]) in leaves:
+                self.context.tell(self.name, self.context.spec.writer, f"removing {chain.dn}")
+                directory.delete_entry(chain)
+
+    def _write(self, issued: IssuedCredential, credential_index: int, chain_index: int) -> None:
+        context, writer = self.context, self.context.spec.writer
+        directory = context.directory(writer)
+        if context.publish_root and directory.add_trusted_root(issued.chain[-1]):
+            context.tell(self.name, writer, "added the issuing root to the trusted roots")
+        directory.add_chain(chain_index, issued.chain)
+        context.tell(self.name, writer, f"added TrustedCertChain-{chain_index}")
+        directory.add_credential(credential_index, issued)
+        context.tell(self.name, writer, f"added TenantCredential-{credential_index}")
+
+    def _read_back(self, issued: IssuedCredential) -> None:
+        """Compare bytes and order of what the directory has now with what was sent.
+
+        Raises:
+            DirectoryFaultError: It has something else; code 0, because it said success.
+        """
+        entries = self._read()
+        pair = our_pair(entries, frozenset({fingerprint(issued.chain[0])}))
+        good = (
+            pair is not None
+            and pair[0].chain == issued.chain
+            and pair[1].chain == issued.chain
+            and pair[0].key_matches is True
+            and entries.signing() == pair[0]
+        )
+        if not good:
+            raise DirectoryFaultError(
+                self.context.spec.writer, "read-back", 0, "the entries differ from what was written"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitReplication:
+    """Every directory shows the writer's very entries: same bytes, order and objectGUID."""
+
+    context: StepContext
+    leaves: Callable[[], frozenset[str]]
+    name: ClassVar[str] = "await-replication"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Waiting again is harmless."""
+        del noted
+        return Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Compare every node with the writer until all agree."""
+        del noted, note
+        await_agreement(self.context, self.name, self._differs)
+        self._await_published()
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Nothing was changed."""
+
+    def _differs(self, entries: StsEntries) -> bool:
+        return our_pair(entries, self.leaves()) is None
+
+    def _await_published(self) -> None:
+        """Give every STS the time to notice; the restart that follows makes sure of it, and
+        the proof of logins demands it, so that lateness alone is no failure here.
+        """
+        context = self.context
+        waiting = {node.fqdn for node in context.spec.directories}
+
+        def all_publish() -> bool | None:
+            for fqdn in sorted(waiting):
+                try:
+                    leaf = fingerprint(context.logins.read_published_leaf(fqdn))
+                except (TransientError, ProofError):
+                    continue
+                if leaf in self.leaves():
+                    context.tell(self.name, fqdn, "publishes the new certificate")
+                    waiting.discard(fqdn)
+            return None if waiting else True
+
+        poll_until(
+            all_publish,
+            clock=context.clock,
+            limit=context.limits.publish,
+            every=context.limits.poll,
+        )
+        for fqdn in sorted(waiting):
+            context.tell(self.name, fqdn, "still publishes the old certificate before the restart")
+
+
+def await_agreement(context: StepContext, step: str, differs: Callable[[StsEntries], bool]) -> None:
+    """Wait until *differs* is false of the writer and every node equals the writer.
+
+    Raises:
+        ReplicationOverdueError: Some node still differs at the limit; nothing was changed.
+    """
+    spec = context.spec
+    started = context.clock.monotonic()
+    behind: list[str] = []
+
+    def agree() -> bool | None:
+        behind.clear()
+        reference = context.directory(spec.writer).read_sts_entries()
+        if differs(reference):
+            behind.append(spec.writer)
+        for node in spec.directories[1:]:
+            try:
+                entries = context.directory(node.fqdn).read_sts_entries()
+            except TransientError:
+                behind.append(node.fqdn)
+                continue
+            if not same_entries(reference, entries):
+                behind.append(node.fqdn)
+        return None if behind else True
+
+    context.tell(step, "", "waiting until every directory shows the same entries")
+    if not poll_until(
+        agree, clock=context.clock, limit=context.limits.replication, every=context.limits.poll
+    ):
+        waited = context.clock.monotonic() - started
+        raise ReplicationOverdueError(spec.writer, behind, waited)
+
+
+@dataclass(frozen=True, slots=True)
+class RetireOld:
+    """Only our credential is left, and no chain that belonged to a removed one."""
+
+    context: StepContext
+    leaves: Callable[[], frozenset[str]]
+    name: ClassVar[str] = "retire-old"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Removing what is left converges; a missing credential of ours is not for a machine."""
+        del noted
+        entries = self.context.directory(self.context.spec.writer).read_sts_entries()
+        if our_pair(entries, self.leaves()) is None:
+            return Observed.UNCLEAR
+        return Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Delete old credentials with their chains on the writer, then await agreement.
+
+        A credential goes before its chain, so that a signer is never left untrusted.
+
+        Raises:
+            DirectoryFaultError: Ours is not there; nothing was deleted.
+        """
+        context, writer = self.context, self.context.spec.writer
+        directory = context.directory(writer)
+        entries = directory.read_sts_entries()
+        ours = our_pair(entries, self.leaves())
+        if ours is None or entries.signing() != ours[0]:
+            raise DirectoryFaultError(writer, "retire", 0, "the new credential does not sign")
+        old = self._note_old(entries, ours[0], noted, note)
+        for entry in obsolete(entries, ours, old):
+            context.tell(self.name, writer, f"removing {entry.dn}")
+            directory.delete_entry(entry)
+        await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old)))
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Covered by the revert of replace-sts."""
+
+    @staticmethod
+    def _note_old(entries: StsEntries, ours: StsEntry, noted: Facts, note: Note) -> frozenset[str]:
+        """Note the leaf of each credential that goes, so that a later attempt still knows
+        which chains belonged to those already gone.
+        """
+        known = {v for k, v in noted.items() if k.startswith(OLD_LEAF_PREFIX)}
+        found = {leaf_of(e) for e in entries.credentials} - {leaf_of(ours), None}
+        for number, leaf in enumerate(sorted(filter(None, found - known)), start=len(known) + 1):
+            note(f"{OLD_LEAF_PREFIX}{number}", leaf)
+        return frozenset(known | set(filter(None, found)))
+
+
+def _index(noted: Facts, key: str) -> int | None:
+    return int(noted[key]) if key in noted else None

@@ -1,0 +1,169 @@
+"""Steps that stop, snapshot and start the nodes' VMs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from stsfix.remediation.errors import NodeNotReadyError
+from stsfix.remediation.ports import Observed
+from stsfix.snapshot.errors import SnapshotSetIncompleteError, TransientError
+from stsfix.snapshot.model import PowerState
+from stsfix.snapshot.polling import poll_until
+
+if TYPE_CHECKING:
+    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import Facts, Note
+    from stsfix.remediation.steps.context import StepContext
+
+
+def start_domain(context: StepContext, step: str) -> None:
+    """Power on all nodes, PSCs first, and wait until each can be worked with.
+
+    A node with a directory is ready when its vmdir answers and its STS publishes a certificate
+    (it does so even when that has expired, vmdir.md 4.3); then the other vCenters follow, which
+    are ready when their guest takes orders. Safe to repeat.
+
+    Raises:
+        NodeNotReadyError: A node did not get so far in time; it is left running.
+    """
+    for wave in context.start_waves():
+        vms = [node.vm for node in wave]
+        expected = {
+            fact.vm: tuple(nic.label for nic in fact.nics if nic.start_connected)
+            for fact in context.coordinator.observe(vms)
+        }
+        context.coordinator.power_on([vms], expected)
+        context.each(wave, lambda node: _await_ready(context, step, node))
+
+
+def _await_ready(context: StepContext, step: str, node: NodePlan) -> None:
+    started = context.clock.monotonic()
+    if node.role.has_directory:
+        _await_answer(context, step, node, started)
+    else:
+        _await_guest(context, step, node, started)
+    context.tell(step, node.fqdn, "ready")
+
+
+def _await_answer(context: StepContext, step: str, node: NodePlan, started: float) -> None:
+    def answers() -> bool:
+        context.directory(node.fqdn).read_root_dse()
+        context.logins.read_published_leaf(node.fqdn)
+        return True
+
+    context.tell(step, node.fqdn, "waiting for vmdir and STS")
+    limits = context.limits
+    try:
+        poll_until(answers, clock=context.clock, limit=limits.boot, every=limits.poll)
+    except TransientError as error:
+        waited = context.clock.monotonic() - started
+        raise NodeNotReadyError(node.fqdn, f"answer ({error})", waited) from error
+
+
+def _await_guest(context: StepContext, step: str, node: NodePlan, started: float) -> None:
+    def ready() -> bool | None:
+        (facts,) = context.coordinator.observe([node.vm])
+        return facts.guest_operations_ready or None
+
+    context.tell(step, node.fqdn, "waiting for VMware Tools")
+    limits = context.limits
+    if not poll_until(ready, clock=context.clock, limit=limits.boot, every=limits.poll):
+        raise NodeNotReadyError(node.fqdn, "VMware Tools", context.clock.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiesce:
+    """Every node is shut down by its guest; nobody is ever forced off."""
+
+    context: StepContext
+    name: ClassVar[str] = "quiesce"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Every node off is complete."""
+        del noted
+        facts = self.context.coordinator.observe(sorted(self.context.vms, key=str))
+        off = all(fact.summary.power is PowerState.OFF for fact in facts)
+        return Observed.COMPLETE if off else Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Shut down wave by wave."""
+        del noted, note
+        self.context.coordinator.shut_down(self.context.shutdown_waves())
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Power on in order and wait for the services."""
+        del noted, note
+        start_domain(self.context, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshots:
+    """Every node has one snapshot named after the run, taken while all were off."""
+
+    context: StepContext
+    name: ClassVar[str] = "take-snapshots"
+
+    def probe(self, noted: Facts) -> Observed:
+        """A whole set is complete; a partial one is completed by doing it again."""
+        del noted
+        try:
+            self.context.coordinator.find(self.context.spec.run, self.context.vms)
+        except SnapshotSetIncompleteError:
+            return Observed.REPEATABLE
+        return Observed.COMPLETE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Take what is missing; each task key is noted before its task is awaited."""
+        spec = self.context.spec
+        self.context.coordinator.take(
+            spec.run,
+            f"stsfix: SSO domain {spec.domain} before the STS repair; revert all nodes or none",
+            self.context.vms,
+            noted=noted,
+            note=note,
+        )
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Keep the snapshots: only ``release`` deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerOn:
+    """Every node is on again, with its network, and its directory and STS answer."""
+
+    context: StepContext
+    name: ClassVar[str] = "power-on"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Doing it again converges, whatever was done."""
+        del noted
+        return Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Power on, PSCs first, and wait."""
+        del noted, note
+        start_domain(self.context, self.name)
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Shut every node down again (the snapshots may be about to be reverted to)."""
+        del noted, note
+        self.context.coordinator.shut_down(self.context.shutdown_waves())
+
+
+def revert_all(context: StepContext, step: str) -> None:
+    """Put every node back to its snapshot of the run; all are off afterwards.
+
+    The set is checked to be whole before anybody is stopped, everybody is off before anybody
+    is reverted, and nobody is powered on here: a node that meets a partner from the future
+    breaks replication for good (vmdird measured, 8; KB 313886).
+
+    Raises:
+        SnapshotSetIncompleteError: Nothing was changed.
+        OperationError: Some nodes may be reverted and all are off; repeating it goes on.
+    """
+    whole = context.coordinator.find(context.spec.run, context.vms)
+    context.tell(step, "", "shutting down every node")
+    context.coordinator.shut_down(context.shutdown_waves())
+    context.tell(step, "", "reverting every node")
+    context.coordinator.revert(whole, context.vms)

@@ -1,0 +1,94 @@
+"""Steps that restart the services and prove that people can log in again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from stsfix.remediation.verify import verify_logins
+
+from stsfix.remediation.errors import ProofError
+from stsfix.remediation.ports import Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import Facts, Note
+    from stsfix.remediation.steps.context import StepContext
+
+RESTARTED_PREFIX = "restarted."
+
+
+@dataclass(frozen=True, slots=True)
+class RestartServices:
+    """Every service of every node was started after the write, PSCs first.
+
+    VMware's procedure restarts all services on all nodes (KB 316619, KB 318197); nobody knows
+    from outside which of them cached the old certificate.
+    """
+
+    context: StepContext
+    name: ClassVar[str] = "restart-services"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Nodes that were restarted are noted; the others are restarted (again)."""
+        missing = [n for n in self.context.spec.nodes if RESTARTED_PREFIX + n.fqdn not in noted]
+        return Observed.REPEATABLE if missing else Observed.COMPLETE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Restart what is not noted, wave by wave, the nodes of a wave at the same time."""
+
+        def restart(node: NodePlan) -> None:
+            if RESTARTED_PREFIX + node.fqdn in noted:
+                return
+            self.context.tell(self.name, node.fqdn, "restarting all services")
+            report = self.context.services.restart_all(node, limit=self.context.limits.services)
+            note(RESTARTED_PREFIX + node.fqdn, self.context.clock.now().isoformat())
+            self.context.tell(self.name, node.fqdn, f"{len(report.running)} services run")
+
+        for wave in self.context.start_waves():
+            self.context.each(wave, restart)
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Covered by the revert of replace-sts."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyLogins:
+    """Every STS signs with our leaf and every vCenter lets the administrator in."""
+
+    context: StepContext
+    leaves: Callable[[], frozenset[str]]
+    name: ClassVar[str] = "verify-logins"
+
+    def probe(self, noted: Facts) -> Observed:
+        """Proving again is harmless."""
+        del noted
+        return Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Try every way in on every node; each that works is noted.
+
+        Raises:
+            ProofError: At least one does not; the first one is named, all were shown.
+        """
+        del noted
+        context = self.context
+        proofs = verify_logins(
+            context.spec.nodes,
+            context.logins,
+            expected=self.leaves(),
+            clock=context.clock,
+            limit=context.limits.logins,
+            every=context.limits.poll,
+            progress=context.hook,
+        )
+        for proof in proofs:
+            note(f"{proof.way}.{proof.node}", "ok" if proof.ok else "failed")
+        for proof in proofs:
+            if not proof.ok:
+                raise ProofError(proof.node, proof.way, proof.detail)
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Nothing was changed."""

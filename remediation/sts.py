@@ -1,0 +1,67 @@
+"""Decisions about STS entries: which are ours, which go, which number is free. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.certificates import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stsfix.remediation.model import StsEntries, StsEntry
+
+
+def leaf_of(entry: StsEntry) -> str | None:
+    """Return the SHA-256 of the entry's first certificate, None if it has none."""
+    return fingerprint(entry.chain[0]) if entry.chain else None
+
+
+def next_index(entries: Iterable[StsEntry]) -> int:
+    """Return the number after the highest of *entries*, which are those of all nodes: an index
+    used anywhere would end in two entries of one DN for good (vmdird measured, 8).
+    """
+    return 1 + max((entry.index or 0 for entry in entries), default=0)
+
+
+def our_pair(entries: StsEntries, leaves: frozenset[str]) -> tuple[StsEntry, StsEntry] | None:
+    """Return our credential and its chain, None unless both are there with one leaf of *leaves*
+    and the same certificates.
+    """
+    for credential in sorted(entries.credentials, key=lambda e: -(e.index or 0)):
+        if leaf_of(credential) not in leaves:
+            continue
+        for chain in entries.chains:
+            if chain.chain == credential.chain:
+                return credential, chain
+    return None
+
+
+def same_entries(one: StsEntries, other: StsEntries) -> bool:
+    """Tell whether two nodes hold the very same entries: DN, bytes, order and objectGUID.
+
+    Equal bytes with different objectGUIDs are two entries that never converge (concurrent
+    ADD; vmdird measured, 8). uSNChanged differs per node by design.
+    """
+    return _identity(one) == _identity(other)
+
+
+def _identity(entries: StsEntries) -> frozenset[tuple[str, tuple[bytes, ...], str, bool | None]]:
+    return frozenset(
+        (entry.dn.lower(), entry.chain, entry.object_guid, entry.key_matches)
+        for entry in (*entries.credentials, *entries.chains)
+    )
+
+
+def obsolete(
+    entries: StsEntries, ours: tuple[StsEntry, StsEntry], old_leaves: frozenset[str]
+) -> tuple[StsEntry, ...]:
+    """Return what retiring removes, in order: every credential but ours, then the chains whose
+    leaf is among *old_leaves*, the leaves of removed credentials. Other chains are not ours
+    to judge: tokens of other issuers may rest on them.
+    """
+    credentials = [e for e in entries.credentials if e.dn.lower() != ours[0].dn.lower()]
+    chains = [
+        e for e in entries.chains if e.dn.lower() != ours[1].dn.lower() and leaf_of(e) in old_leaves
+    ]
+    return (*sorted(credentials, key=lambda e: e.index or 0), *chains)
