@@ -1,0 +1,184 @@
+"""One HTTPS request to a node: verified or pinned, within a deadline, of bounded size.
+
+Nothing of the environment has a say: no proxy variables, no CA bundle variables, no netrc, and
+no redirect is followed (a redirect would carry a password to another place).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import io
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
+from stsfix.snapshot.tls import PeerContext, peer_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from stsfix.snapshot.ports import Clock
+    from stsfix.snapshot.tls import Endpoint
+
+BODY_LIMIT = 4 * 1024 * 1024
+"""Bytes of an answer that are read at most; metadata and tokens are far below 1 MiB."""
+
+_UNAVAILABLE = http.client.SERVICE_UNAVAILABLE
+_HTTPS_PORT = 443
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a node answered. *date* is its own clock as it says in the Date header, if it does."""
+
+    status: int
+    body: bytes
+    date: datetime | None
+
+
+def context_for(endpoint: Endpoint) -> PeerContext:
+    """Return the context that accepts *endpoint* alone.
+
+    Raises:
+        NodeTlsError: The CA file is missing or holds no certificate; nothing was sent.
+    """
+    try:
+        return peer_context(endpoint)
+    except OSError as error:
+        reason = f"its CA file cannot be used ({error.strerror or error})"
+        raise NodeTlsError(endpoint.name, reason) from error
+
+
+def tls_error(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> NodeTlsError:
+    """Translate a failed verification, with the SHA-256 that was shown if it is known."""
+    text = str(getattr(error, "verify_message", "") or error)
+    shown = re.search(r"sha256:([0-9a-f]{64})", text)
+    return NodeTlsError(endpoint.name, text, shown.group(1) if shown else None)
+
+
+def request(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    *,
+    clock: Clock,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one request and read the whole answer within connect plus read timeout.
+
+    The limits hold for the request as a whole: a node that sends one byte now and then does
+    not keep it alive.
+
+    Raises:
+        NodeUnreachableError: No connection, it broke, it took too long, the answer is too
+            large or no HTTP, or 503 (the node's proxy has no such service yet).
+        NodeTlsError: The certificate is not the one wanted; no byte of the request was sent.
+    """
+    context = context_for(endpoint)
+    try:
+        answer = _exchange(endpoint, context, clock, (method, path, body, headers or {}))
+    except ssl.SSLCertVerificationError as error:
+        raise tls_error(endpoint, error) from error
+    except TimeoutError as error:
+        raise NodeUnreachableError(endpoint.name, "no answer in time") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise NodeUnreachableError(endpoint.name, str(error) or type(error).__name__) from error
+    if answer.status == _UNAVAILABLE:
+        raise NodeUnreachableError(endpoint.name, "503 Service Unavailable")
+    return answer
+
+
+def _exchange(
+    endpoint: Endpoint,
+    context: PeerContext,
+    clock: Clock,
+    asked: tuple[str, str, bytes | None, Mapping[str, str]],
+) -> Answer:
+    method, path, body, headers = asked
+    deadline = _Deadline(clock, endpoint.connect_timeout_s)
+    plain = socket.create_connection((endpoint.address, endpoint.port), deadline.left())
+    with plain:
+        plain.settimeout(deadline.left())
+        with context.wrap_socket(plain) as secure:
+            deadline = _Deadline(clock, endpoint.read_timeout_s)
+            connection = http.client.HTTPConnection(endpoint.name, endpoint.port)
+            connection.auto_open = 0
+            # http.client only calls sendall, makefile and close of what it is given.
+            connection.sock = _Timed(secure, deadline)
+            sent = {"Host": _host(endpoint), "Accept-Encoding": "identity", "Connection": "close"}
+            connection.request(method, path, body=body, headers={**sent, **headers})
+            response = connection.getresponse()
+            content = response.read(BODY_LIMIT + 1)
+            if len(content) > BODY_LIMIT:
+                raise http.client.HTTPException(f"an answer of more than {BODY_LIMIT} bytes")
+            date = response.getheader("Date")
+            return Answer(status=response.status, body=content, date=_parsed(date))
+
+
+def _host(endpoint: Endpoint) -> str:
+    name = f"[{endpoint.name}]" if ":" in endpoint.name else endpoint.name
+    return name if endpoint.port == _HTTPS_PORT else f"{name}:{endpoint.port}"
+
+
+def _parsed(date: str | None) -> datetime | None:
+    try:
+        found = email.utils.parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+class _Deadline:
+    """A moment on the monotonic clock."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._end = clock.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left, or raise TimeoutError."""
+        left = self._end - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _Timed:
+    """The part of a socket that http.client uses, each operation limited to what is left."""
+
+    def __init__(self, inner: ssl.SSLSocket, deadline: _Deadline) -> None:
+        self._inner = inner
+        self._deadline = deadline
+
+    def sendall(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            self._inner.settimeout(self._deadline.left())
+            view = view[self._inner.send(view) :]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        if mode != "rb":
+            raise ValueError(mode)
+        return io.BufferedReader(_TimedReader(self._inner, self._deadline))
+
+    def close(self) -> None:
+        """Do nothing: the with statements around the sockets close them."""
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, inner: ssl.SSLSocket, deadline: _Deadline) -> None:
+        self._inner = inner
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # any writable buffer; no type for it in 3.11
+        self._inner.settimeout(self._deadline.left())
+        return self._inner.recv_into(buffer)

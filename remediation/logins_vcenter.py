@@ -1,0 +1,242 @@
+"""Logins to vCenter: SOAP ``/sdk`` by pyVmomi, vAPI ``/api`` by the vSphere Automation SDK.
+
+SmartConnect is not used: its version probe has no timeout and it stops verifying after the
+first connection (measured, pyVmomi 9.1.1.0). Session cookies and tokens never leave here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import xml.parsers.expat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from stsfix.remediation import https
+from stsfix.remediation.errors import NodeUnreachableError, ProofError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import requests
+
+    from stsfix.snapshot.secret import Secret
+    from stsfix.snapshot.tls import Endpoint, PeerContext
+
+_SOAP_VERSION = "vim.version.version11"
+"""vSphere API 6.5: the oldest release supported here; newer vCenters serve older clients."""
+
+_UNAVAILABLE = "503"
+
+
+def soap_login(
+    endpoint: Endpoint,
+    *,
+    token: Secret[bytes] | None = None,
+    user: str = "",
+    password: Secret[str] | None = None,
+) -> None:
+    """Log in to vCenter's ``/sdk`` with *token* or else *user* and *password*, and out again.
+
+    The token travels in the WS-Security header of LoginByToken alone.
+
+    Raises:
+        ProofError: vCenter refused; InvalidLogin by itself does not mean a wrong password.
+        NodeUnreachableError: No connection, or vpxd is not up.
+        NodeTlsError: The certificate is not the one wanted; nothing was sent.
+    """
+    way = "login" if token is None else "login-by-token"
+    import pyVmomi  # noqa: PLC0415 - 80 ms
+
+    api: Any = pyVmomi  # its SOAP adapter is not typed
+    stub = api.SoapStubAdapter(
+        host=endpoint.address,
+        port=endpoint.port,
+        path="/sdk",
+        version=_SOAP_VERSION,
+        sslContext=https.context_for(endpoint),
+        httpConnectionTimeout=endpoint.read_timeout_s,
+    )
+    with _soap_translated(endpoint, way):
+        try:
+            manager = (
+                api.vim.ServiceInstance("ServiceInstance", stub).RetrieveContent().sessionManager
+            )
+            if manager is None:
+                raise ProofError(endpoint.name, way, "no SessionManager")
+            if token is None:
+                manager.Login(user, password.reveal() if password else "", None)
+            else:
+                stub.samlToken = token.reveal().decode()
+                try:
+                    manager.LoginByToken(None)
+                finally:
+                    stub.samlToken = None
+            manager.Logout()
+        finally:
+            stub.DropConnections()
+
+
+@contextmanager
+def _soap_translated(endpoint: Endpoint, way: str) -> Generator[None]:
+    from pyVmomi import vmodl  # noqa: PLC0415 - loaded by the caller anyway
+
+    name = endpoint.name
+    try:
+        yield
+    except vmodl.MethodFault as fault:
+        kind = type(fault).__name__.rpartition(".")[2]
+        text = " ".join(str(getattr(fault, "msg", None) or "").split())
+        raise ProofError(name, way, f"{kind}: {text}" if text else kind) from fault
+    except ssl.SSLCertVerificationError as error:
+        raise https.tls_error(endpoint, error) from error
+    except (xml.parsers.expat.ExpatError, UnicodeDecodeError) as error:
+        raise ProofError(name, way, "vCenter answered no SOAP") from error
+    except http.client.HTTPException as error:
+        raise _http_error(name, way, str(error)) from error
+    except OSError as error:
+        raise NodeUnreachableError(name, str(error) or type(error).__name__) from error
+
+
+def _http_error(node: str, way: str, text: str) -> NodeUnreachableError | ProofError:
+    """Tell a status that pyVmomi reports as ``404 Not Found`` from a broken connection."""
+    if text[:3].isdigit() and not text.startswith(_UNAVAILABLE):
+        return ProofError(node, way, f"HTTP {text}")
+    return NodeUnreachableError(node, text or "the connection broke")
+
+
+def open_vapi_session(endpoint: Endpoint, *, user: str, password: Secret[str]) -> None:
+    """Create a vAPI session on vCenter's ``/api`` and delete it.
+
+    JSON-RPC is the SDK's format on 6.5 and later alike.
+
+    Raises:
+        ProofError: Refused, or no vAPI answer.
+        NodeUnreachableError: No connection, or the endpoint is not up.
+        NodeTlsError: The certificate is not the one wanted; nothing was sent.
+    """
+    from com.vmware.cis_client import Session  # noqa: PLC0415 - 130 ms
+    from vmware.vapi.security.session import create_session_security_context  # noqa: PLC0415
+    from vmware.vapi.security.user_password import (  # noqa: PLC0415
+        create_user_password_security_context,
+    )
+
+    with vapi_session(endpoint) as session, _vapi_translated(endpoint):
+        connect = _connector(endpoint, session)
+        login = create_user_password_security_context(user, password.reveal())
+        session_id = Session(connect(login)).create()
+        Session(connect(create_session_security_context(session_id))).delete()
+
+
+def _connector(endpoint: Endpoint, session: requests.Session) -> Callable[[Any], Any]:
+    from vmware.vapi.lib.connect import get_requests_connector  # noqa: PLC0415 - lazy, as above
+    from vmware.vapi.security.client.security_context_filter import (  # noqa: PLC0415
+        LegacySecurityContextFilter,
+    )
+    from vmware.vapi.stdlib.client.factories import (  # noqa: PLC0415
+        StubConfigurationFactory,
+    )
+
+    def connect(security: Any) -> Any:
+        connector = get_requests_connector(
+            session=session,
+            url=f"{_origin(endpoint)}/api",
+            timeout=(endpoint.connect_timeout_s, endpoint.read_timeout_s),
+            # Any other value makes the SDK mount adapters of its own over ours, and with them
+            # its own idea of whom to trust (RequestsRpcProvider, vapi-runtime 9.1.1.0).
+            pool_size=0,
+            provider_filter_chain=[LegacySecurityContextFilter(security_context=security)],
+        )
+        return StubConfigurationFactory.new_std_configuration(connector)
+
+    return connect
+
+
+def _origin(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    return f"https://{host}:{endpoint.port}"
+
+
+@contextmanager
+def vapi_session(endpoint: Endpoint) -> Generator[requests.Session]:
+    """Yield a requests session that reaches *endpoint* alone, by our own context alone.
+
+    No environment (REQUESTS_CA_BUNDLE would override verification), no redirects, no plain
+    HTTP: there is no adapter for any other place.
+    """
+    import requests  # noqa: PLC0415 - 90 ms
+
+    with requests.Session() as session:
+        session.trust_env = False
+        session.max_redirects = 0
+        session.adapters.clear()
+        session.mount(_origin(endpoint) + "/", _adapter(https.context_for(endpoint)))
+        yield session
+
+
+def _adapter(context: PeerContext) -> Any:
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
+
+    class Adapter(HTTPAdapter):
+        """Hands our context to urllib3 and lets requests change nothing about it."""
+
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=context, **kwargs)
+
+        def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> Any:
+            # requests would pass cert_reqs along, and urllib3 sets that on our context.
+            return self.poolmanager.connection_from_url(request.url)
+
+        def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    return Adapter(max_retries=0)
+
+
+@contextmanager
+def _vapi_translated(endpoint: Endpoint) -> Generator[None]:
+    import requests  # noqa: PLC0415 - loaded by the caller anyway
+    from com.vmware.vapi.std.errors_client import (  # noqa: PLC0415 - as above
+        Error,
+        ServiceUnavailable,
+    )
+    from vmware.vapi.bindings.error import VapiError  # noqa: PLC0415 - as above
+    from vmware.vapi.data.serializers.jsonrpc import JsonRpcError  # noqa: PLC0415 - as above
+    from vmware.vapi.exception import CoreException  # noqa: PLC0415 - as above
+
+    name = endpoint.name
+    way = "vapi-session"
+    try:
+        yield
+    except ServiceUnavailable as error:
+        raise NodeUnreachableError(name, "vAPI says ServiceUnavailable") from error
+    except (Error, VapiError) as error:
+        raise ProofError(name, way, type(error).__name__) from error
+    except requests.HTTPError as error:
+        answer = error.response
+        status = str(answer.status_code) if answer is not None else ""
+        raise _http_error(name, way, status) from error
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise _connection_error(endpoint, error) from error
+    except (requests.RequestException, JsonRpcError, CoreException, ValueError) as error:
+        raise ProofError(name, way, f"no vAPI answer ({type(error).__name__})") from error
+
+
+def _connection_error(endpoint: Endpoint, error: BaseException) -> Exception:
+    """Find a failed verification below what requests and urllib3 wrapped around it."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return https.tls_error(endpoint, cause)
+    return NodeUnreachableError(endpoint.name, type(error).__name__)
+
+
+def _causes(error: BaseException) -> Generator[BaseException]:
+    seen: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, BaseException) and not any(found is known for known in seen):
+            seen.append(found)
+            yield found
+            reason = getattr(found, "reason", None)
+            waiting += [found.__cause__, found.__context__, reason, *found.args]

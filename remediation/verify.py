@@ -1,0 +1,181 @@
+"""Prove that people and services can log in again: every way in, on every node."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+import tenacity
+
+from stsfix.remediation.errors import (
+    NodeTlsError,
+    NodeUnreachableError,
+    ProofError,
+    SigningCertificateError,
+    SsoLoginError,
+)
+from stsfix.remediation.model import LoginProof
+from stsfix.remediation.ports import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import Logins, ProgressHook
+    from stsfix.snapshot.ports import Clock
+
+STEP = "verify-logins"
+POLL = timedelta(seconds=5)
+
+Way = Literal["sts-token", "login-by-token", "login", "vapi-session", "metadata"]
+
+_ENDS_AT_ONCE = (SsoLoginError, NodeTlsError)
+_MAY_PASS = (NodeUnreachableError, ProofError)
+_FAILURES = (*_ENDS_AT_ONCE, *_MAY_PASS, SigningCertificateError)
+
+
+def verify_logins(
+    nodes: Sequence[NodePlan],
+    logins: Logins,
+    *,
+    expected_leaf: bytes | None,
+    clock: Clock,
+    limit: timedelta,
+    progress: ProgressHook,
+    poll: timedelta = POLL,
+) -> tuple[LoginProof, ...]:
+    """Try every way in on every node and return one proof for each, failed ones too.
+
+    Nodes are worked in parallel. What may pass by itself (a service that comes up late, a
+    cached certificate) is tried again until *limit*; each way is tried at least once. A
+    refused password and a wrong TLS certificate end their way at once. User and password go
+    to vCenter only after an STS has accepted them: its refusal could be any trouble, and the
+    lockout policy counts.
+
+    Args:
+        nodes: Every node of the domain.
+        logins: How to log in.
+        expected_leaf: DER of the leaf that must sign; None takes any.
+        clock: For deadline and waiting.
+        limit: How long late services are waited for, over all ways together.
+        progress: Told the outcome of each way as it is known.
+        poll: Pause between two tries of one way.
+
+    Returns:
+        Proofs in the order of *nodes*, and per node in the order they were tried.
+    """
+    run = _Verification(
+        logins=logins,
+        sts=tuple(n.fqdn for n in nodes if n.role.has_directory),
+        leaf=hashlib.sha256(expected_leaf).hexdigest() if expected_leaf is not None else None,
+        clock=clock,
+        deadline=clock.monotonic() + limit.total_seconds(),
+        poll=poll,
+        progress=progress,
+        password_proven=threading.Event(),
+        sts_ended=[],
+    )
+    with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+        found = list(pool.map(run.prove_node, nodes))
+    return tuple(proof for proofs in found for proof in proofs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verification:
+    logins: Logins
+    sts: tuple[str, ...]
+    leaf: str | None
+    clock: Clock
+    deadline: float
+    poll: timedelta
+    progress: ProgressHook
+    password_proven: threading.Event
+    sts_ended: list[str]
+
+    def prove_node(self, node: NodePlan) -> list[LoginProof]:
+        """Return the proofs of one node."""
+        name = node.fqdn
+        proofs = []
+        if node.role.has_directory:
+            proofs.append(self._prove(name, "sts-token", lambda: self._check_token(name)))
+            self.sts_ended.append(name)
+            proofs.append(self._prove(name, "metadata", lambda: self._check_metadata(name)))
+        if node.role.has_vcenter:
+            issuers = (name,) if node.role.has_directory else self.sts
+            proofs += [self._prove_login_by_token(name, sts) for sts in issuers]
+            proofs.append(self._prove_password(name, "login", self.logins.login))
+            proofs.append(self._prove_password(name, "vapi-session", self.logins.open_vapi_session))
+        return proofs
+
+    def _prove_login_by_token(self, name: str, sts: str) -> LoginProof:
+        def check() -> str:
+            self.logins.login_by_token(name, sts=sts)
+            self.password_proven.set()
+            return f"vCenter took a token of the STS of {sts}"
+
+        return self._prove(name, "login-by-token", check)
+
+    def _prove_password(
+        self, name: str, way: Literal["login", "vapi-session"], log_in: Callable[[str], None]
+    ) -> LoginProof:
+        while not self.password_proven.is_set() and not self._is_hopeless():
+            self.clock.sleep(self.poll.total_seconds())
+        if not self.password_proven.is_set():
+            return self._told(name, way, ok=False, detail="not tried: no STS took the password")
+
+        def check() -> str:
+            log_in(name)
+            return "vCenter took user and password"
+
+        return self._prove(name, way, check)
+
+    def _is_hopeless(self) -> bool:
+        """Tell whether no STS is going to take the password any more."""
+        ended = set(self.sts_ended) >= set(self.sts)
+        return ended or self.clock.monotonic() >= self.deadline
+
+    def _check_token(self, name: str) -> str:
+        token = self.logins.issue_token(name)
+        self.password_proven.set()
+        self._check_leaf(name, "sts-token", token.leaf_sha256)
+        return f"the STS signed a token for {token.subject} with sha256:{token.leaf_sha256}"
+
+    def _check_metadata(self, name: str) -> str:
+        found = hashlib.sha256(self.logins.read_published_leaf(name)).hexdigest()
+        self._check_leaf(name, "metadata", found)
+        return f"the STS publishes sha256:{found}"
+
+    def _check_leaf(self, name: str, way: Way, found: str) -> None:
+        if self.leaf is not None and found != self.leaf:
+            raise ProofError(name, way, f"sha256:{found} instead of sha256:{self.leaf}")
+
+    def _prove(self, name: str, way: Way, check: Callable[[], str]) -> LoginProof:
+        started = self.clock.monotonic()
+        try:
+            detail = self._retrying()(check)
+        except _FAILURES as error:
+            return self._told(name, way, ok=False, detail=str(error))
+        took = timedelta(seconds=self.clock.monotonic() - started)
+        return self._told(name, way, ok=True, detail=detail, took=took)
+
+    def _retrying(self) -> tenacity.Retrying:
+        # After a repair an STS may still sign with what it has cached (up to 15 s, vmdir.md 4.3);
+        # before one, "not valid" is the answer.
+        cached = (SigningCertificateError,) if self.leaf is not None else ()
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((*_MAY_PASS, *cached)),
+            stop=lambda _: self.clock.monotonic() >= self.deadline,
+            wait=tenacity.wait_fixed(self.poll),
+            sleep=self.clock.sleep,
+            reraise=True,
+        )
+
+    def _told(
+        self, name: str, way: Way, *, ok: bool, detail: str, took: timedelta | None = None
+    ) -> LoginProof:
+        self.progress(Progress(step=STEP, subject=name, text=f"{way}: {detail}"))
+        return LoginProof(node=name, way=way, ok=ok, detail=detail, took=took)
