@@ -1,0 +1,227 @@
+"""The programs of a node besides service-control: coreutils and VMware's own tools."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from stsfix.lab.service_control import ServiceControl
+from stsfix.lab.services import State
+from stsfix.lab.shell import NOT_FOUND, USAGE, Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from stsfix.lab.disk import NodeDisk
+    from stsfix.lab.faults import FaultBook
+    from stsfix.lab.services import Board
+    from stsfix.lab.shell import Environment, Streams
+
+SEARCHED = ("/bin", "/usr/bin", "/sbin", "/usr/sbin")
+"""The PATH of a guest program; VMware's tools are outside it (vsphere.md 2)."""
+
+
+class Commands:
+    """What can be executed on one node, by absolute path."""
+
+    def __init__(
+        self,
+        disk: NodeDisk,
+        board: Board,
+        *,
+        faults: FaultBook,
+        environment: Environment,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._disk = disk
+        self._board = board
+        self._environment = environment
+        self._now = now
+        control = ServiceControl(board, faults=faults, fqdn=disk.fqdn, release=disk.release)
+        core = {
+            "bash": self._bash,
+            "sh": self._bash,
+            "cat": self._cat,
+            "rm": self._rm,
+            "mv": self._mv,
+            "chmod": self._chmod,
+            "touch": self._touch,
+            "mkdir": self._mkdir,
+            "test": self._test,
+            "sleep": self._sleep,
+            "hostname": self._hostname,
+            "date": self._date,
+            "nohup": self._wrapped,
+            "setsid": self._wrapped,
+        }
+        self._table: dict[str, Callable[[Sequence[str], Streams], int]] = {}
+        for folder in ("/bin", "/usr/bin"):
+            self._table |= {f"{folder}/{name}": command for name, command in core.items()}
+        self._table |= {
+            "/usr/bin/service-control": control.run,
+            "/usr/lib/vmware-vmafd/bin/vmafd-cli": self._vmafd_cli,
+        }
+        if disk.role.has_directory:
+            self._table["/usr/lib/vmware-vmdir/bin/vdcadmintool"] = self._vdcadmintool
+
+    def find(self, name: str) -> Callable[[Sequence[str], Streams], int] | None:
+        """Return the program *name*, looked up on the PATH unless it is a path."""
+        if "/" in name:
+            return self._table.get(posixpath.normpath(name))
+        for folder in SEARCHED:
+            if (command := self._table.get(f"{folder}/{name}")) is not None:
+                return command
+        return None
+
+    def run(self, argv: Sequence[str], streams: Streams) -> int:
+        """Run *argv*; 127 if there is no such program."""
+        command = self.find(argv[0])
+        if command is None:
+            reason = "No such file or directory" if "/" in argv[0] else "command not found"
+            streams.complain(f"bash: {argv[0]}: {reason}")
+            return NOT_FOUND
+        try:
+            return command(argv[1:], streams)
+        except FileNotFoundError as error:
+            name = posixpath.basename(argv[0])
+            streams.complain(f"{name}: {error}: No such file or directory")
+            return 1
+        except (ValueError, IndexError):
+            streams.complain(f"{argv[0]}: wrong arguments")
+            return USAGE
+
+    def _bash(self, words: Sequence[str], streams: Streams) -> int:
+        rest = [word for word in words if word not in ("-l", "--noprofile", "--norc")]
+        shell = Shell(self._environment)
+        if not rest:
+            return shell.run(streams.stdin.decode(), streams)
+        if rest[0] == "-c":
+            return shell.run(rest[1], streams)
+        script = self._environment.files.find(rest[0])
+        if script is None:
+            streams.complain(f"bash: {rest[0]}: No such file or directory")
+            return NOT_FOUND
+        return shell.run(script.content.decode(), streams)
+
+    def _wrapped(self, words: Sequence[str], streams: Streams) -> int:
+        return self._environment.execute(list(words), streams)
+
+    def _cat(self, words: Sequence[str], streams: Streams) -> int:
+        if not words:
+            streams.out.write(streams.stdin)
+        code = 0
+        for path in words:
+            try:
+                streams.out.write(self._environment.files.read(path))
+            except FileNotFoundError:
+                streams.complain(f"cat: {path}: No such file or directory")
+                code = 1
+        return code
+
+    def _rm(self, words: Sequence[str], streams: Streams) -> int:
+        force = any(word.startswith("-") and "f" in word for word in words)
+        code = 0
+        for path in (word for word in words if not word.startswith("-")):
+            try:
+                self._environment.files.delete(path)
+            except FileNotFoundError:
+                if not force:
+                    streams.complain(f"rm: cannot remove '{path}': No such file or directory")
+                    code = 1
+        return code
+
+    def _mv(self, words: Sequence[str], streams: Streams) -> int:
+        del streams
+        source, target = [word for word in words if word != "-f"]
+        files = self._environment.files
+        moved = files.find(source)
+        if moved is None:
+            raise FileNotFoundError(source)
+        files.write(target, moved.content, moved.mode)
+        files.delete(source)
+        return 0
+
+    def _chmod(self, words: Sequence[str], streams: Streams) -> int:
+        del streams
+        for path in words[1:]:
+            content = self._environment.files.read(path)
+            self._environment.files.write(path, content, int(words[0], 8))
+        return 0
+
+    def _touch(self, words: Sequence[str], streams: Streams) -> int:
+        del streams
+        for path in words:
+            if self._environment.files.find(path) is None:
+                self._environment.files.write(path, b"")
+        return 0
+
+    @staticmethod
+    def _mkdir(words: Sequence[str], streams: Streams) -> int:
+        """Folders are not modelled: any path can be written."""
+        del words, streams
+        return 0
+
+    def _test(self, words: Sequence[str], streams: Streams) -> int:
+        del streams
+        operator, path = words
+        found = self._environment.files.find(path)
+        if operator == "-s":
+            return int(found is None or not found.content)
+        if operator in ("-e", "-f", "-r"):
+            return int(found is None)
+        raise ValueError(operator)
+
+    def _sleep(self, words: Sequence[str], streams: Streams) -> int:
+        del streams
+        self._board.pause(float(words[0]))
+        return 0
+
+    def _hostname(self, words: Sequence[str], streams: Streams) -> int:
+        short = words[:1] == ["-s"]
+        streams.say(self._disk.fqdn.partition(".")[0] if short else self._disk.fqdn)
+        return 0
+
+    def _date(self, words: Sequence[str], streams: Streams) -> int:
+        form = next((word[1:] for word in words if word.startswith("+")), None)
+        now = self._now()
+        if form is None:
+            streams.say(f"{now:%a %b} {now.day:2d} {now:%H:%M:%S} UTC {now.year}")
+        else:
+            streams.say(now.strftime(form.replace("%s", str(int(now.timestamp())))))
+        return 0
+
+    def _vmafd_cli(self, words: Sequence[str], streams: Streams) -> int:
+        disk = self._disk
+        answers = {
+            "get-pnid": disk.fqdn,
+            "get-machine-id": disk.machine_id,
+            "get-domain-name": disk.domain,
+            "get-site-name": disk.site,
+            "get-dc-name": disk.psc,
+            "get-ls-location": f"https://{disk.psc}/lookupservice/sdk",
+            "get-ldu": disk.machine_id,
+            "get-domain-state": "1" if disk.role.has_directory else "2",
+        }
+        answer = answers.get(words[0])
+        if answer is None:
+            streams.complain(f"vmafd-cli: unknown command {words[0]}")
+            return USAGE
+        if self._board.state("vmafdd") is not State.RUNNING:
+            streams.say(
+                "vmafd-cli failed. Error 382312518: possible errors: VMAFD service is not running"
+            )
+            return 1
+        streams.say(answer)
+        return 0
+
+    def _vdcadmintool(self, words: Sequence[str], streams: Streams) -> int:
+        """Menu entry 6 (state) from standard input; nothing else is modelled."""
+        del words
+        if streams.stdin.strip() != b"6":
+            raise ValueError(streams.stdin)
+        if self._board.state("vmdird") is not State.RUNNING:
+            streams.say("VmDirGetState failed. (9127)")
+            return 1
+        streams.say("\n VmDir State is - Normal\n")
+        return 0

@@ -1,0 +1,76 @@
+"""What survives power off on a node: plain data that a snapshot copies and a revert restores."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stsfix.lab.seams import KeyPair
+
+
+class Role(enum.StrEnum):
+    """What a node is; the value is what people call it."""
+
+    PSC = "psc"
+    VCENTER = "vcenter"
+    EMBEDDED = "embedded"
+
+    @property
+    def has_directory(self) -> bool:
+        """True if vmdird, vmcad and the STS run on the node."""
+        return self is not Role.VCENTER
+
+    @property
+    def has_vcenter(self) -> bool:
+        """True if vpxd runs on the node."""
+        return self is not Role.PSC
+
+    @property
+    def node_type(self) -> str:
+        """The content of /etc/vmware/deployment.node.type (vCert, checksts use it)."""
+        return {"psc": "infrastructure", "vcenter": "management"}.get(self.value, "embedded")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFile:
+    """A file's content and its permission bits."""
+
+    content: bytes
+    mode: int = 0o644
+
+
+@dataclass(kw_only=True)
+class NodeDisk:
+    """The disk of one appliance. ``copy.deepcopy`` is a snapshot of it.
+
+    *psc* is the FQDN of the node whose STS this node uses (itself unless it is an external
+    vCenter). *directory* is the vmdir database, None on an external vCenter. *clock_offset_s*
+    is what the node's clock is ahead. *failed_logins* is pam's tally for root: it is on the
+    disk and only a right password before the third wrong one clears it.
+    """
+
+    fqdn: str
+    role: Role
+    domain: str
+    site: str
+    version: str
+    psc: str
+    machine_id: str
+    machine: KeyPair
+    root_password: str
+    directory: Any = None
+    vmca: KeyPair | None = None
+    clock_offset_s: float = 0.0
+    root_password_expired: bool = False
+    failed_logins: int = 0
+    tools_installed: bool = True
+    files: dict[str, NodeFile] = field(default_factory=dict)
+    disabled: set[str] = field(default_factory=set)
+    vecs: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, to compare."""
+        return tuple(int(part) for part in self.version.split("."))

@@ -1,0 +1,250 @@
+"""The services of an appliance: which there are, what each needs, and one state machine."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from stsfix.lab.disk import Role
+from stsfix.lab.faults import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from stsfix.lab.clock import LabClock
+    from stsfix.lab.disk import NodeDisk
+    from stsfix.lab.faults import FaultBook
+
+STS_PATIENCE_S = 600.0
+"""Field seconds that vpxd-svcs waits for an STS that is not up yet, before it fails."""
+
+
+class State(enum.StrEnum):
+    """A service's state; the value is the header service-control prints (peers.md d)."""
+
+    STOPPED = "Stopped"
+    START_PENDING = "StartPending"
+    STOP_PENDING = "StopPending"
+    RUNNING = "Running"
+
+
+class Verdict(enum.Enum):
+    """What a gate says to a service that wants to start."""
+
+    READY = "ready"
+    NOT_YET = "not yet"
+    NO = "no"
+
+
+class PowerLost(Exception):  # noqa: N818 - an event of the lab, as in faults.py
+    """Raised in the node's own threads when its power was cut."""
+
+
+class Program(Protocol):
+    """The server behind a service; both calls return when it is done."""
+
+    def start(self) -> None:
+        """Begin to serve."""
+
+    def stop(self) -> None:
+        """Serve no more; without effect if it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service. *profile* tells vMon's services (profile ALL) from the ones before it.
+
+    *start_s* and *stop_s* are field seconds (vsphere.md 4: stop all 2-5 min, start 5-15 min).
+    """
+
+    name: str
+    start_s: float
+    stop_s: float
+    profile: bool = True
+    needs: tuple[str, ...] = ()
+    automatic: bool = True
+
+    @property
+    def key(self) -> str:
+        """The name vMon uses for it."""
+        return self.name.removeprefix("vmware-")
+
+
+def services_of(disk: NodeDisk) -> tuple[Service, ...]:
+    """Return the services of a node in the order they start.
+
+    Source: service names and the printed order are in peers.md (d); VMware documents neither,
+    so which service needs which is [INFERRED] apart from vpxd and vpxd-svcs needing the STS.
+    """
+    front = "vmware-envoy" if disk.release >= (7,) else "vmware-rhttpproxy"
+    found = [
+        Service(name="lwsmd", start_s=4, stop_s=2, profile=False),
+        Service(name="vmafdd", start_s=5, stop_s=3, profile=False, needs=("lwsmd",)),
+    ]
+    if disk.role.has_directory:
+        found += _directory_services(older=disk.release < (7,))
+    found += [
+        Service(name=front, start_s=4, stop_s=3),
+        Service(name="applmgmt", start_s=4, stop_s=2),
+        Service(name="pschealth", start_s=3, stop_s=2),
+    ]
+    if disk.role.has_vcenter:
+        found += _vcenter_services()
+    if disk.role is Role.PSC:
+        found.append(Service(name="vmware-psc-client", start_s=10, stop_s=5))
+    manual = ("vmcam", "vmware-imagebuilder", "vmware-netdumper", "vmware-rbd-watchdog")
+    found += [Service(name=name, start_s=5, stop_s=3, automatic=False) for name in manual]
+    return tuple(found)
+
+
+def _directory_services(*, older: bool) -> list[Service]:
+    found = [
+        Service(name="vmdird", start_s=8, stop_s=6, profile=False, needs=("vmafdd",)),
+        Service(name="vmcad", start_s=5, stop_s=3, profile=False, needs=("vmdird",)),
+    ]
+    if older:
+        found.append(
+            Service(name="vmware-sts-idmd", start_s=8, stop_s=5, profile=False, needs=("vmdird",))
+        )
+    found += [
+        Service(name="vmware-stsd", start_s=25, stop_s=12, profile=False, needs=("vmdird",)),
+        Service(name="vmdnsd", start_s=3, stop_s=2, profile=False, needs=("vmdird",)),
+    ]
+    return found
+
+
+def _vcenter_services() -> list[Service]:
+    return [
+        Service(name="vmware-vpostgres", start_s=10, stop_s=8),
+        Service(name="vmware-vpxd-svcs", start_s=30, stop_s=10, needs=("vmware-vpostgres",)),
+        Service(name="vmware-vpxd", start_s=30, stop_s=20, needs=("vmware-vpxd-svcs",)),
+        Service(name="vmware-vapi-endpoint", start_s=14, stop_s=8, needs=("vmware-vpxd-svcs",)),
+        Service(name="vsphere-ui", start_s=16, stop_s=10, needs=("vmware-vpxd",)),
+    ]
+
+
+class Board:
+    """The services of one boot of one node. A new boot has a new board."""
+
+    def __init__(
+        self,
+        disk: NodeDisk,
+        *,
+        clock: LabClock,
+        faults: FaultBook,
+        programs: dict[str, Program],
+        gates: dict[str, Callable[[], Verdict]],
+    ) -> None:
+        self.services = services_of(disk)
+        self.started_log: list[str] = []
+        self._disk = disk
+        self._clock = clock
+        self._faults = faults
+        self._programs = programs
+        self._gates = gates
+        self._gone = threading.Event()
+        self._operation = threading.RLock()
+        self._states = {service.name: State.STOPPED for service in self.services}
+
+    def find(self, name: str) -> Service | None:
+        """Return the service of that name or vMon key, None if the node has none."""
+        for service in self.services:
+            if name in (service.name, service.key):
+                return service
+        return None
+
+    def state(self, name: str) -> State:
+        """Return the state of the service called *name*."""
+        return self._states[name]
+
+    def names(self, state: State) -> list[str]:
+        """Return the names of all services in *state*, sorted."""
+        return sorted(name for name, found in list(self._states.items()) if found is state)
+
+    def wanted(self) -> list[Service]:
+        """Return what ``--start --all`` starts: automatic and not disabled, in order."""
+        return [s for s in self.services if s.automatic and s.name not in self._disk.disabled]
+
+    def start(self, service: Service) -> bool:
+        """Start *service* and return when it runs, or False when it failed.
+
+        Raises:
+            PowerLost: The node has no power any more.
+        """
+        with self._operation:
+            if self._states[service.name] is State.RUNNING:
+                return True
+            self._states[service.name] = State.START_PENDING
+            started = False
+            try:
+                started = self._try_start(service)
+            finally:
+                self._states[service.name] = State.RUNNING if started else State.STOPPED
+            return started
+
+    def stop(self, service: Service) -> None:
+        """Stop *service* and return when it is stopped.
+
+        Raises:
+            PowerLost: The node has no power any more.
+        """
+        with self._operation:
+            if self._states[service.name] is State.STOPPED:
+                return
+            self._states[service.name] = State.STOP_PENDING
+            self.pause(service.stop_s)
+            self._halt(service.name)
+
+    def stop_each(self, services: Iterable[Service]) -> None:
+        """Stop *services* one after the other, in the given order."""
+        for service in services:
+            self.stop(service)
+
+    def pause(self, field_seconds: float) -> None:
+        """Let field time pass.
+
+        Raises:
+            PowerLost: The node has no power any more.
+        """
+        if self._clock.wait(self._gone, field_seconds):
+            raise PowerLost
+
+    def cut(self) -> None:
+        """Power is gone: nothing serves any more on return; other threads get PowerLost."""
+        self._gone.set()
+        with self._operation:
+            for service in reversed(self.services):
+                self._halt(service.name)
+
+    def _try_start(self, service: Service) -> bool:
+        missing = [n for n in service.needs if self._states[n] is not State.RUNNING]
+        try:
+            with self._faults.around("guest", f"start {service.name}", self._disk.fqdn):
+                self.pause(min(service.start_s, 10) if missing else service.start_s)
+        except Refused:
+            return False
+        if missing or not self._passes_gate(service):
+            return False
+        program = self._programs.get(service.name)
+        if program is not None:
+            program.start()
+        self.started_log.append(service.name)
+        return True
+
+    def _passes_gate(self, service: Service) -> bool:
+        gate = self._gates.get(service.name)
+        if gate is None:
+            return True
+        waited = 0.0
+        while (verdict := gate()) is Verdict.NOT_YET and waited < STS_PATIENCE_S:
+            self.pause(5.0)
+            waited += 5.0
+        return verdict is Verdict.READY
+
+    def _halt(self, name: str) -> None:
+        program = self._programs.get(name)
+        if program is not None and self._states[name] is not State.STOPPED:
+            program.stop()
+        self._states[name] = State.STOPPED
