@@ -85,6 +85,7 @@ class Discovery:
             names = _node_names(topology, sources.nodes)
             nodes = tuple(pool.map(lambda item: self._read_node(*item), names.items()))
             hosts = tuple(facts for facts in (p.result() for p in pending) if facts is not None)
+            nodes = tuple(pool.map(self._with_later_usn, nodes))
         nodes = self._with_machines(nodes, hosts)
         with ThreadPoolExecutor(max_workers=16) as pool:
             nodes = tuple(pool.map(self._with_guest, nodes))
@@ -143,6 +144,18 @@ class Discovery:
             sts=self._tried(fqdn, directory.read_sts_entries),
             replication=self._tried(fqdn, directory.read_replication_status),
         )
+
+    def _with_later_usn(self, node: NodeInventory) -> NodeInventory:
+        """Read the node's USN again, after every vector was read: so a partner that has seen
+        more than the node has written is no matter of who was asked first.
+        """
+        if node.replication is None:
+            return node
+        directory = self._sources.directory(node.fqdn)
+        later = self._tried(node.fqdn, directory.read_replication_status)
+        if later is None:
+            return node
+        return replace(node, replication=replace(node.replication, usn=later.usn))
 
     def _with_machines(
         self, nodes: Sequence[NodeInventory], hosts: Sequence[HostFacts]

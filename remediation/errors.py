@@ -7,6 +7,7 @@ RefusedError
 ├── DomainNotFoundError       the node serves another SSO domain, or the tenant is missing
 ├── IssuerError               no usable credential can be made of what was given
 ├── PreflightBlockedError     findings forbid a run
+├── NothingToRepairError      the signing credential is sound
 ├── RunNotFoundError          no such run in the state folder
 ├── RunStateError             the run cannot do this in its state (rollback after release)
 ├── DomainLockedError         another run of this SSO domain is open
@@ -109,6 +110,14 @@ class PreflightBlockedError(RefusedError):
     def __init__(self, ids: Iterable[str]) -> None:
         self.ids = tuple(ids)
         super().__init__(f"preflight forbids the run: {', '.join(self.ids)}")
+
+
+class NothingToRepairError(RefusedError):
+    """The signing credential is sound and does not end soon; nothing was changed."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(f"the STS signing credential of {domain} is sound: nothing to repair")
+        self.domain = domain
 
 
 class RunNotFoundError(RefusedError):

@@ -1,4 +1,4 @@
-"""Decisions about STS entries: which are ours, which go, which number is free. Pure."""
+"""Decisions about STS entries: which are ours and which go. Pure."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.certificates import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from stsfix.remediation.model import StsEntries, StsEntry
 
 
 def leaf_of(entry: StsEntry) -> str | None:
     """Return the SHA-256 of the entry's first certificate, None if it has none."""
     return fingerprint(entry.chain[0]) if entry.chain else None
-
-
-def next_index(entries: Iterable[StsEntry]) -> int:
-    """Return the number after the highest of *entries*, which are those of all nodes: an index
-    used anywhere would end in two entries of one DN for good (vmdird measured, 8).
-    """
-    return 1 + max((entry.index or 0 for entry in entries), default=0)
 
 
 def our_pair(entries: StsEntries, leaves: frozenset[str]) -> tuple[StsEntry, StsEntry] | None:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
-    from stsfix.snapshot.coordinator import Coordinator
-
     from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import (
         Directory,
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
         ProgressHook,
         ServiceControl,
     )
+    from stsfix.snapshot.coordinator import Coordinator
     from stsfix.snapshot.model import VmId
     from stsfix.snapshot.ports import Clock
 
@@ -60,9 +59,9 @@ class StepContext:
     hook: ProgressHook
 
     @property
-    def vms(self) -> frozenset[VmId]:
+    def vms(self) -> tuple[VmId, ...]:
         """The VMs of all nodes."""
-        return frozenset(node.vm for node in self.spec.nodes)
+        return tuple(node.vm for node in self.spec.nodes)
 
     def shutdown_waves(self) -> tuple[tuple[VmId, ...], ...]:
         """Return who stops first: vCenters on external PSCs, then every node with a directory

@@ -20,7 +20,8 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.machines import revert_all
-from stsfix.remediation.sts import leaf_of, next_index, obsolete, our_pair, same_entries
+from stsfix.remediation.sts import leaf_of, obsolete, our_pair, same_entries
+from stsfix.remediation.sts_state import next_index
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 

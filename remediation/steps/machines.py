@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.errors import NodeNotReadyError
 from stsfix.remediation.ports import Observed
 from stsfix.snapshot.errors import SnapshotSetIncompleteError, TransientError
-from stsfix.snapshot.model import PowerState
+from stsfix.snapshot.model import PowerState, SnapshotSet
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ def start_domain(context: StepContext, step: str) -> None:
         NodeNotReadyError: A node did not get so far in time; it is left running.
     """
     for wave in context.start_waves():
-        vms = [node.vm for node in wave]
+        vms = tuple(node.vm for node in wave)
+        facts = context.coordinator.observe(vms)
         expected = {
-            fact.vm: tuple(nic.label for nic in fact.nics if nic.start_connected)
-            for fact in context.coordinator.observe(vms)
+            vm: [replace(nic, connected=nic.start_connected) for nic in facts[vm].nics]
+            for vm in vms
         }
-        context.coordinator.power_on([vms], expected)
+        context.coordinator.power_on((vms,), expected)
         context.each(wave, lambda node: _await_ready(context, step, node))
 
 
@@ -63,8 +64,8 @@ def _await_answer(context: StepContext, step: str, node: NodePlan, started: floa
 
 def _await_guest(context: StepContext, step: str, node: NodePlan, started: float) -> None:
     def ready() -> bool | None:
-        (facts,) = context.coordinator.observe([node.vm])
-        return facts.guest_operations_ready or None
+        facts = context.coordinator.observe([node.vm])
+        return facts[node.vm].guest_operations_ready or None
 
     context.tell(step, node.fqdn, "waiting for VMware Tools")
     limits = context.limits
@@ -82,7 +83,7 @@ class Quiesce:
     def probe(self, noted: Facts) -> Observed:
         """Every node off is complete."""
         del noted
-        facts = self.context.coordinator.observe(sorted(self.context.vms, key=str))
+        facts = self.context.coordinator.observe(self.context.vms).values()
         off = all(fact.summary.power is PowerState.OFF for fact in facts)
         return Observed.COMPLETE if off else Observed.REPEATABLE
 
@@ -107,11 +108,8 @@ class TakeSnapshots:
     def probe(self, noted: Facts) -> Observed:
         """A whole set is complete; a partial one is completed by doing it again."""
         del noted
-        try:
-            self.context.coordinator.find(self.context.spec.run, self.context.vms)
-        except SnapshotSetIncompleteError:
-            return Observed.REPEATABLE
-        return Observed.COMPLETE
+        found = self.context.coordinator.find(self.context.spec.run, self.context.vms)
+        return Observed.COMPLETE if isinstance(found, SnapshotSet) else Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
         """Take what is missing; each task key is noted before its task is awaited."""
@@ -120,8 +118,8 @@ class TakeSnapshots:
             spec.run,
             f"stsfix: SSO domain {spec.domain} before the STS repair; revert all nodes or none",
             self.context.vms,
-            noted=noted,
-            note=note,
+            note,
+            noted,
         )
 
     def undo(self, noted: Facts, note: Note) -> None:
@@ -162,8 +160,10 @@ def revert_all(context: StepContext, step: str) -> None:
         SnapshotSetIncompleteError: Nothing was changed.
         OperationError: Some nodes may be reverted and all are off; repeating it goes on.
     """
-    whole = context.coordinator.find(context.spec.run, context.vms)
+    found = context.coordinator.find(context.spec.run, context.vms)
+    if not isinstance(found, SnapshotSet):
+        raise SnapshotSetIncompleteError(found.name, found.reasons)
     context.tell(step, "", "shutting down every node")
     context.coordinator.shut_down(context.shutdown_waves())
     context.tell(step, "", "reverting every node")
-    context.coordinator.revert(whole, context.vms)
+    context.coordinator.revert(found, context.vms)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.verify import verify_logins
-
-from stsfix.remediation.errors import ProofError
+from stsfix.remediation.errors import DirectoryFaultError, ProofError
 from stsfix.remediation.ports import Observed
+from stsfix.remediation.sts import our_pair
+from stsfix.remediation.verify import verify_logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,16 +72,21 @@ class VerifyLogins:
 
         Raises:
             ProofError: At least one does not; the first one is named, all were shown.
+            DirectoryFaultError: Our credential is not in the directory.
         """
         del noted
         context = self.context
+        writer = context.spec.writer
+        ours = our_pair(context.directory(writer).read_sts_entries(), self.leaves())
+        if ours is None:
+            raise DirectoryFaultError(writer, "verify", 0, "the new credential is not there")
         proofs = verify_logins(
             context.spec.nodes,
             context.logins,
-            expected=self.leaves(),
+            expected_leaf=ours[0].chain[0],
             clock=context.clock,
             limit=context.limits.logins,
-            every=context.limits.poll,
+            poll=context.limits.poll,
             progress=context.hook,
         )
         for proof in proofs:

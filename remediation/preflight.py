@@ -1,0 +1,109 @@
+"""Judge an inventory: every finding, and whether the domain may be repaired. Pure."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.checks import CHECKS, RUN_PREFIX, SOON
+from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
+from stsfix.remediation.model import Finding, NodePlan, RunSpec, Severity
+from stsfix.remediation.sts_state import sts_summary
+from stsfix.snapshot.safety import assess as assess_safety
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from stsfix.remediation.inventory import Inventory
+    from stsfix.snapshot.risk import Risk
+
+_ORDER = {Severity.BLOCKS: 0, Severity.WARNS: 1, Severity.INFORMS: 2}
+
+
+class Verdict(enum.StrEnum):
+    """What preflight says of a repair."""
+
+    CLEAN = "can repair"
+    WARNINGS = "can repair with warnings"
+    BLOCKED = "must not"
+
+
+def assess(inventory: Inventory) -> tuple[Finding, ...]:
+    """Return every finding, the gravest first; never stops at the first."""
+    found = [finding for check in CHECKS for finding in check(inventory)]
+    vms = [node.vm for node in inventory.nodes if node.vm is not None]
+    found += [_from_risk(risk) for risk in assess_safety(inventory.hosts, vms)]
+    unique = dict.fromkeys(found)
+    return tuple(sorted(unique, key=lambda f: (_ORDER[f.severity], f.id, f.subject)))
+
+
+def _from_risk(risk: Risk) -> Finding:
+    return Finding(
+        id=risk.id,
+        severity=Severity(risk.severity),
+        subject=risk.subject,
+        evidence=f"{risk.evidence} {risk.why}",
+        advice=risk.advice,
+    )
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """Return what the findings add up to."""
+    severities = {finding.severity for finding in findings}
+    if Severity.BLOCKS in severities:
+        return Verdict.BLOCKED
+    return Verdict.WARNINGS if Severity.WARNS in severities else Verdict.CLEAN
+
+
+def needs_repair(inventory: Inventory) -> bool:
+    """Tell whether any directory lacks a sound signing credential, or will soon."""
+    entries = [node.sts for node in inventory.nodes if node.sts is not None]
+    return sts_summary(entries, inventory.taken, soon=SOON).needs_repair
+
+
+def run_name(now: datetime, salt: str) -> str:
+    """Return the name of a run started at *now*; *salt* tells two workstations apart.
+
+    Letters, digits, dots and dashes only: other characters are escaped in snapshot names.
+    """
+    return f"{RUN_PREFIX}{now:%Y%m%dT%H%M%SZ}-{salt}"
+
+
+def plan_run(
+    inventory: Inventory,
+    findings: Sequence[Finding],
+    *,
+    run: str,
+    issuer: str,
+    validity_days: int,
+    retire: bool,
+    force: bool,
+) -> RunSpec:
+    """Return what the run is to do.
+
+    The writer is the first controller by name: one concrete node, never a load balancer.
+
+    Raises:
+        PreflightBlockedError: Findings forbid it.
+        NothingToRepairError: The signing credential is sound, and *force* is not set.
+    """
+    blocking = sorted({f.id for f in findings if f.severity is Severity.BLOCKS})
+    if blocking:
+        raise PreflightBlockedError(blocking)
+    if not force and not needs_repair(inventory):
+        raise NothingToRepairError(inventory.domain)
+    nodes = tuple(
+        NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
+        for node in inventory.nodes
+        if node.vm is not None
+    )
+    return RunSpec(
+        run=run,
+        domain=inventory.domain,
+        writer=min(node.fqdn for node in nodes if node.role.has_directory),
+        nodes=nodes,
+        issuer=issuer,
+        validity_days=validity_days,
+        retire=retire,
+    )
