@@ -1,0 +1,290 @@
+"""X.509 as the STS needs it: parse without crashing, class of expiry, checks of chain and key.
+
+Pure: time and bytes are arguments. The identity service checks almost nothing on write or load
+(IdentityManager.java L1154, DirectoryConfigStore.java), so everything is checked here.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from stsfix.remediation.ports import IssuedCredential
+
+_T = TypeVar("_T", bound=x509.ExtensionType)
+
+MIN_RSA_BITS: Final = 2048
+"""VMCASignedRequestPrivate refuses less (vmca/service/utils.c, Lightwave a04d9171)."""
+
+_STRONG_HASHES = frozenset({"sha256", "sha384", "sha512"})
+
+# The DER of the OID rsaEncryption (RFC 8017 A.1): near the start of a PKCS#8 RSA key, absent from
+# PKCS#1, which Java's PKCS8EncodedKeySpec does not read (ServerUtils.java L756).
+_RSA_OID = bytes.fromhex("06092a864886f70d010101")
+_PKCS8_HEAD = 32
+
+_PARSE_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+class Expiry(enum.StrEnum):
+    """Where a moment lies in a certificate's validity."""
+
+    VALID = "valid"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """Bytes that are no usable certificate. *sha256* is theirs, lower-case hex."""
+
+    sha256: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One parsed certificate; dates are aware UTC, both ends are inside the validity.
+
+    *sha256* is of the DER, 64 lower-case hex digits. *key_id* is the subject key identifier in
+    upper-case hex, None if absent. *authority* is CA:TRUE in BasicConstraints; None if the
+    extension is absent. *path_length* is that extension's. *signs_certificates* is KeyUsage's
+    keyCertSign, None if the extension is absent. *rsa_bits* is None for any other kind of key.
+    """
+
+    der: bytes = field(repr=False)
+    sha256: str
+    version: int
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    key_id: str | None
+    authority: bool | None
+    path_length: int | None
+    signs_certificates: bool | None
+    rsa_bits: int | None
+    signature_hash: str | None
+    x509: x509.Certificate = field(repr=False, compare=False)
+
+    @property
+    def self_issued(self) -> bool:
+        """True if subject and issuer are the same name."""
+        return self.x509.subject == self.x509.issuer
+
+
+def fingerprint(der: bytes) -> str:
+    """Return the SHA-256 of *der*, 64 lower-case hex digits."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def parse(der: bytes) -> Certificate | Malformed:
+    """Return the certificate in *der*, or why there is none; never raises."""
+    try:
+        return _certificate(x509.load_der_x509_certificate(der), der)
+    except _PARSE_ERRORS as error:
+        reason = str(error).split("\n", 1)[0][:120] or type(error).__name__
+        return Malformed(sha256=fingerprint(der), reason=reason)
+
+
+def _certificate(found: x509.Certificate, der: bytes) -> Certificate:
+    constraints = _extension(found, x509.BasicConstraints)
+    usage = _extension(found, x509.KeyUsage)
+    key_id = _extension(found, x509.SubjectKeyIdentifier)
+    key = found.public_key()
+    signature_hash = found.signature_hash_algorithm
+    return Certificate(
+        der=der,
+        sha256=fingerprint(der),
+        version=found.version.value,
+        subject=found.subject.rfc4514_string(),
+        issuer=found.issuer.rfc4514_string(),
+        not_before=found.not_valid_before_utc,
+        not_after=found.not_valid_after_utc,
+        key_id=key_id.digest.hex().upper() if key_id else None,
+        authority=constraints.ca if constraints else None,
+        path_length=constraints.path_length if constraints else None,
+        signs_certificates=usage.key_cert_sign if usage else None,
+        rsa_bits=key.key_size if isinstance(key, rsa.RSAPublicKey) else None,
+        signature_hash=signature_hash.name if signature_hash else None,
+        x509=found,
+    )
+
+
+def _extension(found: x509.Certificate, kind: type[_T]) -> _T | None:
+    try:
+        return found.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def classify(certificate: Certificate, now: datetime, soon: timedelta) -> Expiry:
+    """Return the class of *certificate* at *now*; EXPIRING if it ends within *soon*.
+
+    The STS takes both ends of the validity as valid (TokenLifetimeRemediator.java L75-105).
+    """
+    if now < certificate.not_before:
+        return Expiry.NOT_YET_VALID
+    if now > certificate.not_after:
+        return Expiry.EXPIRED
+    if now > certificate.not_after - soon:
+        return Expiry.EXPIRING
+    return Expiry.VALID
+
+
+def issued_by(child: Certificate, parent: Certificate) -> bool:
+    """Tell whether *parent*'s name and key made *child*."""
+    try:
+        child.x509.verify_directly_issued_by(parent.x509)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def key_matches(key_pkcs8: bytes, leaf: bytes) -> bool:
+    """Tell whether *key_pkcs8* is an unencrypted PKCS#8 RSA key in DER and belongs to *leaf*.
+
+    Proven by a SHA256withRSA signature made and verified, as the identity service's own API does
+    (IdentityManager.java L1154). Never raises; nothing of the key leaves.
+    """
+    certificate = parse(leaf)
+    if isinstance(certificate, Malformed) or _RSA_OID not in key_pkcs8[:_PKCS8_HEAD]:
+        return False
+    public = certificate.x509.public_key()
+    if not isinstance(public, rsa.RSAPublicKey):
+        return False
+    probe = b"does this key belong to this certificate"
+    try:
+        key = load_der_private_key(key_pkcs8, password=None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            return False
+        public.verify(
+            key.sign(probe, padding.PKCS1v15(), SHA256()), probe, padding.PKCS1v15(), SHA256()
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
+        return False
+    return True
+
+
+def check_credential(issued: IssuedCredential, now: datetime) -> tuple[str, ...]:
+    """Return everything that is wrong with *issued* at *now*, one sentence each; empty if nothing.
+
+    Chain: see `check_chain`. The key must be PKCS#8 and belong to the leaf, and the leaf must
+    not be a CA.
+    """
+    problems = list(check_chain(issued.chain, now))
+    if issued.chain:
+        if not key_matches(issued.key_pkcs8.reveal(), issued.chain[0]):
+            problems.append("the key is not an unencrypted PKCS#8 RSA key of the leaf")
+        leaf = parse(issued.chain[0])
+        if isinstance(leaf, Certificate) and leaf.authority:
+            problems.append(f"the leaf {leaf.subject} is a CA certificate")
+    return tuple(problems)
+
+
+def check_chain(chain: Sequence[bytes], now: datetime) -> tuple[str, ...]:
+    """Return everything that is wrong with *chain* at *now*, one sentence each.
+
+    *chain* is DER, and should be leaf first, root last and self-signed, each link verifying, at
+    least two distinct certificates, every issuer a CA, RSA of 2048 bits or more, SHA-256 or
+    better, all valid at *now*.
+    """
+    found = _parsed(chain)
+    if isinstance(found, tuple):
+        return found
+    problems = []
+    distinct = len({c.sha256 for c in found})
+    if distinct < 2:  # noqa: PLR2004 - a leaf and a root (IdentityManager.java L1154)
+        problems.append(f"the chain has {distinct} distinct certificates, not at least 2")
+    elif distinct != len(found):
+        problems.append("the chain holds a certificate twice")
+    for position, certificate in enumerate(found):
+        problems += _own_problems(certificate, now, root=position == len(found) - 1)
+        if position:
+            problems += _issuer_problems(certificate, below=position - 1)
+    return (*problems, *_link_problems(found))
+
+
+def check_authorities(chain: Sequence[bytes], now: datetime) -> tuple[str, ...]:
+    """Return everything that forbids *chain* (DER, issuing CA first, root last) to sign a leaf."""
+    found = _parsed(chain)
+    if isinstance(found, tuple):
+        return found
+    problems = []
+    for position, certificate in enumerate(found):
+        problems += _own_problems(certificate, now, root=position == len(found) - 1)
+        problems += _issuer_problems(certificate, below=position)
+    return (*problems, *_link_problems(found))
+
+
+def _parsed(chain: Sequence[bytes]) -> list[Certificate] | tuple[str, ...]:
+    """Return the certificates of *chain*, or one sentence for each that is malformed."""
+    parsed = [parse(der) for der in chain]
+    bad = [c for c in parsed if isinstance(c, Malformed)]
+    if bad:
+        return tuple(f"certificate {c.sha256[:16]} is malformed: {c.reason}" for c in bad)
+    return [c for c in parsed if isinstance(c, Certificate)]
+
+
+def _own_problems(certificate: Certificate, now: datetime, *, root: bool) -> list[str]:
+    name, problems = certificate.subject, []
+    if certificate.rsa_bits is None:
+        problems.append(f"{name} has no RSA key")
+    elif certificate.rsa_bits < MIN_RSA_BITS:
+        problems.append(f"{name} has an RSA key of only {certificate.rsa_bits} bits")
+    # Nobody verifies a root's signature over itself, so its hash does not matter.
+    if not root and certificate.signature_hash not in _STRONG_HASHES:
+        problems.append(f"{name} is signed with {certificate.signature_hash or 'no known hash'}")
+    if now < certificate.not_before:
+        problems.append(f"{name} is not valid before {certificate.not_before:%Y-%m-%d %H:%M} UTC")
+    if now > certificate.not_after:
+        problems.append(f"{name} expired at {certificate.not_after:%Y-%m-%d %H:%M} UTC")
+    return problems
+
+
+def _issuer_problems(certificate: Certificate, *, below: int) -> list[str]:
+    """Problems of a certificate that signs others; *below* CA certificates are under it."""
+    name, problems = certificate.subject, []
+    # An X.509 version 1 root has no extensions at all and is accepted as a CA by OpenSSL.
+    if not certificate.authority and certificate.version > 0:
+        problems.append(f"{name} is not a CA certificate")
+    if certificate.signs_certificates is False:
+        problems.append(f"{name} must not sign certificates (key usage)")
+    if certificate.path_length is not None and certificate.path_length < below:
+        problems.append(
+            f"{name} allows {certificate.path_length} CA certificates below, not {below}"
+        )
+    return problems
+
+
+def _link_problems(found: Sequence[Certificate]) -> list[str]:
+    problems = [
+        f"{child.subject} is not issued by {parent.subject}"
+        for child, parent in itertools.pairwise(found)
+        if not issued_by(child, parent)
+    ]
+    if found and not issued_by(found[-1], found[-1]):
+        problems.append(f"the last certificate {found[-1].subject} is not a self-signed root")
+    return problems
