@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-import tenacity
-
 from stsfix.remediation.errors import (
     NodeTlsError,
     NodeUnreachableError,
@@ -20,6 +18,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import LoginProof
 from stsfix.remediation.ports import Progress
+from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,11 +41,11 @@ def verify_logins(
     nodes: Sequence[NodePlan],
     logins: Logins,
     *,
-    expected_leaf: bytes | None,
+    expected: frozenset[str] | None,
     clock: Clock,
     limit: timedelta,
     progress: ProgressHook,
-    poll: timedelta = POLL,
+    every: timedelta = POLL,
 ) -> tuple[LoginProof, ...]:
     """Try every way in on every node and return one proof for each, failed ones too.
 
@@ -59,11 +58,12 @@ def verify_logins(
     Args:
         nodes: Every node of the domain.
         logins: How to log in.
-        expected_leaf: DER of the leaf that must sign; None takes any.
+        expected: SHA-256 (64 lower-case hex digits) of the leaves of which one must sign; None
+            takes any leaf.
         clock: For deadline and waiting.
         limit: How long late services are waited for, over all ways together.
         progress: Told the outcome of each way as it is known.
-        poll: Pause between two tries of one way.
+        every: Pause between two tries of one way.
 
     Returns:
         Proofs in the order of *nodes*, and per node in the order they were tried.
@@ -71,10 +71,10 @@ def verify_logins(
     run = _Verification(
         logins=logins,
         sts=tuple(n.fqdn for n in nodes if n.role.has_directory),
-        leaf=hashlib.sha256(expected_leaf).hexdigest() if expected_leaf is not None else None,
+        expected=expected,
         clock=clock,
         deadline=clock.monotonic() + limit.total_seconds(),
-        poll=poll,
+        every=every,
         progress=progress,
         password_proven=threading.Event(),
         sts_ended=[],
@@ -88,10 +88,10 @@ def verify_logins(
 class _Verification:
     logins: Logins
     sts: tuple[str, ...]
-    leaf: str | None
+    expected: frozenset[str] | None
     clock: Clock
     deadline: float
-    poll: timedelta
+    every: timedelta
     progress: ProgressHook
     password_proven: threading.Event
     sts_ended: list[str]
@@ -123,7 +123,7 @@ class _Verification:
         self, name: str, way: Literal["login", "vapi-session"], log_in: Callable[[str], None]
     ) -> LoginProof:
         while not self.password_proven.is_set() and not self._is_hopeless():
-            self.clock.sleep(self.poll.total_seconds())
+            self.clock.sleep(self.every.total_seconds())
         if not self.password_proven.is_set():
             return self._told(name, way, ok=False, detail="not tried: no STS took the password")
 
@@ -150,29 +150,27 @@ class _Verification:
         return f"the STS publishes sha256:{found}"
 
     def _check_leaf(self, name: str, way: Way, found: str) -> None:
-        if self.leaf is not None and found != self.leaf:
-            raise ProofError(name, way, f"sha256:{found} instead of sha256:{self.leaf}")
+        if self.expected is not None and found not in self.expected:
+            wanted = " or ".join(f"sha256:{leaf}" for leaf in sorted(self.expected))
+            raise ProofError(name, way, f"sha256:{found} instead of {wanted or 'any'}")
 
     def _prove(self, name: str, way: Way, check: Callable[[], str]) -> LoginProof:
+        # After a repair an STS may still sign with what it has cached (up to 15 s, vmdir.md 4.3);
+        # before one, "not valid" is the answer.
+        cached = (SigningCertificateError,) if self.expected is not None else ()
         started = self.clock.monotonic()
         try:
-            detail = self._retrying()(check)
+            detail = poll_until(
+                check,
+                clock=self.clock,
+                limit=timedelta(seconds=max(0.0, self.deadline - started)),
+                every=self.every,
+                transient=(*_MAY_PASS, *cached),
+            )
         except _FAILURES as error:
             return self._told(name, way, ok=False, detail=str(error))
         took = timedelta(seconds=self.clock.monotonic() - started)
-        return self._told(name, way, ok=True, detail=detail, took=took)
-
-    def _retrying(self) -> tenacity.Retrying:
-        # After a repair an STS may still sign with what it has cached (up to 15 s, vmdir.md 4.3);
-        # before one, "not valid" is the answer.
-        cached = (SigningCertificateError,) if self.leaf is not None else ()
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((*_MAY_PASS, *cached)),
-            stop=lambda _: self.clock.monotonic() >= self.deadline,
-            wait=tenacity.wait_fixed(self.poll),
-            sleep=self.clock.sleep,
-            reraise=True,
-        )
+        return self._told(name, way, ok=True, detail=detail or "", took=took)
 
     def _told(
         self, name: str, way: Way, *, ok: bool, detail: str, took: timedelta | None = None

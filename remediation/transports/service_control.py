@@ -1,0 +1,270 @@
+"""Services of a node by ``service-control``, run in the guest through its ESXi host.
+
+Source: output formats of 6.5-8.0 are in peers.md (d), from public logs; which services are
+normally stopped too. Nothing of it is documented by VMware.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.errors import ServiceRestartError
+from stsfix.remediation.ports import ServiceReport
+from stsfix.snapshot.errors import (
+    AnswerLostError,
+    GuestUnavailableError,
+    TaskOverdueError,
+    TransientError,
+)
+from stsfix.snapshot.polling import poll_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stsfix.remediation.model import NodePlan
+    from stsfix.snapshot.model import VmId
+    from stsfix.snapshot.ports import Clock, GuestOperations
+    from stsfix.snapshot.secret import Secret
+
+NORMALLY_STOPPED = frozenset(
+    {
+        "vmcam",
+        "vmware-imagebuilder",
+        "vmware-mbcs",
+        "vmware-netdumper",
+        "vmware-rbd-watchdog",
+        "vmware-vcha",
+        "vsan-dps",
+    }
+)
+"""Services that stay stopped on a healthy appliance (peers.md d, 6.7), canonical by `bare`."""
+
+CORE = frozenset(
+    {
+        "vmdird",
+        "vmafdd",
+        "vmcad",
+        "stsd",
+        "sts",
+        "vpxd",
+        "vpxd-svcs",
+        "vapi-endpoint",
+        "vsphere-ui",
+        "rhttpproxy",
+        "envoy",
+    }
+)
+"""Services without which nobody logs in, without their ``vmware-`` prefix. That they were down
+before is no excuse: with an expired STS certificate vpxd is down for that very reason.
+"""
+
+STATUS = "service-control --status --all"
+_MARK = "/run/stsfix-restart.running"
+_LOG = "/run/stsfix-restart.log"
+_RUNNING_LINE = "stsfix: a restart is running"
+_READ_LIMIT = timedelta(seconds=120)
+"""How long one listing may take; it is seconds even on a slow appliance [K]."""
+
+_OUTPUT_LIMIT = 2000
+"""Characters of service-control's own words that an error keeps: the end tells the failure."""
+
+_MAY_PASS = (TransientError, GuestUnavailableError, TaskOverdueError, AnswerLostError)
+_HEADER = re.compile(r"^\s*(Running|Stopped|StartPending|StopPending|[A-Z]\w*)\s*:\s*(.*)$")
+_NAME = re.compile(r"^[a-z][\w.@-]*$")
+_DISPLAY_NAME = re.compile(r"\([^()]*\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """What one ``service-control --status --all`` says. *pending* is every other state."""
+
+    running: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no service was listed at all: the output was something else."""
+        return not (self.running or self.stopped or self.pending)
+
+
+def parse_status(text: str) -> ServiceStatus:
+    """Read the groups of ``service-control --status --all``, in any order.
+
+    A header is followed by names on its own or the next lines; 6.x may print display names in
+    brackets [K]. Lines before the first header and lines that hold other things than names end
+    the group they are in: they are warnings or other commands' output.
+    """
+    groups: dict[str, list[str]] = {}
+    group = ""
+    for line in text.splitlines():
+        header = _HEADER.match(line)
+        names = _DISPLAY_NAME.sub(" ", header.group(2) if header else line).split()
+        if header:
+            group = header.group(1)
+        if not all(_NAME.match(name) for name in names):
+            group = ""
+        elif group:
+            groups.setdefault(group, []).extend(names)
+    pending = [
+        name for key in groups if key in ("StartPending", "StopPending") for name in groups[key]
+    ]
+    return ServiceStatus(
+        running=_unique(groups.get("Running", [])),
+        stopped=_unique(groups.get("Stopped", [])),
+        pending=_unique(pending),
+    )
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def bare(name: str) -> str:
+    """Return *name* without ``vmware-``: vMon and service-control differ in it."""
+    return name.removeprefix("vmware-")
+
+
+def missing_services(now: ServiceStatus, before: ServiceStatus) -> tuple[str, ...]:
+    """Return the services that should run and do not, in the order they are listed.
+
+    A stopped service is fine if it normally is, or if it was stopped before and is none of
+    `CORE`. One that is still starting is missing, too.
+    """
+    normal = {bare(name) for name in NORMALLY_STOPPED}
+    was_stopped = {bare(name) for name in before.stopped} - CORE
+    excused = normal | was_stopped
+    stopped = tuple(name for name in now.stopped if bare(name) not in excused)
+    return (*now.pending, *stopped)
+
+
+def restart_script() -> str:
+    """Return the script that stops and starts everything in a session of its own.
+
+    The work survives the end of the script's own process (VMware Tools restarting, for one).
+    `_MARK` exists while it runs. service-control's exit code is not asked: it fails although
+    the services come up by themselves minutes later (peers.md c13).
+    """
+    work = f"service-control --stop --all; service-control --start --all; rm -f {_MARK}"
+    return "\n".join(
+        [
+            "umask 077",
+            f"touch {_MARK}",
+            f"nohup setsid /bin/bash -c '{work}' > {_LOG} 2>&1 < /dev/null &",
+            "wait",
+            f"cat {_LOG}",
+            f"rm -f {_LOG}",
+            STATUS,
+            "",
+        ]
+    )
+
+
+def status_script() -> str:
+    """Return the script that lists all services, and says if a restart of ours still runs."""
+    return f"test -e {_MARK} && echo '{_RUNNING_LINE}'\n{STATUS}\n"
+
+
+class GuestServiceControl:
+    """`ports.ServiceControl` over guest operations.
+
+    Args (of the constructor):
+        guests: Gives the guest operations of the host that a VM is on.
+        users: Appliance user by node FQDN (``root``).
+        passwords: That user's password by node FQDN.
+        clock: For deadlines and waiting.
+        poll: Pause between two listings.
+    """
+
+    def __init__(
+        self,
+        guests: Callable[[VmId], GuestOperations],
+        *,
+        users: Mapping[str, str],
+        passwords: Mapping[str, Secret[str]],
+        clock: Clock,
+        poll: timedelta = timedelta(seconds=5),
+    ) -> None:
+        self._guests = guests
+        self._users = dict(users)
+        self._passwords = dict(passwords)
+        self._clock = clock
+        self._poll = poll
+
+    def read_services(self, node: NodePlan) -> ServiceReport:
+        """See `ports.ServiceControl`; what is starting or stopping counts as stopped.
+
+        Raises:
+            GuestUnavailableError: The node listed no services at all.
+        """
+        status, _ = self._read(node)
+        return _report(node, status)
+
+    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+        """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
+        deadline = self._clock.monotonic() + limit.total_seconds()
+        before = self._await_earlier(node, limit / 2)
+        output = ""
+        # An answer that was lost changes nothing: it was started, and the listings tell its end.
+        with contextlib.suppress(AnswerLostError, TaskOverdueError):
+            output = self._run(node, restart_script(), limit)
+        left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
+        seen: list[ServiceStatus] = []
+
+        def look() -> ServiceStatus | None:
+            status, is_restarting = self._read(node)
+            seen.append(status)
+            return None if is_restarting or missing_services(status, before) else status
+
+        done = poll_until(
+            look, clock=self._clock, limit=left, every=self._poll, transient=_MAY_PASS
+        )
+        if done is None:
+            missing = missing_services(seen[-1], before)
+            words = output[-_OUTPUT_LIMIT:]
+            raise ServiceRestartError(node.fqdn, missing or ("the restart still runs",), words)
+        return _report(node, done)
+
+    def _await_earlier(self, node: NodePlan, limit: timedelta) -> ServiceStatus:
+        """Return the listing before our restart, once no earlier one of ours runs.
+
+        A run that was killed may have left one running. After *limit* the mark is taken for a
+        stale one.
+        """
+        last: list[ServiceStatus] = []
+
+        def look() -> ServiceStatus | None:
+            status, is_restarting = self._read(node)
+            last.append(status)
+            return None if is_restarting else status
+
+        done = poll_until(look, clock=self._clock, limit=limit, every=self._poll, transient=())
+        return done if done is not None else last[-1]
+
+    def _read(self, node: NodePlan) -> tuple[ServiceStatus, bool]:
+        output = self._run(node, status_script(), _READ_LIMIT)
+        status = parse_status(output)
+        if status.is_empty:
+            said = " ".join(output.split())[-200:]
+            raise GuestUnavailableError(node.vm, f"service-control listed nothing: {said}")
+        return status, _RUNNING_LINE in output
+
+    def _run(self, node: NodePlan, script: str, limit: timedelta) -> str:
+        result = self._guests(node.vm).run_script(
+            node.vm,
+            script,
+            user=self._users[node.fqdn],
+            password=self._passwords[node.fqdn],
+            limit=limit,
+        )
+        return result.output
+
+
+def _report(node: NodePlan, status: ServiceStatus) -> ServiceReport:
+    return ServiceReport(
+        node=node.fqdn, running=status.running, stopped=(*status.stopped, *status.pending)
+    )
