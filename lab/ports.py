@@ -1,0 +1,72 @@
+"""Ports that stay a lab's own while its nodes are off."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+FIRST = 20000
+LAST = 32000
+"""Below the ephemeral range, so that no client socket takes the port of a node that reboots."""
+
+BLOCK = 40
+
+
+class NoPortsError(Exception):
+    """Every block of ports is taken by another lab."""
+
+
+class PortBlock:
+    """A block of ports, guarded by a socket on its first one; other labs keep away from it."""
+
+    def __init__(self) -> None:
+        count = (LAST - FIRST) // BLOCK
+        for step in range(count):
+            first = FIRST + ((os.getpid() + step) % count) * BLOCK
+            guard = _guard(first)
+            if guard is not None:
+                self._guard = guard
+                self._next = first + 1
+                self._end = first + BLOCK
+                return
+        raise NoPortsError
+
+    def take(self) -> int:
+        """Return a port nobody else listens on.
+
+        Raises:
+            NoPortsError: The block is used up.
+        """
+        while self._next < self._end:
+            port = self._next
+            self._next += 1
+            if _is_free(port):
+                return port
+        raise NoPortsError
+
+    def release(self) -> None:
+        """Give the block back."""
+        self._guard.close()
+
+
+def _guard(port: int) -> socket.socket | None:
+    """Listen on *port* without SO_REUSEADDR; None if it is taken."""
+    guard = socket.socket()
+    try:
+        guard.bind(("127.0.0.1", port))
+        guard.listen(1)
+    except OSError as error:
+        guard.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+    return guard
+
+
+def _is_free(port: int) -> bool:
+    probe = _guard(port)
+    if probe is None:
+        return False
+    probe.close()
+    return True

@@ -1,0 +1,168 @@
+"""Scenarios: what is wrong, or special, in a lab. Data only; `world` and `lab` apply it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stsfix.lab.topology import HOSTS
+
+EXPIRED_DAYS = -3.0
+VALID_DAYS = 3000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialPlan:
+    """One TenantCredential. *days* are left until its leaf ends, negative when it has ended.
+
+    Its chain is stored as TrustedCertChain-*chain* too, unless *chain* is None. *name* replaces
+    the RDN value, for entries that break the tenant.
+    """
+
+    index: int
+    days: float = EXPIRED_DAYS
+    chain: int | None = None
+    name: str = ""
+
+    @property
+    def cn(self) -> str:
+        """The RDN's value."""
+        return self.name or f"TenantCredential-{self.index}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainPlan:
+    """A TrustedCertChain that belongs to no credential: of a node long gone, or without leaf."""
+
+    index: int
+    days: float = EXPIRED_DAYS
+    leaf: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPlan:
+    """What is special about one ESXi host. *licence* is an edition key; None is the default."""
+
+    host: str
+    lockdown: str = "lockdownDisabled"
+    licence: str = ""
+    clock_offset_s: float = 0.0
+    full_datastore: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What differs from a healthy lab. Node numbers count the topology's nodes from 0.
+
+    *age* and *version* replace the topology's when they are not empty. *leafless* is applied to
+    the chain of the credential itself.
+    """
+
+    name: str
+    text: str
+    credentials: tuple[CredentialPlan, ...] = (CredentialPlan(index=1, chain=1),)
+    chains: tuple[ChainPlan, ...] = ()
+    hosts: tuple[HostPlan, ...] = ()
+    node_clock_offset_s: float = 0.0
+    duplicate_vm: bool = False
+    independent_disk: bool = False
+    dvs_nics: bool = False
+    tools_missing: bool = False
+    replication_broken: bool = False
+    machine_certificate_expired: bool = False
+    root_password_expired: bool = False
+    age: str = ""
+    version: str = ""
+
+
+_GAP = (CredentialPlan(index=1, chain=1), CredentialPlan(index=3, chain=3))
+_MALFORMED = (
+    CredentialPlan(index=1, chain=1),
+    CredentialPlan(index=1, name="TenantCredential-1-old"),
+)
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(name="expired", text="the STS signing certificate has expired; nothing else"),
+        Scenario(
+            name="healthy",
+            text="nothing is wrong",
+            credentials=(CredentialPlan(index=1, days=VALID_DAYS, chain=1),),
+        ),
+        Scenario(
+            name="expiring",
+            text="the STS signing certificate ends in 20 days",
+            credentials=(CredentialPlan(index=1, days=20, chain=1),),
+        ),
+        Scenario(
+            name="gap-in-indexes",
+            text="TenantCredential-1 and -3, both expired; fixsts.sh leaves -3 in charge",
+            credentials=_GAP,
+        ),
+        Scenario(
+            name="malformed-index",
+            text="an entry TenantCredential-1-old breaks the load of the whole tenant",
+            credentials=_MALFORMED,
+        ),
+        Scenario(
+            name="leafless-chain",
+            text="a trusted chain of an old upgrade holds a root and no leaf",
+            chains=(ChainPlan(index=2, leaf=False), ChainPlan(index=5)),
+        ),
+        Scenario(
+            name="duplicate-vm-name",
+            text="another live VM has the first node's name and claims its host name",
+            duplicate_vm=True,
+        ),
+        Scenario(
+            name="independent-disk",
+            text="a disk of the first node is independent: a snapshot leaves it out",
+            independent_disk=True,
+        ),
+        Scenario(
+            name="host-lockdown",
+            text="the first host is in normal lockdown and root is no exception user",
+            hosts=(HostPlan(host=HOSTS[0], lockdown="lockdownNormal"),),
+        ),
+        Scenario(
+            name="host-free-licence",
+            text="the first host has the free licence: every write is refused",
+            hosts=(HostPlan(host=HOSTS[0], licence="esxBasic"),),
+        ),
+        Scenario(
+            name="datastore-full",
+            text="the datastore of the first host is full",
+            hosts=(HostPlan(host=HOSTS[0], full_datastore=True),),
+        ),
+        Scenario(
+            name="clock-skew",
+            text="the first host and its node are 15 minutes ahead",
+            hosts=(HostPlan(host=HOSTS[0], clock_offset_s=900.0),),
+            node_clock_offset_s=900.0,
+        ),
+        Scenario(
+            name="tools-missing", text="the first node has no VMware Tools", tools_missing=True
+        ),
+        Scenario(
+            name="replication-broken",
+            text="the first controller was once reverted alone: its partner is ahead of it",
+            replication_broken=True,
+        ),
+        Scenario(
+            name="dvs-nics",
+            text="the nodes' NICs are on a distributed switch, non-ephemeral",
+            dvs_nics=True,
+        ),
+        Scenario(
+            name="machine-certificate-expired",
+            text="the first node's machine certificate has expired too",
+            machine_certificate_expired=True,
+        ),
+        Scenario(
+            name="root-password-expired",
+            text="root's password of the first node has expired",
+            root_password_expired=True,
+        ),
+        Scenario(name="old-server", text="vmdird as in vSphere 6.5", age="A", version="6.5"),
+    )
+}
