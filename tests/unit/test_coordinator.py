@@ -1,0 +1,692 @@
+"""The coordinator over hosts in memory: all or nothing, converging, never forcing."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from memory_hypervisor import MemoryClock, MemoryHost, nic
+from stsfix.snapshot.coordinator import Coordinator, IncompleteSet, Limits, task_note_key
+from stsfix.snapshot.errors import (
+    AnswerLostError,
+    HostUnreachableError,
+    HypervisorFaultError,
+    NicDisconnectedError,
+    NoSpaceError,
+    RevertUnverifiedError,
+    ShutdownOverdueError,
+    SnapshotSetIncompleteError,
+    TaskOverdueError,
+    ToolsUnavailableError,
+    VmBusyError,
+    VmNotOffError,
+)
+from stsfix.snapshot.model import PowerState, SnapshotSet
+
+RUN = "stsfix-run-1"
+
+
+@dataclass
+class World:
+    """Two hosts with a linked vCenter each, and somebody else's VM."""
+
+    clock: MemoryClock = field(default_factory=MemoryClock)
+    noted: dict = field(default_factory=dict)
+    told: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.esx1 = MemoryHost("esx1", self.clock)
+        self.esx2 = MemoryHost("esx2", self.clock)
+        self.vc1 = self.esx1.add_vm("vc1", disk={"credential": "old"})
+        self.vc2 = self.esx2.add_vm("vc2", disk={"credential": "old"})
+        self.foreign = self.esx1.add_vm("mail", disk={"mail": 1})
+        self.vms = (self.vc1, self.vc2)
+
+    def coordinator(self, pool=None, **limits):
+        return Coordinator(
+            {self.esx1.host: self.esx1, self.esx2.host: self.esx2},
+            self.clock,
+            Limits(**{name: timedelta(seconds=s) for name, s in limits.items()}),
+            progress=lambda vm, text: self.told.append((vm.name, text)),
+            pool=pool,
+        )
+
+    def vm(self, vm):
+        return (self.esx1 if vm.host == self.esx1.host else self.esx2).vm(vm)
+
+    def off(self):
+        """Switch both nodes off, as a shutdown did before."""
+        for vm in self.vms:
+            self.vm(vm).power = PowerState.OFF
+        return self
+
+    def write(self, value):
+        for vm in self.vms:
+            self.vm(vm).disk["credential"] = value
+
+    def read(self):
+        return [self.vm(vm).disk["credential"] for vm in self.vms]
+
+    def power(self):
+        return [self.vm(vm).power for vm in self.vms]
+
+    def names(self, vm):
+        return [s.name for s in self.vm(vm).snapshots]
+
+    def take(self, name=RUN, **limits):
+        return self.coordinator(**limits).take(
+            name, "before the repair", self.vms, self.noted.__setitem__, dict(self.noted)
+        )
+
+    def starts(self):
+        return self.esx1.count("start_snapshot") + self.esx2.count("start_snapshot")
+
+    @property
+    def violations(self):
+        return self.esx1.violations + self.esx2.violations
+
+
+LOST = AnswerLostError("esx1", "CreateSnapshot")
+SILENT = HostUnreachableError("esx1", "timed out")
+
+
+# --- shutdown
+
+
+def test_waves_stop_one_after_the_other():
+    """The second wave is asked only when the whole first wave is off; nobody is forced."""
+    world = World()
+    power_of_vc1_when_vc2_was_asked = []
+    ask = world.esx2.start_guest_shutdown
+    world.esx2.start_guest_shutdown = lambda vm: (
+        power_of_vc1_when_vc2_was_asked.append(world.vm(world.vc1).power),
+        ask(vm),
+    )
+
+    world.coordinator().shut_down(((world.vc1,), (world.vc2,)))
+
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+    assert power_of_vc1_when_vc2_was_asked == [PowerState.OFF]
+    assert world.told == [("vc1", "asked to shut down"), ("vc2", "asked to shut down")]
+    assert world.violations == []
+
+
+def test_a_guest_that_does_not_stop_is_overdue_and_not_forced():
+    """At the limit the VM is still on, it is named, and the next wave was never asked."""
+    world = World()
+    world.vm(world.vc1).shutdown_s = None
+
+    with pytest.raises(ShutdownOverdueError) as caught:
+        world.coordinator(shutdown=60).shut_down(((world.vc1,), (world.vc2,)))
+
+    assert caught.value.vms == (world.vc1,)
+    assert world.power() == [PowerState.ON, PowerState.ON]
+    assert world.esx2.count("start_guest_shutdown") == 0
+    assert world.esx1.count("start_guest_shutdown") == 1
+    assert world.violations == []
+
+
+def test_a_vm_that_is_off_is_not_asked():
+    """Shutting down again after a crash only waits."""
+    world = World().off()
+
+    world.coordinator().power_off(world.vms)
+
+    assert world.esx1.count("start_guest_shutdown") == 0
+
+
+def test_a_guest_that_still_boots_is_asked_when_tools_are_up():
+    """Missing Tools right after power-on is waited for, then the guest is asked once."""
+    world = World()
+    world.esx1.fail("start_guest_shutdown", ToolsUnavailableError(world.vc1), nth=1)
+    world.esx1.fail("start_guest_shutdown", ToolsUnavailableError(world.vc1), nth=2)
+
+    world.coordinator().power_off(world.vms)
+
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+    assert world.esx1.count("start_guest_shutdown") == 3
+
+
+def test_a_guest_without_tools_is_reported_and_not_forced():
+    """Tools that never come end the shutdown after their own limit."""
+    world = World()
+    world.vm(world.vc1).tools = False
+
+    with pytest.raises(ToolsUnavailableError):
+        world.coordinator(tools=30).power_off(world.vms)
+
+    assert world.vm(world.vc1).power is PowerState.ON
+    assert 30 <= world.clock.slept < 60
+    assert world.violations == []
+
+
+def test_a_lost_answer_to_a_shutdown_is_settled_by_looking():
+    """The guest was asked although the answer was lost, and it is not asked again."""
+    world = World()
+    world.esx1.fail("start_guest_shutdown", LOST, after=True)
+
+    world.coordinator().power_off(world.vms)
+
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+    assert world.esx1.count("start_guest_shutdown") == 1
+
+
+def test_a_host_that_is_silent_for_a_moment_is_asked_again():
+    """A short silence of a host does not end the shutdown."""
+    world = World()
+    for nth in (2, 3, 4):
+        world.esx1.fail("observe_vms", SILENT, nth=nth)
+
+    world.coordinator().power_off(world.vms)
+
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+
+
+def test_a_host_that_stays_silent_is_unreachable():
+    """A host that is silent for longer than allowed ends it, long before the shutdown limit."""
+    world = World()
+    for nth in range(1, 100):
+        world.esx1.fail("observe_vms", SILENT, nth=nth)
+
+    with pytest.raises(HostUnreachableError):
+        world.coordinator(silence=60).power_off(world.vms)
+
+    assert world.clock.slept == 60
+
+
+# --- taking
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_take_snapshots_every_vm_at_the_same_time(threads):
+    """The set covers the nodes, was taken while off, tasks overlap, foreign VMs are untouched."""
+    world = World().off()
+    pool = ThreadPoolExecutor(threads) if threads else None
+
+    taken = world.coordinator(pool).take(RUN, "x", world.vms, world.noted.__setitem__)
+
+    assert taken.covers(frozenset(world.vms))
+    assert {member.name for member in taken.members} == {RUN}
+    assert world.clock.slept == world.esx1.task_s
+    assert world.names(world.foreign) == []
+    assert world.violations == []
+    if pool:
+        pool.shutdown()
+
+
+def test_take_notes_every_task_before_it_waits():
+    """When the first wait begins, every task's key is durable already."""
+    world = World().off()
+    waited_with = []
+    wait = world.esx1.await_task
+    world.esx1.await_task = lambda key, *, limit: (
+        waited_with.append(dict(world.noted)),
+        wait(key, limit=limit),
+    )[1]
+
+    world.take()
+
+    assert set(waited_with[0]) == {task_note_key(vm) for vm in world.vms}
+
+
+def test_take_wants_everybody_off():
+    """With one VM on, nothing is started."""
+    world = World().off()
+    world.vm(world.vc2).power = PowerState.ON
+
+    with pytest.raises(VmNotOffError) as caught:
+        world.take()
+
+    assert caught.value.vms == (world.vc2,)
+    assert world.starts() == 0
+
+
+def test_take_again_takes_nothing_again():
+    """A whole set is found, not doubled."""
+    world = World().off()
+    first = world.take()
+
+    assert world.take() == first
+    assert world.starts() == 2
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+def test_a_killed_take_awaits_its_noted_task():
+    """A task noted by a process that died is awaited: one snapshot a VM, no second task."""
+    world = World().off()
+
+    def note(key, value):
+        world.noted[key] = value
+        if len(world.noted) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        world.coordinator().take(RUN, "x", world.vms, note)
+    taken = world.take()
+
+    assert taken.covers(frozenset(world.vms))
+    assert world.starts() == 2
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("host_forgets", [False, True])
+def test_a_take_killed_before_it_noted_converges(host_forgets):
+    """A task that was started and never noted is found busy, then by its snapshot."""
+    world = World().off()
+    world.esx1.forgets_tasks = host_forgets
+
+    def note(key, value):
+        raise Killed
+
+    with pytest.raises(Killed):
+        world.coordinator().take(RUN, "x", world.vms, note)
+    taken = world.take()
+
+    assert taken.covers(frozenset(world.vms))
+    assert world.names(world.vc1) == [RUN]
+    assert world.violations == []
+
+
+def test_a_noted_task_that_failed_is_started_again():
+    """A noted task that failed made nothing, so a resume starts a new one."""
+    world = World().off()
+    world.esx1.fail_task(NoSpaceError("esx1", "datastore1"))
+    with pytest.raises(NoSpaceError):
+        world.take()
+
+    taken = world.take()
+
+    assert taken.covers(frozenset(world.vms))
+    assert world.esx1.count("start_snapshot") == 2
+    assert world.esx2.count("start_snapshot") == 1
+
+
+def test_one_failure_does_not_leave_others_running():
+    """When one task fails, the other is awaited before the error comes out."""
+    world = World().off()
+    world.esx2.task_s = 50
+    world.esx1.fail_task(NoSpaceError("esx1", "datastore1"))
+
+    with pytest.raises(NoSpaceError):
+        world.take()
+
+    assert world.vm(world.vc2).busy is None
+    assert world.names(world.vc2) == [RUN]
+
+
+def test_a_lost_answer_that_was_done_is_found():
+    """The request was carried out: its snapshot appears, and no second one is made."""
+    world = World().off()
+    world.esx1.fail("start_snapshot", LOST, after=True)
+
+    taken = world.take()
+
+    assert taken.covers(frozenset(world.vms))
+    assert world.esx1.count("start_snapshot") == 1
+
+
+def test_a_lost_answer_that_was_not_done_stays_in_doubt():
+    """Nothing appears: the doubt is reported and no second snapshot is started blindly."""
+    world = World().off()
+    world.esx1.fail("start_snapshot", LOST)
+
+    with pytest.raises(AnswerLostError):
+        world.take()
+    starts = world.esx1.count("start_snapshot")
+    taken = world.take()
+
+    assert starts == 1
+    assert taken.covers(frozenset(world.vms))
+
+
+def test_a_busy_vm_is_waited_for():
+    """A refusal as busy started nothing, so it is tried again when the VM is free."""
+    world = World().off()
+    world.esx1.fail("start_snapshot", VmBusyError(world.vc1, "haTask-9"), nth=1)
+    world.esx1.fail("start_snapshot", VmBusyError(world.vc1, "haTask-9"), nth=2)
+
+    taken = world.take()
+
+    assert taken.covers(frozenset(world.vms))
+
+
+def test_a_vm_that_stays_busy_is_reported():
+    """The waiting for a busy VM is bounded."""
+    world = World().off()
+    for nth in range(1, 100):
+        world.esx1.fail("start_snapshot", VmBusyError(world.vc1, "haTask-9"), nth=nth)
+
+    with pytest.raises(VmBusyError):
+        world.take(busy=30)
+
+    assert world.esx2.count("start_snapshot") == 0
+
+
+def test_a_task_that_does_not_end_is_in_doubt():
+    """A task over its limit is reported; resuming later finds its snapshot."""
+    world = World().off()
+    world.esx1.task_s = 1000
+
+    with pytest.raises(TaskOverdueError):
+        world.take(snapshot=60)
+    world.clock.sleep(1000)
+
+    assert world.take().covers(frozenset(world.vms))
+    assert world.starts() == 2
+
+
+def test_a_host_that_goes_silent_while_a_task_runs_is_asked_again():
+    """The task goes on without us, and its end is seen."""
+    world = World().off()
+    world.esx1.fail("await_task", SILENT)
+
+    assert world.take().covers(frozenset(world.vms))
+    assert world.starts() == 2
+
+
+def test_take_refuses_a_snapshot_of_our_name_taken_while_on():
+    """A snapshot of our name that is not offline makes the set unsound; nothing is started."""
+    world = World().off()
+    world.esx1.task_s = 0
+    world.esx1.start_snapshot(world.vc1, name=RUN, description="")
+    state = world.vm(world.vc1)
+    state.snapshots = [replace(state.snapshots[0], taken_off=False)]
+
+    with pytest.raises(SnapshotSetIncompleteError, match="while it was running"):
+        world.take()
+
+    assert world.starts() == 1
+
+
+def test_the_most_careful_error_wins():
+    """With a fault on one VM and a doubt on another, the doubt is raised and the fault noted."""
+    world = World().off()
+    world.esx1.fail_task(NoSpaceError("esx1", "datastore1"))
+    world.esx2.task_s = 1000
+
+    with pytest.raises(TaskOverdueError) as caught:
+        world.take()
+
+    assert any("datastore1" in note for note in caught.value.__notes__)
+
+
+# --- finding
+
+
+def test_find_names_what_is_missing():
+    """A set that is not whole says which VM lacks what."""
+    world = World().off()
+    world.esx1.start_snapshot(world.vc1, name=RUN, description="")
+    world.clock.sleep(10)
+
+    found = world.coordinator().find(RUN, world.vms)
+
+    assert isinstance(found, IncompleteSet)
+    assert found.missing == (world.vc2,)
+    assert found.reasons == ("vc2 on esx2: no snapshots of that name",)
+    assert {member.vm for member in found.found} == {world.vc1}
+
+
+def test_find_returns_the_whole_set():
+    """What was taken is found again, by name alone."""
+    world = World().off()
+    taken = world.take()
+
+    assert world.coordinator().find(RUN, world.vms) == taken
+
+
+# --- reverting
+
+
+def test_revert_brings_every_disk_back_and_leaves_all_off():
+    """Both nodes are at their snapshot and off, also after doing it twice."""
+    world = World().off()
+    taken = world.take()
+    world.write("new")
+
+    world.coordinator().revert(taken, world.vms)
+    world.write("newer")
+    world.coordinator().revert(taken, world.vms)
+
+    assert world.read() == ["old", "old"]
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+    assert world.esx1.count("start_power_on") == 0
+    assert world.violations == []
+
+
+def test_revert_takes_nobody_back_when_one_snapshot_is_gone():
+    """A set that lost a member reverts nobody."""
+    world = World().off()
+    taken = world.take()
+    world.write("new")
+    world.vm(world.vc2).snapshots.clear()
+
+    with pytest.raises(SnapshotSetIncompleteError, match="vc2"):
+        world.coordinator().revert(taken, world.vms)
+
+    assert world.read() == ["new", "new"]
+    assert world.esx1.count("start_revert") == 0
+
+
+def test_revert_wants_every_node_in_the_set():
+    """A set that lacks a node reverts nobody."""
+    world = World().off()
+    taken = world.take()
+    some = SnapshotSet(members=frozenset({taken.of(world.vc1)}))
+
+    with pytest.raises(SnapshotSetIncompleteError):
+        world.coordinator().revert(some, world.vms)
+
+    assert world.esx1.count("start_revert") == 0
+
+
+def test_revert_wants_every_member_of_the_set():
+    """A whole set is never reverted in part."""
+    world = World().off()
+    taken = world.take()
+
+    with pytest.raises(SnapshotSetIncompleteError):
+        world.coordinator().revert(taken, world.vms[:1])
+
+    assert world.esx1.count("start_revert") == 0
+
+
+def test_revert_wants_everybody_off():
+    """With one node on, nobody is reverted."""
+    world = World().off()
+    taken = world.take()
+    world.vm(world.vc2).power = PowerState.ON
+
+    with pytest.raises(VmNotOffError):
+        world.coordinator().revert(taken, world.vms)
+
+    assert world.esx1.count("start_revert") == 0
+    assert world.violations == []
+
+
+def test_a_revert_that_failed_on_one_node_is_repeated_as_a_whole():
+    """A failure leaves all off; repeating it brings everybody back."""
+    world = World().off()
+    taken = world.take()
+    world.write("new")
+    world.esx1.fail_task(HypervisorFaultError("vc1", "FileLocked", ""))
+
+    with pytest.raises(HypervisorFaultError):
+        world.coordinator().revert(taken, world.vms)
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+    world.coordinator().revert(taken, world.vms)
+
+    assert world.read() == ["old", "old"]
+
+
+def test_a_revert_that_is_not_seen_is_not_believed():
+    """A task that ended well is not proof: power and current snapshot are read back."""
+    world = World().off()
+    taken = world.take()
+    observe = world.esx2.observe_vms
+    world.esx2.observe_vms = lambda vms: tuple(
+        replace(facts, current_snapshot="somebody else's") for facts in observe(vms)
+    )
+
+    with pytest.raises(RevertUnverifiedError) as caught:
+        world.coordinator().revert(taken, world.vms)
+
+    assert caught.value.vms == (world.vc2,)
+
+
+# --- releasing
+
+
+def test_release_removes_ours_and_nothing_else():
+    """Earlier and later snapshots of other people stay, also on other VMs."""
+    world = World().off()
+    world.esx1.task_s = 0
+    world.esx1.start_snapshot(world.vc1, name="before", description="")
+    world.esx1.start_snapshot(world.foreign, name=RUN, description="")
+    world.take()
+    world.esx1.start_snapshot(world.vc1, name="after", description="")
+
+    released = world.coordinator().release(RUN, world.vms)
+
+    assert world.names(world.vc1) == ["before", "after"]
+    assert world.names(world.vc2) == []
+    assert world.names(world.foreign) == [RUN]
+    assert {s.vm for s in released.removed} == set(world.vms)
+    assert released.consolidation_needed == ()
+
+
+def test_release_again_does_nothing():
+    """Releasing what is released is fine."""
+    world = World().off()
+    world.take()
+    world.coordinator().release(RUN, world.vms)
+
+    released = world.coordinator().release(RUN, world.vms)
+
+    assert released.removed == ()
+    assert world.esx1.count("start_removal") == 1
+
+
+def test_release_reports_disks_that_need_consolidation():
+    """A removal that left disks behind is not silent."""
+    world = World().off()
+    world.take()
+    world.vm(world.vc2).consolidation_needed = True
+
+    released = world.coordinator().release(RUN, world.vms)
+
+    assert released.consolidation_needed == (world.vc2,)
+
+
+def test_a_release_that_failed_on_one_node_goes_on():
+    """The other removal is made; a second call removes the rest."""
+    world = World().off()
+    world.take()
+    world.esx1.fail_task(NoSpaceError("esx1", "datastore1"))
+
+    with pytest.raises(NoSpaceError):
+        world.coordinator().release(RUN, world.vms)
+    left = [world.names(vm) for vm in world.vms]
+    world.coordinator().release(RUN, world.vms)
+
+    assert left == [[RUN], []]
+    assert [world.names(vm) for vm in world.vms] == [[], []]
+
+
+def test_a_removal_that_is_not_seen_is_not_believed():
+    """A host that says done and still shows the snapshot ends the release with a fault."""
+    world = World().off()
+    world.take()
+    world.esx1.start_removal = lambda snapshot: None
+
+    with pytest.raises(HypervisorFaultError, match="SnapshotStillThere"):
+        world.coordinator().release(RUN, world.vms)
+
+
+# --- power on
+
+
+def test_power_on_goes_wave_by_wave():
+    """The second wave starts only when the first is ready, and all are on at the end."""
+    world = World().off()
+    seen = []
+
+    world.coordinator().power_on(
+        ((world.vc1,), (world.vc2,)),
+        {},
+        ready=lambda wave: seen.append((wave[0].name, world.power())),
+    )
+
+    assert seen == [
+        ("vc1", [PowerState.ON, PowerState.OFF]),
+        ("vc2", [PowerState.ON, PowerState.ON]),
+    ]
+
+
+def test_power_on_again_starts_nothing():
+    """VMs that are on stay on, without a call."""
+    world = World()
+
+    world.coordinator().power_on((world.vms,), {})
+
+    assert world.esx1.count("start_power_on") == 0
+
+
+def test_a_lost_answer_to_a_power_on_is_settled_by_looking():
+    """The VM comes on although the answer was lost, and is started only once."""
+    world = World().off()
+    world.esx1.fail("start_power_on", LOST, after=True)
+
+    world.coordinator().power_on((world.vms,), {})
+
+    assert world.power() == [PowerState.ON, PowerState.ON]
+    assert world.esx1.count("start_power_on") == 1
+
+
+def test_a_lost_power_on_that_was_not_done_stays_in_doubt():
+    """The VM stays off: the lost answer is the error."""
+    world = World().off()
+    world.esx1.fail("start_power_on", LOST)
+
+    with pytest.raises(AnswerLostError):
+        world.coordinator().power_on((world.vms,), {})
+
+
+def test_a_question_is_named_when_a_power_on_is_stuck():
+    """A VM that waits for an answer says so in the error's notes."""
+    world = World().off()
+    world.esx1.task_s = 9999
+    world.vm(world.vc1).question = "moved or copied?"
+
+    with pytest.raises(TaskOverdueError) as caught:
+        world.coordinator().power_on((world.vms,), {})
+
+    assert any("moved or copied?" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("before", "raises"),
+    [((nic(),), True), ((nic(connected=False),), False), ((), False)],
+    ids=["was connected", "was not connected", "nothing known"],
+)
+def test_a_nic_that_was_connected_must_come_back(before, raises):
+    """Only an adapter that was connected before and is not now is an error, and it is named."""
+    world = World().off()
+    world.vm(world.vc1).nics_lost_at_boot = (nic().label,)
+
+    def power_on():
+        world.coordinator().power_on((world.vms,), {world.vc1: before})
+
+    if raises:
+        with pytest.raises(NicDisconnectedError) as caught:
+            power_on()
+        assert caught.value.labels == ("Network adapter 1",)
+    else:
+        power_on()
+        assert world.power() == [PowerState.ON, PowerState.ON]
