@@ -30,7 +30,10 @@ class ConfigProblem:
 
 
 class ConfigError(RefusedError):
-    """The configuration file cannot be used; *problems* are all of them, never empty."""
+    """The configuration file is missing or wrong.
+
+    *problems* are all that is wrong with it, never empty.
+    """
 
     def __init__(self, path: str, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(problems)
@@ -40,8 +43,10 @@ class ConfigError(RefusedError):
 
 
 class SecretError(RefusedError):
-    """A password is not to be had. *what* says whose it is, *reason* why, and *places* are
-    all the places it could come from. Holds nothing of what was read.
+    """A password is missing, empty, or kept in a file that is not safe.
+
+    *what* says whose it is, *reason* why, and *places* are all the places it could come from.
+    Holds nothing of what was read.
     """
 
     def __init__(self, what: str, reason: str, places: Iterable[str] = ()) -> None:
