@@ -1,0 +1,288 @@
+"""One node's vmdir over LDAPS: the `Directory` port on ldap3."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from stsfix.remediation import dn, vmdir_entries
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    DomainNotFoundError,
+    EntryChangedError,
+    TenantNotFoundError,
+)
+from stsfix.remediation.ldap_session import ALREADY_EXISTS, NO_SUCH_OBJECT, LdapSession
+from stsfix.remediation.model import ReplicationStatus, StsEntries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stsfix.remediation.ldap_session import Entry
+    from stsfix.remediation.model import RootDse, StsEntry, Topology
+    from stsfix.remediation.ports import IssuedCredential
+    from stsfix.snapshot.ports import Clock
+    from stsfix.snapshot.secret import Secret
+    from stsfix.snapshot.tls import Endpoint
+
+logger = logging.getLogger(__name__)
+
+_ANY: Final = "(objectClass=*)"
+"""The one filter that vmdird's rootDSE and status entries answer to (measured, section 3)."""
+
+_ADMINISTRATOR: Final = "administrator"
+
+
+class LdapDirectory:
+    """`Directory` of one node. *user* is ``name@domain``, a plain name, or a DN.
+
+    Construction connects to nothing. ``administrator@<domain>`` logs in with the DN that the
+    rootDSE names, any other name as ``cn=<name>,cn=Users,<domain DN>``: vmdird takes DNs only.
+
+    Raises:
+        ValueError: The password is empty, the domain is no DNS name, or *user* is of another one.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        endpoint: Endpoint,
+        *,
+        domain: str,
+        user: str,
+        password: Secret[str],
+        clock: Clock,
+    ) -> None:
+        self._node = node
+        self._domain = domain
+        self._tenant = dn.tenant(domain)
+        self._name, at, of_domain = user.partition("@") if "=" not in user else (user, "", "")
+        if at and of_domain.lower() != domain.lower():
+            raise ValueError(f"{user} is no user of SSO domain {domain}")
+        self._user_dn: str | None = None
+        self._session = LdapSession(
+            node, endpoint, find_user_dn=self._find_user_dn, password=password, clock=clock
+        )
+
+    @property
+    def node(self) -> str:
+        """FQDN of the node whose directory this is."""
+        return self._node
+
+    def read_root_dse(self) -> RootDse:
+        """Read the rootDSE without logging in."""
+        found = self._session.search_anonymous("", _ANY, scope="BASE", attributes=dn.ROOT_DSE)
+        if not found:
+            raise DirectoryFaultError(self._node, "search of the rootDSE", 0, "no entry came back")
+        return vmdir_entries.root_dse(found[0])
+
+    def read_topology(self) -> Topology:
+        """Read accounts, servers and agreements in four searches."""
+        sites = dn.sites(self._domain)
+        return vmdir_entries.topology(
+            self._domain,
+            controllers=self._below(dn.controllers(self._domain)),
+            computers=self._below(dn.computers(self._domain)),
+            servers=self._within(sites, dn.SERVER_CLASS, dn.INVOCATION_ID),
+            agreements=self._within(sites, dn.AGREEMENT_CLASS, dn.LABELED_URI),
+        )
+
+    def read_sts_entries(self) -> StsEntries:
+        """Read the tenant entry, then its credentials, then its trusted chains."""
+        self._prove()
+        credentials = self._level(
+            self._tenant, dn.CREDENTIAL_CLASS, (*vmdir_entries.STS_ATTRIBUTES, dn.PRIVATE_KEY)
+        )
+        chains = self._level(dn.chains(self._domain), dn.CHAIN_CLASS, vmdir_entries.STS_ATTRIBUTES)
+        return StsEntries(
+            node=self._node,
+            credentials=tuple(vmdir_entries.sts_entry("credential", e) for e in credentials),
+            chains=tuple(vmdir_entries.sts_entry("chain", e) for e in chains),
+        )
+
+    def read_replication_status(self) -> ReplicationStatus:
+        """Read cn=replicationstatus, or the node's own server entry where there is none.
+
+        Logged in, because builds of the age of 6.5 refuse it to anybody else (50, measured).
+        """
+        found = self._find(dn.REPLICATION_STATUS, dn.STATUS)
+        if found is not None:
+            lines = [v.decode(errors="replace") for v in found.values(dn.STATUS)]
+            status = vmdir_entries.replication_status(lines)
+            if status.invocation_id:
+                return status
+        return self._read_own_server()
+
+    def add_trusted_root(self, root: bytes) -> bool:
+        """Add *root* below cn=Certificate-Authorities unless it is there, under any name."""
+        self._prove()
+        container = dn.authorities(self._domain)
+        known = self._level(container, dn.AUTHORITY_CLASSES[0], (dn.CA_CERTIFICATE,))
+        values = [v for entry in known for v in entry.values(dn.CA_CERTIFICATE)]
+        if any(vmdir_entries.holds_certificate(v, root) for v in values):
+            return False
+        parsed = x509.load_der_x509_certificate(root)
+        key_id = _key_id(parsed)
+        attributes = {
+            dn.OBJECT_CLASS: [name.encode() for name in dn.AUTHORITY_CLASSES],
+            dn.CN: [key_id.encode()],
+            # PEM text, not DER: vmafd reads it so (vmafd/server/vmafd/ldap.c).
+            dn.CA_CERTIFICATE: [parsed.public_bytes(Encoding.PEM)],
+            dn.CA_CERTIFICATE_DN: [vmdir_entries.one_line(parsed.subject).encode()],
+        }
+        self._session.add(
+            dn.authority(self._domain, key_id), attributes, call=f"add of trusted root {key_id}"
+        )
+        return True
+
+    def add_chain(self, index: int, chain: Sequence[bytes]) -> None:
+        """Add the chain; makes its container first where vmdird says that it is missing."""
+        self._prove()
+        try:
+            self._add_chain(index, chain)
+        except DirectoryFaultError as error:
+            if error.code != NO_SUCH_OBJECT:
+                raise
+            self._add_container()
+            self._add_chain(index, chain)
+
+    def add_credential(self, index: int, credential: IssuedCredential) -> None:
+        """Add key and chain as one entry, leaf first: the identity service sorts nothing."""
+        self._prove()
+        name = dn.credential_name(index)
+        attributes = {
+            dn.OBJECT_CLASS: [dn.CREDENTIAL_CLASS.encode(), b"top"],
+            dn.CN: [name.encode()],
+            dn.CERTIFICATE: list(credential.chain),
+            dn.PRIVATE_KEY: [credential.key_pkcs8.reveal()],
+        }
+        self._session.add(dn.credential(self._domain, index), attributes, call=f"add of {name}")
+
+    def delete_entry(self, entry: StsEntry) -> None:
+        """Delete *entry* if objectGUID and certificates are still those that were seen."""
+        # Proves that absent means absent: an entry is invisible to who may not read it.
+        self._prove()
+        found = self._find(entry.dn, dn.OBJECT_GUID, dn.CERTIFICATE)
+        if found is None:
+            return
+        if (found.text(dn.OBJECT_GUID), found.values(dn.CERTIFICATE)) != (
+            entry.object_guid,
+            entry.chain,
+        ):
+            raise EntryChangedError(self._node, entry.dn)
+        try:
+            self._session.delete(entry.dn, call=f"delete of {entry.dn}")
+        except DirectoryFaultError as error:
+            if error.code != NO_SUCH_OBJECT:
+                raise
+
+    def close(self) -> None:
+        """Unbind; never raises."""
+        self._session.close()
+
+    # ------------------------------------------------------------------ inside
+
+    def _find_user_dn(self) -> str:
+        """Return the DN to log in with, after the node proved to serve our domain."""
+        if self._user_dn is None:
+            root = self.read_root_dse()
+            if not dn.same(root.domain_dn, dn.domain_dn(self._domain)):
+                found = dn.domain_name(root.domain_dn) or root.domain_dn or "none"
+                raise DomainNotFoundError(self._node, self._domain, found)
+            self._user_dn = self._user_of(root)
+        return self._user_dn
+
+    def _user_of(self, root: RootDse) -> str:
+        if "=" in self._name:
+            return self._name
+        if self._name.lower() == _ADMINISTRATOR and root.admin_dn:
+            return root.admin_dn
+        return dn.user(self._domain, self._name)
+
+    def _prove(self) -> None:
+        """Read the tenant entry, which nobody but a bound administrator sees.
+
+        Also wakes or replaces the connection, so that a write that follows is not the first to
+        learn that it was dropped.
+        """
+        if self._find(self._tenant, dn.CN) is None:
+            raise TenantNotFoundError(self._node, self._tenant)
+
+    def _find(self, name: str, *attributes: str) -> Entry | None:
+        """Return the entry *name*, None if there is none or it is not visible."""
+        try:
+            found = self._session.search(name, _ANY, scope="BASE", attributes=attributes)
+        except DirectoryFaultError as error:
+            if error.code != NO_SUCH_OBJECT:
+                raise
+            return None
+        return found[0] if found else None
+
+    def _level(self, base: str, of_class: str, attributes: Sequence[str]) -> tuple[Entry, ...]:
+        """Return direct children of a class, in the order received; none if *base* is missing."""
+        try:
+            return self._session.search(
+                base, f"(objectClass={of_class})", scope="LEVEL", attributes=attributes
+            )
+        except DirectoryFaultError as error:
+            if error.code != NO_SUCH_OBJECT:
+                raise
+            return ()
+
+    def _below(self, base: str) -> tuple[Entry, ...]:
+        """Return the accounts below *base*: of any class, they differ between ages."""
+        return self._level(base, "*", (dn.CN,))
+
+    def _within(self, base: str, of_class: str, attribute: str) -> tuple[Entry, ...]:
+        return self._session.search(
+            base, f"(objectClass={of_class})", scope="SUBTREE", attributes=(attribute,)
+        )
+
+    def _read_own_server(self) -> ReplicationStatus:
+        """Builds before cn=replicationstatus tell the same on the server entry (vmdir.md 6.6)."""
+        own = self.read_root_dse().server_dn
+        found = self._find(own, dn.CN, dn.INVOCATION_ID, dn.UP_TO_DATE_VECTOR)
+        if found is None:
+            raise DirectoryFaultError(self._node, f"search of {own}", NO_SUCH_OBJECT, "")
+        root = self._find("", dn.HIGHEST_USN)
+        usn = root.text(dn.HIGHEST_USN) if root else ""
+        return ReplicationStatus(
+            server=found.text(dn.CN).lower(),
+            usn=int(usn) if usn.isdecimal() else 0,
+            invocation_id=found.text(dn.INVOCATION_ID),
+            up_to_date=vmdir_entries.vector(found.text(dn.UP_TO_DATE_VECTOR)),
+        )
+
+    def _add_chain(self, index: int, chain: Sequence[bytes]) -> None:
+        name = dn.chain_name(index)
+        attributes = {
+            dn.OBJECT_CLASS: [dn.CHAIN_CLASS.encode(), b"top"],
+            dn.CN: [name.encode()],
+            dn.CERTIFICATE: list(chain),
+        }
+        self._session.add(dn.chain(self._domain, index), attributes, call=f"add of {name}")
+
+    def _add_container(self) -> None:
+        name = dn.chains(self._domain)
+        attributes = {
+            dn.OBJECT_CLASS: [dn.CONTAINER_CLASS.encode(), b"top"],
+            dn.CN: [dn.split(name)[0][1].encode()],
+        }
+        try:
+            self._session.add(name, attributes, call="add of the container of trusted chains")
+        except DirectoryFaultError as error:
+            if error.code != ALREADY_EXISTS:
+                raise
+
+
+def _key_id(root: x509.Certificate) -> str:
+    """Return the SKI in upper-case hex, computed from the key if absent (vmca/common/ldap.c)."""
+    try:
+        found = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        digest = x509.SubjectKeyIdentifier.from_public_key
+        found = digest(root.public_key())
+    return found.digest.hex().upper()

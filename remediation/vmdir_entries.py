@@ -1,0 +1,156 @@
+"""What vmdir's entries and status lines say, as values of the model; pure and tolerant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from cryptography import x509
+
+from stsfix.remediation import certificates, dn
+from stsfix.remediation.model import DirServer, ReplicationStatus, RootDse, StsEntry, Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from stsfix.remediation.ldap_session import Entry
+
+STS_ATTRIBUTES: Final = (dn.CN, dn.CERTIFICATE, dn.OBJECT_GUID, dn.USN_CHANGED)
+_UNKNOWN: Final = "unknown"
+
+
+def root_dse(entry: Entry) -> RootDse:
+    """Return what the rootDSE says; absent attributes are empty."""
+    return RootDse(
+        domain_dn=entry.text(dn.ROOT_DOMAIN),
+        admin_dn=entry.text(dn.ADMIN_DN),
+        server_dn=entry.text(dn.SERVER_NAME),
+        site=entry.text(dn.SITE_NAME),
+        version=entry.text(dn.PSC_VERSION),
+        functional_level=_number(entry.text(dn.FUNCTIONAL_LEVEL)),
+    )
+
+
+def sts_entry(kind: Literal["credential", "chain"], entry: Entry) -> StsEntry:
+    """Return a credential or chain; whether the key matches is judged here, the key stays."""
+    chain = entry.values(dn.CERTIFICATE)
+    matches = None
+    if kind == "credential":
+        keys = entry.values(dn.PRIVATE_KEY)
+        matches = bool(chain) and len(keys) == 1 and certificates.key_matches(keys[0], chain[0])
+    return StsEntry(
+        kind=kind,
+        dn=entry.dn,
+        index=dn.index_of(entry.dn),
+        chain=chain,
+        object_guid=entry.text(dn.OBJECT_GUID),
+        usn=_number(entry.text(dn.USN_CHANGED)) or 0,
+        key_matches=matches,
+    )
+
+
+def topology(
+    domain: str,
+    *,
+    controllers: Iterable[Entry],
+    computers: Iterable[Entry],
+    servers: Iterable[Entry],
+    agreements: Iterable[Entry],
+) -> Topology:
+    """Return the domain's nodes; partners are the hosts of each server's agreements."""
+    partners: dict[tuple[str, str], list[str]] = {}
+    for agreement in agreements:
+        place = dn.server_place(agreement.dn)
+        host = dn.host_of(agreement.text(dn.LABELED_URI))
+        if place and host:
+            partners.setdefault(_lower(place), []).append(host)
+    found = []
+    for server in servers:
+        place = dn.server_place(server.dn)
+        if place:
+            found.append(
+                DirServer(
+                    name=place[0].lower(),
+                    site=place[1],
+                    invocation_id=server.text(dn.INVOCATION_ID),
+                    partners=tuple(sorted(partners.get(_lower(place), []))),
+                )
+            )
+    return Topology(
+        domain=domain,
+        controllers=_names(controllers),
+        computers=_names(computers),
+        servers=tuple(sorted(found, key=lambda s: (s.name, s.site))),
+    )
+
+
+def replication_status(lines: Sequence[str]) -> ReplicationStatus:
+    """Return what the lines of cn=replicationstatus say, in any order.
+
+    Unknown lines are skipped; what is missing is empty, 0 or None.
+
+    Source: vmdir/client/replication.c L717-1016, and a running vmdird (measured, sections 3, 8).
+    """
+    said: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            said.setdefault(name.strip().lower(), value.strip())
+    return ReplicationStatus(
+        server=said.get("server name", "").lower(),
+        usn=_number(said.get("usn", "")) or 0,
+        invocation_id=said.get("invocationid", ""),
+        up_to_date=vector(said.get("utdvector", "")),
+    )
+
+
+def vector(text: str) -> dict[str, int] | None:
+    """Return ``<invocation id>:<usn>,...`` as a mapping; None for ``Unknown`` or nothing usable.
+
+    A trailing comma and broken parts are skipped.
+    """
+    if text.strip().lower() == _UNKNOWN:
+        return None
+    found = {}
+    for part in text.split(","):
+        invocation_id, colon, usn = part.strip().rpartition(":")
+        number = _number(usn)
+        if colon and invocation_id and number is not None:
+            found[invocation_id] = number
+    return found or None
+
+
+def holds_certificate(value: bytes, wanted: bytes) -> bool:
+    """Tell whether a cACertificate *value* (PEM text, or DER) is the certificate *wanted* (DER)."""
+    if value == wanted:
+        return True
+    try:
+        found = x509.load_pem_x509_certificates(value)
+    except ValueError:
+        return False
+    ours = x509.load_der_x509_certificate(wanted)
+    return any(c == ours for c in found)
+
+
+def one_line(name: x509.Name) -> str:
+    """Return a name as OpenSSL's X509_NAME_oneline does: ``/CN=CA/DC=vsphere``.
+
+    Unverified on a real vmdir: only that cACertificateDN is a one-line subject was read
+    (vmca/common/ldap.c, Lightwave a04d9171).
+    """
+    return "".join(f"/{a.rfc4514_attribute_name}={a.value!s}" for rdn in name.rdns for a in rdn)
+
+
+def _names(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Names of accounts: the value of the first RDN in lower case."""
+    found = {dn.split(entry.dn)[0][1].lower() for entry in entries if dn.split(entry.dn)}
+    return tuple(sorted(found))
+
+
+def _lower(place: tuple[str, str]) -> tuple[str, str]:
+    return place[0].lower(), place[1].lower()
+
+
+def _number(text: str) -> int | None:
+    # More digits than a 64-bit USN has are no number; int() itself fails on thousands of them.
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= 20 else None  # noqa: PLR2004 - 2**64
