@@ -1,0 +1,104 @@
+"""The HTTPS front of a node (rhttpproxy, envoy): one port, services by path prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from stsfix.lab.faults import FaultBook, Refused
+from stsfix.lab.https import HttpsServer, Reply, Request
+
+if TYPE_CHECKING:
+    from stsfix.lab.seams import KeyPair
+
+UNHEALTHY = Reply(status=503, body=b"no healthy upstream", content_type="text/plain")
+"""What a client sees of a service that does not run (KB 316619, releases with Envoy)."""
+
+
+class WebService(Protocol):
+    """A service behind the front of a node."""
+
+    @property
+    def running(self) -> bool:
+        """False makes the front answer 503 "no healthy upstream"."""
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request; called from many threads at once.
+
+        Raises:
+            Dropped: The front closes the connection without an answer.
+        """
+
+
+class NodeFront:
+    """HTTPS on 127.0.0.1:*port* for one node; services are added with `route`.
+
+    A request goes to the longest prefix that matches whole path segments. A service that does
+    not run, or a fault rule that refuses (protocol ``https``, call ``<METHOD> <prefix>``, the
+    node), gives 503 "no healthy upstream". `start` and `stop` may follow each other any number
+    of times; the port stays the same.
+    """
+
+    def __init__(self, node: str, port: int, tls: KeyPair, *, faults: FaultBook) -> None:
+        self.node = node
+        self.port = port
+        self._tls = tls
+        self._faults = faults
+        self._routes: dict[str, WebService] = {}
+        self._server: HttpsServer | None = None
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._server is not None
+
+    def route(self, prefix: str, service: WebService) -> None:
+        """Send every path below *prefix* (``/sdk``, no slash at the end) to *service*."""
+        self._routes[prefix] = service
+
+    def use(self, tls: KeyPair) -> None:
+        """Serve *tls* from the next `start` on."""
+        self._tls = tls
+
+    def start(self) -> None:
+        """Accept connections on return; nothing happens when it runs already.
+
+        Raises:
+            OSError: The port is taken.
+            ssl.SSLError: Key and certificate do not belong together.
+        """
+        if self._server is not None:
+            return
+        server = HttpsServer(
+            f"front {self.node}", port=self.port, tls=self._tls, answer=self.dispatch
+        )
+        server.start()
+        self.port = server.port
+        self._server = server
+
+    def stop(self) -> None:
+        """Close the port and cut every open connection; nothing happens when it does not run."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def dispatch(self, request: Request) -> Reply:
+        """Answer *request* as the front does.
+
+        Raises:
+            Dropped: A fault rule closes the connection.
+        """
+        path = request.path.partition("?")[0]
+        prefix = self._prefix(path)
+        call = f"{request.method} {path if prefix is None else prefix}"
+        try:
+            with self._faults.around("https", call, self.node):
+                if prefix is None:
+                    return Reply(status=404)
+                service = self._routes[prefix]
+                return service.handle(request) if service.running else UNHEALTHY
+        except Refused:
+            return UNHEALTHY
+
+    def _prefix(self, path: str) -> str | None:
+        matching = [p for p in self._routes if path == p or path.startswith(p + "/")]
+        return max(matching, key=len, default=None)

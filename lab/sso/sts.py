@@ -1,0 +1,345 @@
+"""The Security Token Service of one node (vmware-stsd with IDM inside)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stsfix.lab import pki
+from stsfix.lab.faults import FaultBook, Refused
+from stsfix.lab.https import Reply, Request
+from stsfix.lab.sso import hok, saml, wstrust
+from stsfix.lab.sso import tenant as tenants
+from stsfix.lab.sso.lifetime import (
+    Lifespan,
+    TokenPolicy,
+    check_signer,
+    java_date,
+    milliseconds,
+    token_lifetime,
+)
+from stsfix.lab.sso.names import WSSE, WST, WST_ISSUE_ACTION
+from stsfix.lab.sso.wstrust import IssuedToken, StsFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from datetime import datetime, timedelta
+
+    from cryptography import x509
+
+    from stsfix.lab.clock import LabClock
+    from stsfix.lab.seams import DirectoryReader
+
+logger = logging.getLogger(__name__)
+
+REFRESH_S = 15.0
+"""Field seconds between two reads of the directory (IdentityManager.java L250)."""
+
+_PATH = "/sts/STSService"
+_XML = "text/xml;charset=utf-8"
+_GROUPS = ("Users", "Administrators", "CAAdmins", "SystemConfiguration.Administrators", "Everyone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grant:
+    """Who gets a token, and of which kind."""
+
+    subject: str
+    solution: bool = False
+    holder: x509.Certificate | None = None
+    delegatable: bool = False
+    renewable: bool = False
+
+
+class StsService:
+    """Issues tokens for the accounts of *directory* and says which tokens it trusts.
+
+    It works on a copy of the tenant: read at `start`, again every 15 field seconds, and kept
+    when a later read fails (vmdir.md 3.5). It signs with the credential of the highest index
+    and looks at no date but its leaf's, on the clock of the node.
+
+    Args:
+        node_fqdn: The node it runs on.
+        directory: The node's own vmdir.
+        tenant: Name of the tenant and of the SSO domain.
+        clock: The lab's time.
+        clock_offset: How far the node's clock is ahead of the true time, asked each time.
+        faults: Every issue runs inside ``around("sts", "issue", node_fqdn)``.
+        policy: Lifetimes.
+    """
+
+    def __init__(
+        self,
+        node_fqdn: str,
+        directory: DirectoryReader,
+        tenant: str = "vsphere.local",
+        *,
+        clock: LabClock,
+        clock_offset: Callable[[], timedelta],
+        faults: FaultBook,
+        policy: TokenPolicy | None = None,
+    ) -> None:
+        self.node = node_fqdn
+        self.tenant_name = tenant
+        self._directory = directory
+        self._clock = clock
+        self._clock_offset = clock_offset
+        self._faults = faults
+        self._policy = policy or TokenPolicy()
+        self._tenant: tenants.Tenant | None = None
+        self._trouble = ""
+        self._read: object = None
+        self._refreshing = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._thread is not None
+
+    @property
+    def tenant(self) -> tenants.Tenant | None:
+        """The cached tenant; None if none was loaded since `start`."""
+        return self._tenant
+
+    def start(self) -> None:
+        """Read the tenant and serve. A tenant that cannot be read leaves an STS that runs but
+        cannot issue, until a later read succeeds. Nothing happens when it runs already.
+        """
+        if self._thread is not None:
+            return
+        self._stopped = threading.Event()
+        self.refresh()
+        self._thread = threading.Thread(
+            target=self._keep_fresh, args=(self._stopped,), name=f"sts {self.node}", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more and forget the tenant; nothing happens when it does not run."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._stopped.set()
+        thread.join(5)
+        with self._refreshing:
+            self._tenant, self._read, self._trouble = None, None, ""
+
+    def refresh(self) -> bool:
+        """Read the tenant now. On failure the cached one stays; False then."""
+        with self._refreshing:
+            try:
+                self._load()
+            except (tenants.TenantBrokenError, ConnectionError) as error:
+                self._trouble = str(error)
+                logger.debug(
+                    "%s: Failed to refreshTenantCredentialCache for tenant %s: %s",
+                    self.node,
+                    self.tenant_name,
+                    error,
+                )
+                return False
+            return True
+
+    def _load(self) -> None:
+        credentials, chains = read = tenants.read_entries(
+            self._directory, self.tenant_name, self.tenant_name
+        )
+        if read != self._read:  # parsing keys again each round costs what it cannot change
+            base = tenants.tenant_dn(self.tenant_name, self.tenant_name)
+            self._tenant = tenants.load(self.tenant_name, base, credentials, chains)
+            self._read = read
+        self._trouble = ""
+
+    def _keep_fresh(self, stopped: threading.Event) -> None:
+        while not self._clock.wait(stopped, REFRESH_S):
+            self.refresh()
+
+    def now(self) -> datetime:
+        """Return the time of the node, aware UTC."""
+        return self._clock.now() + self._clock_offset()
+
+    # What others on the node ask in process.
+
+    def refusal(self) -> str | None:
+        """Return why a token for the administrator would be refused now; None if it would be
+        issued. Fault rules do not count, and nothing is signed.
+        """
+        if not self.running:
+            return f"the STS of {self.node} does not run"
+        try:
+            self._valid_signer(self.now(), Lifespan())
+        except StsFault as fault:
+            return fault.text
+        return None
+
+    def issue_for(self, user: str, password: str) -> IssuedToken:
+        """Return a bearer token for *user*, as the SOAP endpoint would.
+
+        Raises:
+            StsFault: The STS says no.
+            Dropped: A fault rule closes the connection.
+        """
+        if not self.running:
+            raise StsFault(WST, "RequestFailed", f"the STS of {self.node} does not run")
+        with self._around():
+            return self._issued(_Grant(subject=self._authenticated(user, password)), Lifespan())
+
+    def validate(
+        self, token: str | bytes, anchors: tuple[x509.Certificate, ...] | None = None
+    ) -> saml.VerifiedToken:
+        """Return what *token* says, if a leaf of the trusted chains vouches for it.
+
+        Args:
+            token: The assertion as XML.
+            anchors: Instead of the cached tenant's own.
+
+        Raises:
+            TokenRejectedError: It must not be accepted.
+        """
+        if anchors is None:
+            anchors = self.anchors()
+        return saml.verify(token, anchors=anchors, now=self.now(), tolerance=self._policy.tolerance)
+
+    def anchors(self) -> tuple[x509.Certificate, ...]:
+        """Return the leaf of every trusted chain of the cached tenant; empty without one."""
+        return () if self._tenant is None else self._tenant.anchors
+
+    # The endpoint.
+
+    def handle(self, request: Request) -> Reply:
+        """Answer ``POST /sts/STSService[/<tenant>]``.
+
+        Raises:
+            Dropped: A fault rule closes the connection.
+        """
+        path = request.path.partition("?")[0]
+        name = path.removeprefix(_PATH).strip("/") or self.tenant_name
+        if not path.startswith(_PATH) or name.casefold() != self.tenant_name.casefold():
+            return Reply(status=404, content_type="text/html", body=b"Not Found")
+        if request.method != "POST":
+            return Reply(status=405)
+        try:
+            with self._around():
+                return Reply(content_type=_XML, body=wstrust.answer(self._soap(request)))
+        except StsFault as fault:
+            return Reply(status=500, content_type=_XML, body=wstrust.fault(fault))
+
+    def _soap(self, request: Request) -> IssuedToken:
+        action = request.headers.get("soapaction", "").strip('"')
+        if action not in {"", WST_ISSUE_ACTION}:
+            raise StsFault(WST, "InvalidRequest")
+        asked = wstrust.parse(request.body)
+        self._check_time(asked)
+        return self._issued(self._grant(asked), Lifespan(start=asked.start, end=asked.end))
+
+    def _grant(self, asked: wstrust.IssueRequest) -> _Grant:
+        """Settle who asks. This comes before any date of the signer: bad credentials stay bad
+        credentials when it has expired (vmdir.md 4.1).
+        """
+        certificate = None
+        if asked.username:
+            subject = self._authenticated(asked.username, asked.password)
+        else:
+            certificate = hok.signing_certificate(asked)
+            subject = self._principal(certificate)
+        public_key = asked.signed if asked.public_key is None else asked.public_key
+        if public_key and certificate is None:
+            raise StsFault(WST, "InvalidRequest")
+        return _Grant(
+            subject=subject,
+            solution=certificate is not None,
+            holder=certificate if public_key else None,
+            delegatable=asked.delegatable,
+            renewable=asked.renewable,
+        )
+
+    def _check_time(self, asked: wstrust.IssueRequest) -> None:
+        now, tolerance = self.now(), self._policy.tolerance
+        if asked.created - tolerance <= now <= asked.expires + tolerance:
+            return
+        first, last = java_date(asked.created), java_date(asked.expires)
+        raise StsFault(
+            WSSE,
+            "MessageExpired",
+            f"The time now {java_date(now)} does not fall in the request lifetime interval "
+            f"extended with clock tolerance of {milliseconds(tolerance)} ms: [ {first}; {last}). "
+            "This might be due to a clock skew problem.",
+        )
+
+    @contextmanager
+    def _around(self) -> Generator[None]:
+        try:
+            with self._faults.around("sts", "issue", self.node):
+                yield
+        except Refused as refused:
+            raise StsFault(WST, "RequestFailed", str(refused)) from refused
+
+    def _authenticated(self, user: str, password: str) -> str:
+        upn = _upn(user, self.tenant_name)
+        try:
+            matches = bool(password) and self._directory.password_matches(upn, password)
+        except ConnectionError as error:
+            raise StsFault(WST, "RequestFailed", f"IDM: {error}") from error
+        if not matches:
+            raise StsFault(WSSE, "FailedAuthentication", "Invalid credentials")
+        name, _, domain = upn.partition("@")
+        return f"{name}@{domain.upper()}"
+
+    def _principal(self, certificate: x509.Certificate) -> str:
+        base = f"cn=ServicePrincipals,{tenants.domain_dn(self.tenant_name)}"
+        wanted = pki.der(certificate)
+        try:
+            entries = self._directory.children(base, tenants.SERVICE_PRINCIPAL)
+        except ConnectionError as error:
+            raise StsFault(WST, "RequestFailed", f"IDM: {error}") from error
+        for entry in entries:
+            if wanted in entry.attributes.get("usercertificate", []):
+                name = entry.attributes["cn"][0].decode()
+                return f"{name}@{self.tenant_name.upper()}"
+        raise StsFault(WSSE, "FailedAuthentication", "Invalid credentials")
+
+    def _issued(self, grant: _Grant, asked: Lifespan) -> IssuedToken:
+        now = self.now()
+        signer = self._valid_signer(now, asked)
+        start, end = token_lifetime(signer.chain[0], now, asked, self._policy, grant.holder)
+        spec = saml.TokenSpec(
+            issuer=f"https://{self.node}/websso/SAML2/Metadata/{self.tenant_name}",
+            subject=grant.subject,
+            groups=tuple(f"{self.tenant_name}\\{group}" for group in _GROUPS),
+            issued=now,
+            start=start,
+            end=end,
+            solution=grant.solution,
+            delegatable=grant.delegatable,
+            hok_certificate=grant.holder,
+        )
+        return IssuedToken(
+            assertion=saml.issue(spec, signer),
+            start=start,
+            end=end,
+            public_key=grant.holder is not None,
+            delegatable=grant.delegatable,
+            renewable=grant.renewable,
+        )
+
+    def _valid_signer(self, now: datetime, asked: Lifespan) -> saml.Signer:
+        tenant = self._tenant
+        if tenant is None:
+            raise StsFault(WST, "RequestFailed", f"no tenant {self.tenant_name}: {self._trouble}")
+        if tenant.signer is None:
+            raise StsFault(WST, "RequestFailed", "the tenant has no signing credential")
+        check_signer(tenant.signer.chain[0], now, asked)
+        return tenant.signer
+
+
+def _upn(user: str, domain: str) -> str:
+    """Return user@domain for that, for the down-level form, and for a bare name."""
+    if "\\" in user:
+        given, _, name = user.partition("\\")
+        return f"{name}@{given}"
+    return user if "@" in user else f"{user}@{domain}"
