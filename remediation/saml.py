@@ -64,7 +64,8 @@ def verify_assertion(document: Secret[bytes], *, node: str) -> VerifiedToken:
 
     Proven afterwards: the assertion, whole, was signed by the key of the first certificate of
     its KeyInfo (the leaf; the STS sends its chain along, leaf first). Not proven: that this
-    leaf is a trusted one - comparing it is the caller's job - and that the times are now.
+    leaf is a trusted one - comparing it is the caller's job; KeyInfo itself is not signed, so
+    another certificate of the same key would show by its fingerprint - and that the times are now.
 
     Args:
         document: An assertion or a message around it; a bearer token, hence secret.
