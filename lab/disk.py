@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -45,10 +46,11 @@ class NodeFile:
 class NodeDisk:
     """The disk of one appliance. ``copy.deepcopy`` is a snapshot of it.
 
-    *psc* is the FQDN of the node whose STS this node uses (itself unless it is an external
-    vCenter). *directory* is the vmdir database, None on an external vCenter. *clock_offset_s*
-    is what the node's clock is ahead. *failed_logins* is pam's tally for root: it is on the
-    disk and only a right password before the third wrong one clears it.
+    *age* is that of its vmdird (lab.vmdir.ages). *psc* is the FQDN of the node whose STS this
+    node uses: itself unless it is an external vCenter. *directory* is the vmdir database, None
+    on an external vCenter. *clock_offset_s* is what the node's clock is ahead. *failed_logins*
+    is pam's tally for root: it is on the disk, and only a right password before the third
+    wrong one clears it.
     """
 
     fqdn: str
@@ -56,6 +58,7 @@ class NodeDisk:
     domain: str
     site: str
     version: str
+    age: str
     psc: str
     machine_id: str
     machine: KeyPair
@@ -69,6 +72,16 @@ class NodeDisk:
     files: dict[str, NodeFile] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
     vecs: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NodeDisk:
+        # A snapshot of a running VM copies while programs write: each dictionary is taken at
+        # one moment first, everything in it is immutable or copies itself.
+        twin = copy.copy(self)
+        twin.files = dict(self.files)
+        twin.disabled = set(self.disabled)
+        twin.vecs = {store: dict(entries) for store, entries in self.vecs.items()}
+        twin.directory = copy.deepcopy(self.directory, memo)
+        return twin
 
     @property
     def release(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from stsfix.lab.faults import Refused
+from stsfix.lab.faults import Dropped, Refused
 from stsfix.lab.services import State
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ServiceControl:
                 if not code and verb in ("--start", "--restart"):
                     code = self._start(names, streams)
                 return code
-        except Refused as refusal:
+        except (Refused, Dropped) as refusal:
             streams.say(f"Service-control failed. Error: {refusal}")
             return 1
 

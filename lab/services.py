@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from stsfix.lab.disk import Role
-from stsfix.lab.faults import Refused
+from stsfix.lab.faults import Dropped, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -184,8 +184,8 @@ class Board:
                 self._states[service.name] = State.RUNNING if started else State.STOPPED
             return started
 
-    def stop(self, service: Service) -> None:
-        """Stop *service* and return when it is stopped.
+    def stop(self, service: Service, *, haste: float = 1.0) -> None:
+        """Stop *service* and return when it is stopped; *haste* scales how long it takes.
 
         Raises:
             PowerLost: The node has no power any more.
@@ -194,13 +194,13 @@ class Board:
             if self._states[service.name] is State.STOPPED:
                 return
             self._states[service.name] = State.STOP_PENDING
-            self.pause(service.stop_s)
+            self.pause(service.stop_s * haste)
             self._halt(service.name)
 
-    def stop_each(self, services: Iterable[Service]) -> None:
+    def stop_each(self, services: Iterable[Service], *, haste: float = 1.0) -> None:
         """Stop *services* one after the other, in the given order."""
         for service in services:
-            self.stop(service)
+            self.stop(service, haste=haste)
 
     def pause(self, field_seconds: float) -> None:
         """Let field time pass.
@@ -223,7 +223,7 @@ class Board:
         try:
             with self._faults.around("guest", f"start {service.name}", self._disk.fqdn):
                 self.pause(min(service.start_s, 10) if missing else service.start_s)
-        except Refused:
+        except (Refused, Dropped):
             return False
         if missing or not self._passes_gate(service):
             return False

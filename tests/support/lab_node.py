@@ -30,6 +30,7 @@ def bare_disk(role: Role = Role.EMBEDDED, version: str = "7.0") -> NodeDisk:
         domain="vsphere.local",
         site="Default-First-Site",
         version=version,
+        age="D",
         psc="vc1.lab.example",
         machine_id="564d0001-0000-0000-0000-000000000001",
         machine=KeyPair(certificates_pem=b"", key_pem=b""),

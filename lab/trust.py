@@ -1,0 +1,103 @@
+"""Keys, authorities and certificates of a lab, in the shapes `pki` knows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stsfix.lab import pki
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    from stsfix.lab.seams import KeyPair
+
+ROOT_DAYS = 3650.0
+STARTED_DAYS_AGO = 733.0
+"""Roots are as old as an installation whose two-year STS certificate has just expired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """A certification authority: a node's VMCA."""
+
+    key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def pair(self) -> KeyPair:
+        """Root and key as PEM."""
+        return pki.key_pair(self.key, [self.certificate])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StsMaterial:
+    """A signing credential. *chain* is DER, leaf first; *key* is unencrypted PKCS#8 DER."""
+
+    chain: tuple[bytes, ...]
+    key: bytes
+
+
+class KeySource:
+    """RSA keys, made in parallel before they are asked for."""
+
+    def __init__(self, expected: int) -> None:
+        with ThreadPoolExecutor(2, thread_name_prefix="lab-keys") as pool:
+            self._ready = list(pool.map(lambda _: pki.new_key(), range(expected)))
+
+    def next(self) -> rsa.RSAPrivateKey:
+        """Return a key that was not returned before."""
+        return self._ready.pop() if self._ready else pki.new_key()
+
+
+def new_authority(keys: KeySource, *, domain: str, host: str) -> Authority:
+    """Return the VMCA of *host*."""
+    key = keys.next()
+    root = pki.vmca_root(
+        key,
+        domain=domain,
+        host=host,
+        not_before=pki.days_from_now(-STARTED_DAYS_AGO),
+        not_after=pki.days_from_now(ROOT_DAYS - STARTED_DAYS_AGO),
+    )
+    return Authority(key=key, certificate=root)
+
+
+def machine_certificate(
+    keys: KeySource, authority: Authority, name: str, *, days: float = 365.0
+) -> KeyPair:
+    """Return a TLS certificate for *name* that ends in *days*."""
+    key = keys.next()
+    leaf = pki.vmca_leaf(
+        key,
+        issuer=authority.certificate,
+        issuer_key=authority.key,
+        common_name=name,
+        not_before=pki.days_from_now(-STARTED_DAYS_AGO),
+        not_after=pki.days_from_now(days),
+        names=[name],
+    )
+    return pki.key_pair(key, [leaf, authority.certificate])
+
+
+def sts_material(keys: KeySource, authority: Authority, *, host: str, days: float) -> StsMaterial:
+    """Return an STS signing credential whose leaf ends in *days*, as the installer makes it.
+
+    Source: CN=ssoserverSign, IdentityManager.java L7483 (vmdir.md 3.6).
+    """
+    key = keys.next()
+    leaf = pki.vmca_leaf(
+        key,
+        issuer=authority.certificate,
+        issuer_key=authority.key,
+        common_name="ssoserverSign",
+        not_before=pki.days_from_now(-STARTED_DAYS_AGO),
+        not_after=pki.days_from_now(min(days, ROOT_DAYS - STARTED_DAYS_AGO)),
+        names=[host],
+    )
+    return StsMaterial(
+        chain=(pki.der(leaf), pki.der(authority.certificate)),
+        key=pki.pkcs8(key),
+    )
