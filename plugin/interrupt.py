@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: the first stops the run where it can be resumed, the second exits now."""
+"""SIGINT, SIGTERM, SIGHUP: the first stops the run where it can be resumed, the second exits."""
 
 from __future__ import annotations
 

@@ -1,0 +1,220 @@
+"""The only place where adapters are made and put together; imports them when they are needed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.discover import Sources
+from stsfix.remediation.steps.context import Limits, StepContext
+from stsfix.snapshot.coordinator import Coordinator
+from stsfix.snapshot.fleet import Limits as SnapshotLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stsfix.snapshot.esxi import EsxiHost
+
+    from stsfix.plugin.secrets import SecretStore
+    from stsfix.plugin.settings import Settings
+    from stsfix.remediation.model import RunSpec
+    from stsfix.remediation.ports import Directory, Issuer, Logins, ProgressHook
+    from stsfix.remediation.transports.guest import NodeShell
+    from stsfix.snapshot.model import HostRef, VmId
+    from stsfix.snapshot.ports import Clock, GuestOperations
+    from stsfix.snapshot.secret import Secret
+
+PUBLISH = timedelta(seconds=60)
+"""Four rounds of the STS's cache (15 s each, IdentityManager.java L250)."""
+
+
+class Wiring:
+    """Adapters of one configuration. Making it contacts nobody and asks for no secret.
+
+    Each adapter is made once, so that each password is tried once; `close` logs out everywhere.
+    """
+
+    def __init__(
+        self, settings: Settings, secrets: SecretStore, clock: Clock, hook: ProgressHook
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.hook = hook
+        self._secrets = secrets
+        self._directories: dict[str, Directory] = {}
+        self._guests: dict[HostRef, GuestOperations] = {}
+        self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="hosts")
+
+    @cached_property
+    def hypervisors(self) -> dict[HostRef, EsxiHost]:
+        """Every configured ESXi host."""
+        from stsfix.snapshot.esxi import EsxiHost  # noqa: PLC0415 - pyVmomi costs 80 ms
+
+        return {
+            host.host: EsxiHost(
+                host.host, host.endpoint, host.user, self._secrets.esxi(host.host), self.clock
+            )
+            for host in self.settings.hosts
+        }
+
+    def directory(self, fqdn: str) -> Directory:
+        """Return the vmdir of node *fqdn*, always the same object."""
+        from stsfix.remediation.vmdir import LdapDirectory  # noqa: PLC0415 - ldap3
+
+        if fqdn not in self._directories:
+            self._directories[fqdn] = LdapDirectory(
+                fqdn,
+                self.settings.node(fqdn).ldaps,
+                domain=self.settings.sso.domain,
+                user=self.settings.sso.user,
+                password=self._secrets.sso(),
+                clock=self.clock,
+            )
+        return self._directories[fqdn]
+
+    def logins(self, nodes: Sequence[str]) -> Logins:
+        """Return the proofs of login for *nodes*."""
+        from stsfix.remediation.logins import NodeLogins  # noqa: PLC0415 - lxml, cryptography
+
+        return NodeLogins(
+            {fqdn: self.settings.node(fqdn).https for fqdn in nodes},
+            domain=self.settings.sso.domain,
+            user=self.settings.sso.user,
+            password=self._secrets.sso(),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def shell(self) -> NodeShell:
+        """Commands on nodes, through the guest operations of their ESXi hosts."""
+        from stsfix.remediation.transports.guest import NodeShell  # noqa: PLC0415 - as above
+
+        return NodeShell(self._guest, self._node_login)
+
+    def _node_login(self, fqdn: str) -> tuple[str, Secret[str]]:
+        return self.settings.node(fqdn).user, self._secrets.node(fqdn)
+
+    def _guest(self, vm: VmId) -> GuestOperations:
+        from stsfix.snapshot.guest import EsxiGuestOperations  # noqa: PLC0415 - pyVmomi
+
+        if vm.host not in self._guests:
+            self._guests[vm.host] = EsxiGuestOperations(
+                self.hypervisors[vm.host], self.clock, poll=self.settings.timeouts.poll
+            )
+        return self._guests[vm.host]
+
+    @property
+    def sources(self) -> Sources:
+        """Whom preflight asks."""
+        from stsfix.remediation.transports.service_control import (  # noqa: PLC0415
+            GuestServiceControl,
+        )
+
+        return Sources(
+            domain=self.settings.sso.domain,
+            nodes=self.settings.sso.nodes,
+            hypervisors=dict(self.hypervisors),
+            directory=self.directory,
+            addresses=self._addresses,
+            vm_uuids={n.fqdn: n.vm for n in self.settings.nodes if n.vm is not None},
+            shell=self.shell,
+            services=GuestServiceControl(
+                self.shell, clock=self.clock, poll=self.settings.timeouts.poll
+            ),
+            clock=self.clock,
+            progress=self.hook,
+        )
+
+    def _addresses(self, fqdn: str) -> frozenset[str]:
+        """Return the configured address of *fqdn*, if it has one that tells it from others.
+
+        Names are not resolved: DNS is often down in such an outage, and asking it takes long.
+        """
+        address = self.settings.node(fqdn).https.address
+        return frozenset(() if address == fqdn or address.startswith("127.") else (address,))
+
+    @cached_property
+    def coordinator(self) -> Coordinator:
+        """Power and snapshots over all hosts."""
+        timeouts = self.settings.timeouts
+
+        def tell(vm: VmId, text: str) -> None:
+            from stsfix.remediation.ports import Progress  # noqa: PLC0415
+
+            self.hook(Progress(step="", subject=vm.name, text=text))
+
+        return Coordinator(
+            self.hypervisors,
+            self.clock,
+            SnapshotLimits(
+                shutdown=timeouts.shutdown,
+                power_on=timeouts.power_on,
+                snapshot=timeouts.snapshot,
+                revert=timeouts.revert,
+                removal=timeouts.removal,
+                poll=timeouts.poll,
+            ),
+            progress=tell,
+            pool=self._pool,
+        )
+
+    def issuer(self) -> Issuer:
+        """Return who signs the new credential.
+
+        Raises:
+            IssuerError: The configured CA files cannot be used.
+        """
+        from stsfix.remediation.issuer import FilesIssuer, OwnCaIssuer  # noqa: PLC0415
+
+        sts = self.settings.sts
+        if sts.ca_certificate is not None and sts.ca_key is not None:
+            return FilesIssuer(sts.ca_certificate, sts.ca_key)
+        return OwnCaIssuer(self.settings.sso.domain)
+
+    def check_issuer(self, spec: RunSpec) -> None:
+        """Make a credential as the run would and throw it away.
+
+        Raises:
+            IssuerError: The run could not make one; found out before anything is changed.
+        """
+        self.issuer().issue(
+            node=spec.writer,
+            now=self.clock.now(),
+            validity=timedelta(days=spec.validity_days),
+        )
+
+    def step_context(self, spec: RunSpec) -> StepContext:
+        """Return what the steps of the run *spec* work with."""
+        timeouts = self.settings.timeouts
+        services = self.sources.services
+        if services is None:
+            raise AssertionError("sources always have services")
+        return StepContext(
+            spec=spec,
+            coordinator=self.coordinator,
+            directory=self.directory,
+            logins=self.logins([node.fqdn for node in spec.nodes]),
+            services=services,
+            issuer=self.issuer,
+            publish_root=self.settings.sts.publish_root,
+            clock=self.clock,
+            limits=Limits(
+                boot=timeouts.boot,
+                replication=timeouts.replication,
+                publish=PUBLISH,
+                services=timeouts.services,
+                logins=timeouts.services,
+                poll=timeouts.poll,
+            ),
+            hook=self.hook,
+        )
+
+    def close(self) -> None:
+        """Log out everywhere; never raises."""
+        for directory in self._directories.values():
+            directory.close()
+        for host in self.__dict__.get("hypervisors", {}).values():
+            host.close()
+        self._pool.shutdown(wait=False)
