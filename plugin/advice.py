@@ -1,0 +1,353 @@
+"""The next actions for every leaf of the error tree, as templates.
+
+``{e.x}`` is an attribute of the error; ``{go_on}``, ``{resume}``, ``{rollback}`` ... are exact
+command lines that `stsfix.plugin.diagnostics` puts in. Paths and commands of appliances and hosts
+are those of VMware's public documentation; none was tried on a real system here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from stsfix.plugin import errors as plugin
+from stsfix.remediation import errors as remediation
+from stsfix.snapshot import errors as snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stsfix.snapshot.errors import OperationError
+
+Advice = tuple[str, ...] | Callable[[Any], tuple[str, ...]]
+
+_GO_ON = "Then go on: {go_on}"
+_LOOK = "See what is there now: {status}"
+_BACK = "Or take the run back: {rollback}"
+
+
+def _host_tls(error: snapshot.HostTlsError) -> tuple[str, ...]:
+    # Where an ESXi host keeps its certificate: /etc/vmware/ssl/rui.crt.
+    where = "the [[esxi]] table of {e.host}"
+    own = "openssl x509 -noout -fingerprint -sha256 -in /etc/vmware/ssl/rui.crt"
+    return _tls(error.sha256, where, own)
+
+
+def _node_tls(error: remediation.NodeTlsError) -> tuple[str, ...]:
+    # vecs-cli entry getcert, store and alias as on vCenter 6.5 to 8.0.
+    where = '[nodes."{e.node}"]'
+    own = (
+        "/usr/lib/vmware-vmafd/bin/vecs-cli entry getcert --store MACHINE_SSL_CERT"
+        " --alias __MACHINE_CERT | openssl x509 -noout -fingerprint -sha256"
+    )
+    return _tls(error.sha256, where, own)
+
+
+def _tls(sha256: str | None, where: str, own: str) -> tuple[str, ...]:
+    on_console = f"Read the SHA-256 fingerprint on the machine's own console: {own}"
+    if sha256 is None:
+        return (
+            "No credential was sent. Check the name, the address and the clock of this workstation",
+            on_console,
+            f'Then pin it in {where} of domain.toml: tls = "sha256:<what the console shows>"',
+            _GO_ON,
+        )
+    return (
+        on_console,
+        f'Only if it is the same, pin it in {where} of domain.toml: tls = "sha256:{sha256}"',
+        "If it is not, somebody else answers at this address: no credential was sent, find out who",
+        _GO_ON,
+    )
+
+
+def _config(error: plugin.ConfigError) -> tuple[str, ...]:
+    if any(problem.reason == "there is no such file" for problem in error.problems):
+        return (
+            "Write one from the example in docs/configuration.md; for the lab: stsfix lab up",
+            "Or name it with -c FILE or $STSFIX_CONFIG",
+        )
+    return (
+        "Mend {e.path}; every key with its default is in docs/configuration.md",
+        _GO_ON,
+    )
+
+
+_GUEST_LOGIN = (
+    (
+        "Three causes look the same: a wrong password of {e.user}, an expired one (90 days after"
+        " installation by default), or an account locked after a few wrong ones"
+    ),
+    "Log in once on the VM's console; if it asks for a new password, set one there",
+    "If the account is locked, wait or reset it there (faillock --user root --reset)",
+    _GO_ON,
+)
+
+ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
+    {
+        plugin.ConfigError: _config,
+        plugin.SecretError: (
+            "Give the password in one of the places of docs/secrets.md, never in domain.toml",
+            _GO_ON,
+        ),
+        # --- hosts and virtual machines
+        snapshot.HostLoginError: (
+            (
+                "Three causes look the same: a wrong password of {e.user}, lockdown mode on {e.host},"
+                " or an account locked for 900 s after about five wrong passwords"
+            ),
+            "Wrong password: try it once at https://{e.host}/ui",
+            (
+                "Lockdown mode: log in as an exception user, or switch normal lockdown off on the"
+                " host's console (F2); strict lockdown needs the vCenter or an exception user"
+            ),
+            "Locked account: wait 15 minutes without any attempt, also by other tools",
+            _GO_ON,
+        ),
+        snapshot.HostTlsError: _host_tls,
+        snapshot.HostRestrictedError: (
+            "Free or expired licence: assign a licence to {e.host} at https://{e.host}/ui",
+            (
+                "Lockdown mode or a managing vCenter: log in as an exception user, or end it on the"
+                " host's console"
+            ),
+            _GO_ON,
+        ),
+        snapshot.VmNotFoundError: (
+            "Find the host that runs this VM now; it may have been moved or registered again",
+            "Add that host to domain.toml as [[esxi]]",
+            _GO_ON,
+        ),
+        snapshot.SnapshotSetIncompleteError: (
+            "Do not revert single nodes by hand: nodes that differ break replication for good",
+            "Look in the Host Client at the snapshots of each VM named above",
+            _LOOK,
+        ),
+        snapshot.VmNotOffError: (
+            "Shut these VMs down in the Host Client (guest shutdown, not power off)",
+            "Find out who powered them on: HA, autostart or a person",
+            _GO_ON,
+        ),
+        snapshot.HostUnreachableError: (
+            "Check that {e.host} is up and that this workstation reaches its HTTPS port",
+            "If DNS is down with the outage, set address in its [[esxi]] table",
+            _GO_ON,
+        ),
+        snapshot.VmBusyError: (
+            "Wait for {e.task} to end in the Host Client; stop backup jobs of this VM",
+            _GO_ON,
+        ),
+        snapshot.HypervisorFaultError: (
+            "Look for {e.fault} in the host's events at the Host Client and mend its cause",
+            _GO_ON,
+            _BACK,
+        ),
+        snapshot.NoSpaceError: (
+            "Free space on datastore {e.datastore}; a snapshot grows with every write of the node",
+            _GO_ON,
+            _BACK,
+        ),
+        snapshot.ToolsUnavailableError: (
+            "Shut the node down by hand: log in on the VM's console and run: shutdown -h now",
+            _GO_ON,
+        ),
+        snapshot.GuestLoginError: _GUEST_LOGIN,
+        snapshot.GuestUnavailableError: (
+            "Look on the VM's console whether the node is still starting",
+            (
+                "Check that VMware Tools runs in it and that guest operations are not switched off"
+                " (/etc/vmware-tools/tools.conf, [guestoperations] disabled)"
+            ),
+            _GO_ON,
+        ),
+        snapshot.NicDisconnectedError: (
+            (
+                "Connect the adapter in the Host Client; on a distributed switch without vCenter move"
+                " it to a standard port group or an ephemeral one (KB 324492)"
+            ),
+            _GO_ON,
+            _BACK,
+        ),
+        snapshot.TaskOverdueError: (
+            "Look in the Host Client whether task {e.task} still runs; do not cancel it",
+            "Wait for its end, or set a longer limit under [timeouts] in domain.toml",
+            _GO_ON,
+        ),
+        snapshot.AnswerLostError: (
+            "Check the network between this workstation and {e.where}",
+            "Go on: what was really done is looked at first: {go_on}",
+        ),
+        snapshot.ShutdownOverdueError: (
+            "Look at each VM's console; if the guest still works on its shutdown, wait",
+            "If it hangs, shut it down by hand on the console: shutdown -h now",
+            _GO_ON,
+        ),
+        snapshot.SnapshotGoneError: (
+            "Find out who deleted or consolidated it: a backup product or a person",
+            "Do not revert the other nodes: nodes that differ break replication for good",
+            _LOOK,
+        ),
+        snapshot.RevertUnverifiedError: (
+            "Do not power any node on: nodes that differ break replication for good",
+            "Power the VMs named above off in the Host Client and see who changed them",
+            "Then revert again: {rollback}",
+        ),
+        # --- directory, STS and nodes
+        remediation.DirectoryLoginError: (
+            "Check the user of [sso] and its password; it was tried once and will not be again",
+            "Passwords pasted from an editor may carry an invisible mark in front: type it",
+            (
+                "Locked or expired: wait for the unlock time of the SSO policy, or reset it on a node"
+                " with /usr/lib/vmware-vmdir/bin/vdcadmintool"
+            ),
+            _GO_ON,
+        ),
+        remediation.PlainBindRefusedError: (
+            "Set the LDAPS port of {e.node} in domain.toml: ports = {{ ldaps = 636 }} in its table",
+            _GO_ON,
+        ),
+        remediation.NodeTlsError: _node_tls,
+        remediation.DomainNotFoundError: (
+            'If {e.found} is the domain you mean, set domain = "{e.found}" under [sso]',
+            "If not, name a node of {e.wanted} under [sso]",
+            _GO_ON,
+        ),
+        remediation.TenantNotFoundError: (
+            "Check that the user of [sso] is an administrator of the domain: others see nothing",
+            _GO_ON,
+        ),
+        remediation.IssuerError: (
+            (
+                "Mend what [sts] names; stsfix needs an RSA key, its own certificate, and every"
+                " issuer up to the root"
+            ),
+            _GO_ON,
+        ),
+        remediation.PreflightBlockedError: (
+            "See each finding with its advice: {preflight}",
+            "When none blocks any more: {run}",
+        ),
+        remediation.NothingToRepairError: (
+            (
+                "If logins fail all the same, the cause is another one; see which proof fails:"
+                " {verify}"
+            ),
+        ),
+        remediation.RunNotFoundError: (
+            "List the runs of this state folder: {runs}",
+            "If the run was made elsewhere, go on there or name its folder with --state-dir",
+        ),
+        remediation.RunStateError: ("See what the run is and what it can do: {status}",),
+        remediation.DomainLockedError: (
+            "Wait until {e.holder} has ended, or end that run first: {runs}",
+            "A run of another workstation is ended there, by rollback or release",
+        ),
+        remediation.PlanChangedError: (
+            "Go on with the version of stsfix that began the run (shown by {status})",
+        ),
+        remediation.DirectoryUnreachableError: (
+            "Check that {e.node} is on, that vmdird runs there and that its LDAPS port is open",
+            'If DNS is down with the outage, set address in [nodes."{e.node}"]',
+            _GO_ON,
+        ),
+        remediation.NodeUnreachableError: (
+            "Services of a node need up to half an hour after power-on; wait and look again",
+            'If DNS is down with the outage, set address in [nodes."{e.node}"]',
+            _GO_ON,
+        ),
+        remediation.DirectoryFaultError: (
+            "LDAP 50: the user lacks rights or is locked; 53: the directory is read-only",
+            "Look at the end of the newest log below /var/log/vmware/vmdird on {e.node}",
+            _GO_ON,
+            _BACK,
+        ),
+        remediation.EntryChangedError: (
+            "Somebody else changes STS entries of this domain at the same time: stop that first",
+            _GO_ON,
+            _BACK,
+        ),
+        remediation.ReplicationOverdueError: (
+            (
+                "Check the partners: /usr/lib/vmware-vmdir/bin/vdcrepadmin -f showpartnerstatus"
+                " -h localhost -u administrator"
+            ),
+            "Slow links only need time: set a longer replication limit under [timeouts]",
+            _GO_ON,
+            _BACK,
+        ),
+        remediation.SigningCertificateError: (
+            "This is what stsfix repairs; before a run it is expected: {preflight}",
+            (
+                "After a run: the STS of {e.node} has not taken the new certificate, or a clock is"
+                " wrong; compare the clocks of all nodes and hosts"
+            ),
+            _GO_ON,
+        ),
+        remediation.SsoLoginError: (
+            "Check the password of {e.user}; it was tried once and will not be again",
+            "Locked or expired: wait for the unlock time of the SSO policy",
+            _GO_ON,
+        ),
+        remediation.ProofError: (
+            (
+                "Services may still be starting on {e.node}: wait some minutes and prove again:"
+                " {verify}"
+            ),
+            _GO_ON,
+            _BACK,
+        ),
+        remediation.ServiceRestartError: (
+            "See on {e.node} which services are down: service-control --status --all",
+            (
+                "Look at their logs below /var/log/vmware and start them: service-control --start"
+                " --all"
+            ),
+            _GO_ON,
+            _BACK,
+        ),
+        remediation.NodeNotReadyError: (
+            "Look at the console of {e.node}: a file system check or a slow start needs time",
+            "Set a longer boot limit under [timeouts] if it only needs time",
+            _GO_ON,
+            _BACK,
+        ),
+        remediation.WriteInDoubtError: (
+            "Check the network between this workstation and {e.node}",
+            "Go on: what was really written is looked at first: {go_on}",
+        ),
+        # --- the run
+        remediation.StepUnclearError: (
+            "See what the step noted: {status}",
+            "Take the run back, which is safe either way: {rollback}",
+        ),
+        remediation.InterruptedRunError: ("Go on when you want to: {go_on}", _BACK),
+        remediation.UndoFailedError: (
+            "Mend what stopped it; do not power single nodes on meanwhile",
+            "Then go on taking it back: {rollback}",
+        ),
+        remediation.JournalUnwritableError: (
+            "Make room on, or repair, the file system of {e.path}",
+            "Do not delete the file: it is what a resume and a rollback work from",
+            _GO_ON,
+        ),
+    }
+)
+"""Next actions of every leaf."""
+
+OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
+    {
+        remediation.JournalUnwritableError: (
+            "The last record may or may not be on disk; nothing was done after it."
+        ),
+        remediation.InterruptedRunError: "Every record is complete; nothing is half done.",
+        remediation.UndoFailedError: (
+            "The run is partly taken back; no node was powered on after the failure."
+        ),
+        remediation.ReplicationOverdueError: (
+            "What was written on {e.writer} is not yet on every node."
+        ),
+        snapshot.ShutdownOverdueError: "No guest was forced off; others may be off already.",
+        snapshot.RevertUnverifiedError: "Snapshots were reverted; no node was powered on.",
+    }
+)
+"""What is known of the state where a class knows more than its category."""

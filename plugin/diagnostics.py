@@ -1,0 +1,122 @@
+"""What an error means for the operator: what happened, what state things are in, what to do.
+
+Pure. `str(error)` is one sentence with the data; the advice of each class is in
+`stsfix.plugin.advice`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stsfix.plugin.advice import ADVICE, OWN_STATE
+from stsfix.plugin.text import printable
+from stsfix.remediation.errors import UndoFailedError
+from stsfix.snapshot.errors import (
+    FaultError,
+    InDoubtError,
+    OperationError,
+    RefusedError,
+    StoppedError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STATES: tuple[tuple[type[OperationError], str], ...] = (
+    (RefusedError, "What was refused changed nothing."),
+    (TransientError, "Nothing was changed by it; nothing further was done."),
+    (FaultError, "It did not work, and nothing further was done."),
+    (InDoubtError, "It may or may not have been done; nothing further was done."),
+    (StoppedError, "Nothing further was done: a person has to look first."),
+    (OperationError, "Nothing further was done."),
+)
+
+
+_COMMANDS = ("preflight", "run", "resume", "rollback", "release", "status", "runs", "verify")
+_OF_A_RUN = frozenset({"resume", "rollback", "release", "status"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What the command was working on, so that the commands it prints can be copied.
+
+    *config* and *state_dir* are as given on the command line, None for their defaults. *run* and
+    *phase* (a `stsfix.remediation.records.Phase` value) are empty while there is no run.
+    """
+
+    config: Path | None = None
+    state_dir: Path | None = None
+    run: str = ""
+    phase: str = ""
+
+    def command(self, name: str) -> str:
+        """Return the exact command line of ``stsfix name``, with the run if it takes one."""
+        words = ["stsfix", name]
+        if self.run and name in _OF_A_RUN:
+            words.append(self.run)
+        if self.config is not None:
+            words += ["-c", str(self.config)]
+        if self.state_dir is not None:
+            words += ["--state-dir", str(self.state_dir)]
+        return shlex.join(words)
+
+    def go_on(self) -> str:
+        """Return the command that goes on where this one stopped."""
+        if not self.run:
+            return self.command("preflight")
+        match self.phase:
+            case "rolling-back":
+                return self.command("rollback")
+            case "releasing" | "repaired" | "rolled-back":
+                return self.command("release")
+            case _:
+                return self.command("resume")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """An error in words, safe to show on a terminal. *next_actions* is in order, never empty."""
+
+    what_happened: str
+    state: str
+    next_actions: tuple[str, ...]
+
+
+def explain(error: OperationError, context: RunContext | None = None) -> Diagnosis:
+    """Return what *error* means and what to do next; without *context* commands are general."""
+    context = context or RunContext()
+    text = str(error)
+    return Diagnosis(
+        what_happened=printable(f"{text[:1].upper()}{text[1:]}."),
+        state=printable(_state(error, context)),
+        next_actions=tuple(printable(action) for action in _actions(error, context)),
+    )
+
+
+def _state(error: OperationError, context: RunContext) -> str:
+    own = next((OWN_STATE[c].format(e=error) for c in type(error).__mro__ if c in OWN_STATE), None)
+    sentence = own or next(text for category, text in _STATES if isinstance(error, category))
+    if not context.run:
+        return sentence
+    phase = f" ({context.phase})" if context.phase else ""
+    return f"{sentence} Run {context.run}{phase} is recorded up to this point."
+
+
+def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
+    if isinstance(error, UndoFailedError) and isinstance(error.__cause__, OperationError):
+        back = RunContext(
+            config=context.config,
+            state_dir=context.state_dir,
+            run=context.run,
+            phase="rolling-back",
+        )
+        return _actions(error.__cause__, back)
+    advice = next((ADVICE[c] for c in type(error).__mro__ if c in ADVICE), None)
+    if advice is None:
+        return (f"Look at the run: {context.command('status')}",)
+    lines = advice if isinstance(advice, tuple) else advice(error)
+    commands = {name: context.command(name) for name in _COMMANDS}
+    return tuple(line.format(e=error, go_on=context.go_on(), **commands) for line in lines)

@@ -1,0 +1,176 @@
+"""Every error comes with its state and with actions that can be copied."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from error_leaves import SAMPLES, VM, an_error, error_leaves
+from stsfix.plugin.advice import ADVICE, OWN_STATE
+from stsfix.plugin.diagnostics import RunContext, explain
+from stsfix.plugin.errors import ConfigError, ConfigProblem
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    JournalUnwritableError,
+    NodeTlsError,
+    UndoFailedError,
+)
+from stsfix.remediation.records import Phase
+from stsfix.snapshot.errors import (
+    HostLoginError,
+    HostTlsError,
+    HostUnreachableError,
+    NoSpaceError,
+    OperationError,
+    ShutdownOverdueError,
+)
+
+RUN = RunContext(config=Path("my domain.toml"), run="run-1", phase="stopped")
+LEAVES = error_leaves()
+
+
+def test_every_leaf_has_advice_and_nothing_else_has():
+    """The advice table's classes are exactly the leaves; own states are of leaves too."""
+    assert set(ADVICE) == set(LEAVES)
+    assert set(OWN_STATE) <= set(LEAVES)
+
+
+@pytest.mark.parametrize("context", [None, RUN], ids=["no-run", "run"])
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+def test_advice_of_every_leaf_is_complete(leaf, context):
+    """What happened is a sentence, the state is said, and no action has a hole or a placeholder."""
+    found = explain(an_error(leaf), context)
+
+    assert re.fullmatch(r"\S.*\.", found.what_happened)
+    assert found.state.endswith(".")
+    assert found.next_actions
+    assert not [a for a in found.next_actions if re.search(r"\{e|\{\w+\}|None|\(\)|\.$", a)]
+    assert len(set(found.next_actions)) == len(found.next_actions)
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+def test_commands_of_a_run_are_exact(leaf):
+    """Every command that takes a run names it, and every command names the configuration."""
+    found = " ".join(explain(an_error(leaf), RUN).next_actions)
+
+    commands = re.findall(r"stsfix (\w+)((?: \S+)?)(?: (-c 'my domain.toml'))?", found)
+    for name, run, config in commands:
+        if name in {"resume", "rollback", "release", "status"}:
+            assert run == " run-1"
+            assert config
+
+
+def test_leaf_samples_use_every_sample_value():
+    """The table of sample values holds nothing that no error takes."""
+    names = {name for leaf in LEAVES for name in vars(an_error(leaf))}
+
+    assert set(SAMPLES) - {"waited_s"} <= names
+
+
+def test_refused_host_login_names_its_three_causes():
+    """Password, lockdown and the 900 s lock look the same, so all three are named."""
+    found = explain(HostLoginError(VM.host, "root"), RUN)
+
+    assert found.what_happened == "Esx1.lab.example refused the login of root."
+    causes = found.next_actions[0]
+    assert "wrong password of root" in causes
+    assert "lockdown mode on esx1.lab.example" in causes
+    assert "900 s" in causes
+    assert found.next_actions[-1] == "Then go on: stsfix resume run-1 -c 'my domain.toml'"
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        (HostTlsError("esx1", "pinned certificate mismatch", "ab" * 32), "[[esxi]] table of esx1"),
+        (NodeTlsError("vc1.lab", "self-signed", "ab" * 32), '[nodes."vc1.lab"]'),
+    ],
+)
+def test_certificate_that_was_seen_can_be_pinned(error, place):
+    """The advice compares first and then shows the line to add, with the fingerprint seen."""
+    found = explain(error)
+
+    assert "fingerprint" in found.next_actions[0]
+    assert place in found.next_actions[1]
+    assert f'tls = "sha256:{"ab" * 32}"' in found.next_actions[1]
+
+
+def test_certificate_that_was_not_seen_is_read_first():
+    """Without a fingerprint nothing is offered for pinning but what the console shows."""
+    found = " ".join(explain(HostTlsError("esx1", "unreadable")).next_actions)
+
+    assert 'tls = "sha256:<what the console shows>"' in found
+
+
+@pytest.mark.parametrize(
+    ("phase", "command"),
+    [
+        (Phase.OPEN, "resume run-1"),
+        (Phase.STOPPED, "resume run-1"),
+        (Phase.ROLLING_BACK, "rollback run-1"),
+        (Phase.ROLLED_BACK, "release run-1"),
+        (Phase.RELEASING, "release run-1"),
+        ("", "resume run-1"),
+    ],
+)
+def test_going_on_depends_on_the_phase(phase, command):
+    """A run that is being taken back is gone on with by rollback, one being released by release."""
+    context = RunContext(run="run-1", phase=phase, state_dir=Path("/s"))
+
+    found = explain(ShutdownOverdueError((VM,), 1200), context)
+
+    assert found.next_actions[-1] == f"Then go on: stsfix {command} --state-dir /s"
+
+
+def test_going_on_without_a_run_is_a_preflight():
+    """Before a run exists the next command is the one that changes nothing."""
+    found = explain(HostUnreachableError("esx1", "timed out"), RunContext(config=Path("d.toml")))
+
+    assert found.next_actions[-1] == "Then go on: stsfix preflight -c d.toml"
+    assert found.state == "Nothing was changed by it; nothing further was done."
+
+
+def test_failed_undo_gives_the_advice_of_its_cause():
+    """What stopped the undo decides what to mend; the command is rollback in any phase."""
+    error = UndoFailedError("replace-sts", "no space")
+    error.__cause__ = NoSpaceError("esx1", "datastore1")
+
+    found = explain(error, RUN)
+
+    assert "Free space on datastore datastore1" in found.next_actions[0]
+    assert found.next_actions[1] == "Then go on: stsfix rollback run-1 -c 'my domain.toml'"
+    assert "partly taken back" in found.state
+
+
+def test_lost_journal_record_is_not_called_written():
+    """If a record could not be made durable the state says that it may be there or not."""
+    found = explain(JournalUnwritableError("/s/runs.db", "disk full"), RUN)
+
+    assert found.state.startswith("The last record may or may not be on disk")
+    assert "Run run-1 (stopped) is recorded up to this point." in found.state
+
+
+def test_missing_file_leads_to_an_example():
+    """Who has no domain.toml yet is told where an example is."""
+    missing = ConfigError("domain.toml", [ConfigProblem(where="", reason="there is no such file")])
+
+    assert "docs/configuration.md" in explain(missing).next_actions[0]
+
+
+def test_text_from_the_network_cannot_command_the_terminal():
+    """Escape sequences in an answer are spelled out, braces in it are left alone."""
+    error = DirectoryFaultError("vc1", "add {e}", 53, "\x1b[2J\u202e")
+
+    found = explain(error, RUN)
+
+    assert r"add {e}: LDAP 53 \x1b[2J\u202e" in found.what_happened
+
+
+def test_error_without_advice_still_leads_somewhere():
+    """A class outside the table gets its category's state and the command that shows the run."""
+    found = explain(OperationError("something new"), RUN)
+
+    assert found.what_happened == "Something new."
+    assert found.next_actions == ("Look at the run: stsfix status run-1 -c 'my domain.toml'",)
