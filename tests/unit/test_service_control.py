@@ -1,0 +1,291 @@
+"""service-control: reading its listings, and restarting everything through the guest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab_node import BareNode, bare_disk
+from memory_hypervisor import MemoryClock
+from stsfix.lab.disk import Role as LabRole
+from stsfix.lab.services import State
+from stsfix.remediation.errors import ServiceRestartError
+from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.transports.service_control import (
+    GuestServiceControl,
+    ServiceStatus,
+    missing_services,
+    parse_status,
+    restart_script,
+    status_script,
+)
+from stsfix.snapshot.errors import (
+    AnswerLostError,
+    GuestLoginError,
+    GuestUnavailableError,
+    HostUnreachableError,
+)
+from stsfix.snapshot.model import HostRef, VmId
+from stsfix.snapshot.ports import GuestResult
+from stsfix.snapshot.secret import Secret
+
+VM = VmId(host=HostRef("esx1"), moref="7", instance_uuid="u", name="vc1")
+NODE = NodePlan(fqdn="vc1.lab.example", role=Role.EMBEDDED, vm=VM)
+LIMIT = timedelta(seconds=600)
+
+
+@pytest.mark.parametrize(
+    ("text", "running", "stopped", "pending"),
+    [
+        ("Running:\n a b\nStopped:\n c\n", "a b", "c", ""),
+        ("Stopped:\n c\nRunning:\n a b\n", "a b", "c", ""),
+        ("StartPending:\n x\nStopped:\n c\nStopPending:\n y\nRunning:\n a\n", "a", "c", "x y"),
+        ("Running: a b\nStopped: c", "a b", "c", ""),
+        ("Running:\n a\n b\n\n c\n", "a b c", "", ""),
+        ("Running:\r\n a b\r\nStopped:\r\n c\r\n", "a b", "c", ""),
+        ("Running:\n vmdird (VMware Directory Service) sts (x y)\n", "vmdird sts", "", ""),
+        ("warning: locale\nRunning:\n a\n", "a", "", ""),
+        ("Running:\n a\nTraceback (most recent call last):\n b\n", "a", "", ""),
+        ("Running:\n a\nError: cannot connect to vMon\n b\n", "a", "", ""),
+        ("Running:\nStopped:\n c\n", "", "c", ""),
+        ("Running:\n a\nRunning:\n a b\n", "a b", "", ""),
+        ("", "", "", ""),
+        ("bash: service-control: command not found\n", "", "", ""),
+    ],
+)
+def test_parses_listings(text, running, stopped, pending):
+    """Groups come in any order, on one line or more, with or without display names."""
+    assert parse_status(text) == ServiceStatus(
+        running=tuple(running.split()),
+        stopped=tuple(stopped.split()),
+        pending=tuple(pending.split()),
+    )
+
+
+NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9_.-]{0,12}", fullmatch=True), unique=True)
+
+
+@given(NAMES, NAMES, st.text(max_size=60))
+def test_reads_back_what_was_listed(running, stopped, noise):
+    """Any names are read back, whatever precedes the first header."""
+    before = "".join(c for c in noise if c.isalnum() or c == " ") + "\n"
+    text = before + "Running:\n " + " ".join(running) + "\nStopped:\n " + " ".join(stopped)
+
+    status = parse_status(text)
+
+    assert (status.running, status.stopped) == (tuple(running), tuple(stopped))
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read(text):
+    """No output breaks the parser, and no name is made of something else."""
+    status = parse_status(text)
+
+    assert all(name in text for name in status.running + status.stopped + status.pending)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "before", "missing"),
+    [
+        ("", "", ""),
+        ("vmcam vmware-vcha vsan-dps vcha netdumper", "", ""),
+        ("vmware-updatemgr", "", "vmware-updatemgr"),
+        ("vmware-updatemgr", "vmware-updatemgr", ""),
+        ("vmware-updatemgr", "updatemgr", ""),
+        ("vmware-vpxd", "vmware-vpxd", "vmware-vpxd"),
+        ("vpxd", "vmware-vpxd", "vpxd"),
+        ("vmware-stsd", "vmware-stsd", "vmware-stsd"),
+        ("sts", "sts", "sts"),
+        ("vmware-envoy", "vmware-envoy", "vmware-envoy"),
+        ("vmdird vsphere-ui", "vmdird vsphere-ui", "vmdird vsphere-ui"),
+    ],
+)
+def test_judges_stopped_services(stopped, before, missing):
+    """Normally stopped ones are fine, earlier stopped ones too unless logins need them."""
+    now = ServiceStatus(running=("lwsmd",), stopped=tuple(stopped.split()))
+    earlier = ServiceStatus(stopped=tuple(before.split()))
+
+    assert missing_services(now, earlier) == tuple(missing.split())
+
+
+def test_what_still_starts_is_missing():
+    """StartPending is not running, even if it was stopped before."""
+    now = ServiceStatus(running=("lwsmd",), pending=("vmware-updatemgr",))
+
+    assert missing_services(now, ServiceStatus(stopped=now.pending)) == ("vmware-updatemgr",)
+
+
+class ScriptedGuest:
+    """GuestOperations that answers each script with the next of its answers."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.scripts = []
+
+    def run_script(self, vm, script, *, user, password, limit):
+        self.scripts.append(script)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return GuestResult(exit_code=0, output=answer)
+
+
+class LabGuest:
+    """GuestOperations that runs the scripts in the lab's own shell."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def run_script(self, vm, script, *, user, password, limit):
+        code, output = self.node.sh(script)
+        return GuestResult(exit_code=code, output=output)
+
+
+def control(guest, clock=None):
+    """Return the port over *guest*."""
+    return GuestServiceControl(
+        lambda vm: guest,
+        users={NODE.fqdn: "root"},
+        passwords={NODE.fqdn: Secret("secret")},
+        clock=clock or MemoryClock(),
+    )
+
+
+UP = "Running:\n vmdird vmware-vpxd lwsmd\nStopped:\n vmcam\n"
+DOWN = "Running:\n vmdird lwsmd\nStopped:\n vmcam vmware-vpxd\n"
+BUSY = f"stsfix: a restart is running\n{UP}"
+
+
+def test_reads_services():
+    """Running as running, and everything else as stopped."""
+    guest = ScriptedGuest("StartPending:\n vpxd\nStopped:\n vmcam\nRunning:\n vmdird\n")
+
+    report = control(guest).read_services(NODE)
+
+    assert (report.node, report.running) == (NODE.fqdn, ("vmdird",))
+    assert report.stopped == ("vmcam", "vpxd")
+
+
+def test_an_empty_listing_is_no_listing():
+    """No service at all means that service-control did not answer."""
+    with pytest.raises(GuestUnavailableError, match="command not found"):
+        control(ScriptedGuest("bash: service-control: command not found")).read_services(NODE)
+
+
+def test_restart_ends_when_everything_runs():
+    """One listing before, the restart, one listing after."""
+    guest = ScriptedGuest(DOWN, "Successfully started", UP)
+
+    report = control(guest).restart_all(NODE, limit=LIMIT)
+
+    assert report.running == ("vmdird", "vmware-vpxd", "lwsmd")
+    assert guest.scripts == [status_script(), restart_script(), status_script()]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        [DOWN, DOWN],
+        [BUSY],
+        [HostUnreachableError("esx1", "reset"), GuestUnavailableError(VM, "not up")],
+        ["garbage"],
+    ],
+    ids=["comes up by itself", "still working", "cannot be read", "no listing"],
+)
+def test_restart_waits_for_late_services(late):
+    """service-control's failure is no failure while the services still come up."""
+    guest = ScriptedGuest(UP, "Service-control failed. Error: {}", *late, UP)
+
+    report = control(guest).restart_all(NODE, limit=LIMIT)
+
+    assert report.stopped == ("vmcam",)
+
+
+def test_restart_survives_a_lost_answer():
+    """The script was started: the listings tell how it ended."""
+    guest = ScriptedGuest(UP, AnswerLostError("esx1", "run_script"), BUSY, UP)
+
+    assert control(guest).restart_all(NODE, limit=LIMIT).running
+
+
+def test_restart_names_what_did_not_start():
+    """At the limit the services that are down are named, with service-control's words."""
+    clock = MemoryClock()
+    guest = ScriptedGuest(DOWN, "Failed to start vpxd", DOWN)
+
+    with pytest.raises(ServiceRestartError) as caught:
+        control(guest, clock).restart_all(NODE, limit=LIMIT)
+
+    assert caught.value.stopped == ("vmware-vpxd",)
+    assert caught.value.output == "Failed to start vpxd"
+    assert clock.slept == LIMIT.total_seconds()
+
+
+def test_restart_waits_for_an_earlier_one():
+    """A restart that a killed run left behind is not disturbed."""
+    guest = ScriptedGuest(BUSY, BUSY, UP, "done", UP)
+
+    control(guest).restart_all(NODE, limit=LIMIT)
+
+    assert guest.scripts[:4] == [status_script()] * 3 + [restart_script()]
+
+
+def test_a_refused_login_is_not_repeated():
+    """Faillock counts: the first refusal ends it."""
+    guest = ScriptedGuest(GuestLoginError(VM, "root"))
+
+    with pytest.raises(GuestLoginError):
+        control(guest).restart_all(NODE, limit=LIMIT)
+
+    assert len(guest.scripts) == 1
+
+
+@pytest.mark.parametrize("version", ["6.5", "6.7", "7.0", "8.0"])
+@pytest.mark.parametrize("role", list(LabRole))
+def test_restarts_a_node_of_the_lab(version, role):
+    """The scripts run in the lab's shell, restart every service and leave no file."""
+    node = BareNode(bare_disk(role, version))
+
+    report = control(LabGuest(node)).restart_all(NODE, limit=LIMIT)
+
+    assert report.running == tuple(node.board.names(State.RUNNING))
+    assert len(report.running) > 5
+    assert not [path for path in node.disk.files if "stsfix" in path]
+
+
+def test_scripts_run_in_bash(tmp_path):
+    """In a real bash the work is detached, waited for, and leaves no file behind."""
+    fake = tmp_path / "service-control"
+    fake.write_text(
+        "#!/bin/bash\n"
+        f'echo "$1 $(test -e {tmp_path}/stsfix-restart.running && echo marked)" >> '
+        f"{tmp_path}/calls\n"
+        'echo "did $1"\n[ "$1" = --status ] && echo "Running:" && echo " vmdird"\nexit 1\n'
+    )
+    fake.chmod(0o755)
+    script = restart_script().replace("/run/", f"{tmp_path}/")
+
+    done = subprocess.run(
+        ["/bin/bash"],
+        input=script,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [line.split() for line in calls] == [
+        ["--stop", "marked"],
+        ["--start", "marked"],
+        ["--status"],
+    ]
+    assert "did --stop\ndid --start\n" in done.stdout
+    assert parse_status(done.stdout).running == ("vmdird",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["calls", "service-control"]
