@@ -93,8 +93,8 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         # --- hosts and virtual machines
         snapshot.HostLoginError: (
             (
-                "Three causes look the same: a wrong password of {e.user}, lockdown mode on {e.host},"
-                " or an account locked for 900 s after about five wrong passwords"
+                "Three causes look the same: a wrong password of {e.user}, lockdown mode on"
+                " {e.host}, or an account locked for 900 s after about five wrong passwords"
             ),
             "Wrong password: try it once at https://{e.host}/ui",
             (
@@ -162,8 +162,8 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         snapshot.NicDisconnectedError: (
             (
-                "Connect the adapter in the Host Client; on a distributed switch without vCenter move"
-                " it to a standard port group or an ephemeral one (KB 324492)"
+                "Connect the adapter in the Host Client; on a distributed switch without vCenter"
+                " move it to a standard port group or an ephemeral one (KB 324492)"
             ),
             _GO_ON,
             _BACK,
@@ -197,8 +197,8 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Check the user of [sso] and its password; it was tried once and will not be again",
             "Passwords pasted from an editor may carry an invisible mark in front: type it",
             (
-                "Locked or expired: wait for the unlock time of the SSO policy, or reset it on a node"
-                " with /usr/lib/vmware-vmdir/bin/vdcadmintool"
+                "Locked or expired: wait for the unlock time of the SSO policy, or reset it on a"
+                " node with /usr/lib/vmware-vmdir/bin/vdcadmintool"
             ),
             _GO_ON,
         ),

@@ -121,10 +121,18 @@ def _read_settings(path: Path, root: TomlTable) -> Settings:
 
 def _read_sso(table: TomlTable) -> SsoSettings:
     domain = table.text("domain", check=_domain_problem).lower()
+
+    def user_problem(value: str) -> str | None:
+        if not _USER.match(value):
+            return "must be user@domain"
+        if value.partition("@")[2].lower() != domain:
+            return "must be a user of this SSO domain: others have no rights in its directory"
+        return None
+
     sso = SsoSettings(
         domain=domain,
         nodes=tuple(name.lower() for name in table.texts("nodes", check=_node_problem)),
-        user=table.text("user", f"administrator@{domain}", check=_user_problem),
+        user=table.text("user", f"administrator@{domain}", check=user_problem),
     )
     table.close()
     return sso
@@ -279,10 +287,6 @@ def _domain_problem(value: str) -> str | None:
     if _NAME.fullmatch(value) and "." in value and ".." not in value:
         return None
     return "must be the SSO domain's name with a dot, such as vsphere.local"
-
-
-def _user_problem(value: str) -> str | None:
-    return None if _USER.match(value) else "must be user@domain"
 
 
 def _is_address(value: str) -> bool:

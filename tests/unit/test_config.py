@@ -198,6 +198,7 @@ def test_one_problem_is_named_with_its_place(read, text, expected):
         ("", ["sso.domain: is missing", "sso.nodes: is missing"]),
         ('sso.domain = "local"', ["sso.domain: must be the SSO domain's name with a dot"]),
         ('sso.user = "administrator"', ["sso.user: must be user@domain"]),
+        ('sso = { domain = "a.b", user = "x@c.d" }', ["sso.user: must be a user of this SSO"]),
         ("sso.nodes = []", ["sso.nodes: must be a list of at least one string"]),
         ('sso.nodes = ["vc1"]', ["sso.nodes: entry 0 must be a fully qualified host name"]),
         ('sso.nodes = ["a.b", 1, "A.b"]', ["sso.nodes: entry 1 must be a string", "entry 2 is l"]),

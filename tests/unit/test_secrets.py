@@ -147,6 +147,7 @@ def test_only_the_wrapping_is_removed(without_file, raw, kept):
         ("\ufeff\n", "is empty in $STSFIX_SECRET_SSO"),
         ("hunter\nhunter", "holds a control character"),
         ("hunter\n\n", "holds a control character"),
+        ("hunter\uffff", "holds a control character"),
         ("hunter\udcff", "holds a control character or a broken byte"),
     ],
 )
