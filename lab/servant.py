@@ -117,7 +117,7 @@ class Servant:
             for attribute, part in plan.parts:
                 setattr(value, attribute, self._compute(part))
             return value
-        if value is None and plan.required:
+        if value is None and plan.required and not plan.rest:
             return fill(plan.wire_type)
         return typed(value, plan.wire_type)
 
@@ -135,8 +135,12 @@ class _Plan:
 
 @lru_cache(maxsize=4096)
 def _plan(servant: Any, managed: Any, path: str) -> _Plan:
-    wire_type, required = _field(managed, path)
+    wire_type, required, parents_set = _field(managed, path)
     path = _canonical(servant, path)
+    known = [*servant.leaves, *servant.aliases]
+    parent = path.rpartition(".")[0] + "."
+    # A required field of an object nobody wrote anything of is unset with its object.
+    required = required and (parents_set or any(name.startswith(parent) for name in known))
     segments = path.split(".")
     for length in range(len(segments), 0, -1):
         name = servant.leaves.get(".".join(segments[:length]))
@@ -170,10 +174,10 @@ def _parts(servant: Any, managed: Any, path: str, wire_type: Any) -> tuple[tuple
 
 
 @lru_cache(maxsize=4096)
-def _field(managed: Any, path: str) -> tuple[Any, bool]:
-    """Return the type of a property path and whether it must be set."""
+def _field(managed: Any, path: str) -> tuple[Any, bool, bool]:
+    """Return the type of a property path, whether it must be set, and its parents too."""
     current: Any = managed
-    optional = False
+    required = parents_set = True
     for index, segment in enumerate(path.split(".")):
         if index and not issubclass(current, VmomiSupport.DataObject):
             raise vmodl.query.InvalidProperty(name=path)  # paths do not cross arrays or objects
@@ -182,8 +186,9 @@ def _field(managed: Any, path: str) -> tuple[Any, bool]:
         except AttributeError:
             raise vmodl.query.InvalidProperty(name=path) from None
         current = info.type
-        optional = optional or bool(info.flags & VmomiSupport.F_OPTIONAL)
-    return current, not optional
+        parents_set = parents_set and required
+        required = not info.flags & VmomiSupport.F_OPTIONAL
+    return current, required, parents_set
 
 
 def typed(value: Any, wire_type: Any) -> Any:
@@ -209,6 +214,8 @@ def fill(wire_type: Any, **given: Any) -> Any:
         return wire_type(wire_type.values[0])
     if issubclass(wire_type, datetime):
         return _EPOCH
+    if issubclass(wire_type, VmomiSupport.ManagedObject):
+        return None
     if not issubclass(wire_type, VmomiSupport.DataObject):
         return wire_type()
     made = wire_type()

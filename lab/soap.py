@@ -62,6 +62,8 @@ from stsfix.lab.vmomi import VmomiSupport, vim, vmodl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stsfix.lab.servant import Operation
+
 logger = logging.getLogger(__name__)
 
 _COOKIE = re.compile(r'vmware_soap_session="?([0-9a-f]+)')
@@ -112,8 +114,9 @@ class SoapService:
         name: Target of fault rules for calls that concern no VM: the host or node name.
         faults: Every call runs inside it.
         api_version: Newest API version offered, such as "8.0.3.0".
-        permit: Called with (call, operation) before a method runs; raises a fault to forbid
-            it (licence, privileges).
+        permit: Called with (call, servant, operation) before a method runs; raises a fault to
+            forbid it (licence, privileges).
+        resolve: Finds the servant of a managed object id that was not added, or None.
     """
 
     def __init__(
@@ -122,7 +125,8 @@ class SoapService:
         *,
         faults: FaultBook | None = None,
         api_version: str = "8.0.3.0",
-        permit: Callable[[Call, Any], None] | None = None,
+        permit: Callable[[Call, Servant, Operation], None] | None = None,
+        resolve: Callable[[str], Servant | None] | None = None,
     ) -> None:
         self.name = name
         self.closing = threading.Event()
@@ -130,6 +134,7 @@ class SoapService:
         self._version: str = VmomiSupport.versionMap[f"vim25/{api_version}"]
         self._versions = versions_document(api_version)
         self._permit = permit
+        self._resolve = resolve
         self._lock = threading.Lock()
         self._servants: dict[str, Servant] = {}
         self._sessions: dict[str, Session] = {}
@@ -154,6 +159,8 @@ class SoapService:
         """
         key = ref._moId  # noqa: SLF001 - documented as public by pyVmomi
         servant = session.objects.get(key) or self._servants.get(key)
+        if servant is None and self._resolve is not None:
+            servant = self._resolve(key)
         if servant is None:
             raise vmodl.fault.ManagedObjectNotFound(obj=ref)
         return servant
@@ -264,7 +271,7 @@ class SoapService:
         if not operation.anonymous:
             require_login(servant, call.session)
         if self._permit is not None:
-            self._permit(call, operation)
+            self._permit(call, servant, operation)
         return getattr(servant, operation.attribute)(call)
 
 

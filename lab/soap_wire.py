@@ -21,6 +21,8 @@ _HEAD = f"{SoapAdapter.XML_HEADER}\n{SoapAdapter.SOAP_ENVELOPE_START}{SoapAdapte
 _TAIL = f"{SoapAdapter.SOAP_BODY_END}{SoapAdapter.SOAP_ENVELOPE_END}"
 _BODY_DEPTH = 2
 
+_NEWEST = VmomiSupport.versionMap["vim25/8.0.3.0"]
+
 # Versions every host offers; the newest that is not above the host's own comes first.
 _KNOWN_VERSIONS = (
     "8.0.3.0",
@@ -43,7 +45,7 @@ _MESSAGES = {
     "InvalidLogin": "Cannot complete login due to an incorrect user name or password.",
     "NotAuthenticated": "The session is not authenticated.",
     "InvalidPowerState": "The attempted operation cannot be performed in the current state"
-    " ({existing}).",
+    " ({existingState}).",
     "ToolsUnavailable": "Cannot complete operation because VMware Tools is not running in this"
     " virtual machine.",
     "TaskInProgress": "Another task is already in progress.",
@@ -254,3 +256,10 @@ def versions_document(api_version: str) -> bytes:
         f"<version>{api_version}</version><priorVersions>{prior}</priorVersions>"
         "</namespace></namespaces>"
     ).encode()
+
+
+def value_text(value: Any) -> str:
+    """Return a text that is equal for equal values (data objects compare by identity)."""
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    return str(SoapAdapter.SerializeToStr(value, version=_NEWEST))
