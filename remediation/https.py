@@ -117,6 +117,8 @@ def _exchange(
             content = response.read(BODY_LIMIT + 1)
             if len(content) > BODY_LIMIT:
                 raise http.client.HTTPException(f"an answer of more than {BODY_LIMIT} bytes")
+            if response.length:  # read(n) does not tell that the body was cut, read() would
+                raise http.client.IncompleteRead(content, response.length)
             date = response.getheader("Date")
             return Answer(status=response.status, body=content, date=_parsed(date))
 
