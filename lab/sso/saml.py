@@ -71,10 +71,14 @@ class TokenSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedToken:
-    """What a token said whose signature, trust and dates were found good."""
+    """What a token said whose signature, trust and dates were found good.
+
+    A *holder_of_key* token is worth nothing without a proof of its key, which nobody looked at.
+    """
 
     token_id: str
     subject: str
+    holder_of_key: bool
     not_before: datetime
     not_on_or_after: datetime
     signer: x509.Certificate
@@ -226,12 +230,14 @@ def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
 def _content(root: etree._Element, signer: x509.Certificate) -> VerifiedToken:
     conditions = root.find("saml2:Conditions", _NS)
     name = root.find("saml2:Subject/saml2:NameID", _NS)
-    if conditions is None or name is None or not name.text:
+    confirmation = root.find("saml2:Subject/saml2:SubjectConfirmation", _NS)
+    if conditions is None or name is None or not name.text or confirmation is None:
         raise TokenRejectedError("no conditions or no subject")
     try:
         return VerifiedToken(
             token_id=root.get("ID", ""),
             subject=name.text,
+            holder_of_key=confirmation.get("Method") != CONFIRM_BEARER,
             not_before=parse_instant(conditions.get("NotBefore", "")),
             not_on_or_after=parse_instant(conditions.get("NotOnOrAfter", "")),
             signer=signer,

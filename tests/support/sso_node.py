@@ -14,6 +14,8 @@ from stsfix.lab.faults import FaultBook
 from stsfix.lab.sso.front import NodeFront
 from stsfix.lab.sso.publish import PREFIXES, PublishService
 from stsfix.lab.sso.sts import StsService
+from stsfix.lab.sso.vapi import VapiService
+from stsfix.lab.sso.vcenter import VcenterService
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,7 +26,9 @@ NODE = "vc1.lab.example"
 
 
 class Node:
-    """A front with an STS and its published pages; the clock can be moved with *ahead*."""
+    """A front with an STS, its published pages, vpxd and the vAPI endpoint; the clock can be
+    moved with *ahead*.
+    """
 
     def __init__(self, directory: MemoryDirectory, *, speed: float = 1.0) -> None:
         self.directory = directory
@@ -43,6 +47,24 @@ class Node:
         publications = PublishService(self.sts)
         for prefix in PREFIXES:
             self.front.route(prefix, publications)
+        self.machine = sso_directory.node_tls()
+        self.vcenter = VcenterService(
+            NODE,
+            self.sts,
+            machine_certificate=lambda: self.machine.certificates_pem,
+            clock=self.clock,
+            clock_offset=lambda: self.ahead,
+            faults=self.faults,
+        )
+        self.vapi = VapiService(
+            NODE,
+            self.sts,
+            clock=self.clock,
+            clock_offset=lambda: self.ahead,
+            faults=self.faults,
+        )
+        self.front.route("/sdk", self.vcenter)
+        self.front.route("/api", self.vapi)
 
     @property
     def sts_url(self) -> str:
@@ -58,6 +80,8 @@ def running(node: Node) -> Generator[Node]:
         yield node
     finally:
         node.front.stop()
+        node.vapi.stop()
+        node.vcenter.stop()
         node.sts.stop()
 
 
