@@ -99,8 +99,8 @@ class LdapDirectory:
         chains = self._level(dn.chains(self._domain), dn.CHAIN_CLASS, vmdir_entries.STS_ATTRIBUTES)
         return StsEntries(
             node=self._node,
-            credentials=tuple(vmdir_entries.sts_entry("credential", e) for e in credentials),
-            chains=tuple(vmdir_entries.sts_entry("chain", e) for e in chains),
+            credentials=vmdir_entries.sts_entries("credential", credentials),
+            chains=vmdir_entries.sts_entries("chain", chains),
         )
 
     def read_replication_status(self) -> ReplicationStatus:

@@ -48,6 +48,16 @@ def sts_entry(kind: Literal["credential", "chain"], entry: Entry) -> StsEntry:
     )
 
 
+def sts_entries(
+    kind: Literal["credential", "chain"], entries: Iterable[Entry]
+) -> tuple[StsEntry, ...]:
+    """Return them by number, then by DN: the order of entries in a result is not stable
+    (measured, section 4).
+    """
+    found = [sts_entry(kind, entry) for entry in entries]
+    return tuple(sorted(found, key=lambda e: (e.index is None, e.index or 0, e.dn.lower())))
+
+
 def topology(
     domain: str,
     *,

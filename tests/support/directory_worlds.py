@@ -1,0 +1,212 @@
+"""Three worlds behind the `Directory` port: in memory, the lab's vmdir, OpenLDAP's slapd.
+
+Each holds SSO domain vsphere.local with the nodes vc1 and vc2.lab.example, the vCenter
+vc9.lab.example, TenantCredential-1 and TrustedCertChain-1 (leaf "old", which has expired), the
+administrator and a user named ordinary.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import ldap3
+
+from memory_directory import MemoryDomain
+from slapd_peer import PARTNER, PASSWORD, running_slapd
+from sts_material import NODE, credential, key, root
+from stsfix.lab import pki
+from stsfix.lab.clock import LabClock
+from stsfix.lab.faults import FaultBook
+from stsfix.lab.vmdir import DomainSpec, SigningCredential, VmdirServer, build_stores
+from stsfix.remediation.vmdir import LdapDirectory
+from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.tls import Endpoint, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from stsfix.remediation.ports import Directory
+
+OLD = credential("old", start=-800, end=-1)
+ADMINISTRATOR = "cn=Administrator,cn=Users,dc=vsphere,dc=local"
+
+
+class RealClock:
+    """The machine's own clock; *skipped_s* is added to the monotonic one."""
+
+    def __init__(self) -> None:
+        self.skipped_s = 0.0
+
+    def now(self) -> datetime:
+        """Return the wall clock."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the monotonic clock plus what was skipped."""
+        return time.monotonic() + self.skipped_s
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep at most a twentieth of a second: tests do not wait."""
+        time.sleep(min(seconds, 0.05))
+
+
+class DirectoryWorld(Protocol):
+    """What the contract tests need besides the port."""
+
+    def directory(
+        self,
+        *,
+        user: str = "administrator@vsphere.local",
+        password: str = PASSWORD,
+        domain: str = "vsphere.local",
+    ) -> Directory:
+        """Return the port for vc1.lab.example."""
+
+    def remove(self, name: str) -> None:
+        """Delete an entry behind the product's back."""
+
+
+class MemoryWorld:
+    """The fake that other tests build on."""
+
+    def __init__(self) -> None:
+        self.domain = MemoryDomain(NODE, PARTNER)
+        self.domain.computers = ("vc9.lab.example",)
+        self.domain.seed(1, OLD)
+
+    def directory(
+        self,
+        *,
+        user: str = "administrator@vsphere.local",
+        password: str = PASSWORD,
+        domain: str = "vsphere.local",
+    ) -> Directory:
+        """Return the port."""
+        return self.domain.directory(NODE, user=user, password=password, domain=domain)
+
+    def remove(self, name: str) -> None:
+        """Forget an entry on every node."""
+        for node in self.domain.nodes.values():
+            node.entries.pop(name.lower(), None)
+            if name.startswith("cn=TrustedCertificateChains"):
+                node.has_container = False
+
+
+@dataclass(kw_only=True)
+class LdapWorld:
+    """A server reached over LDAPS."""
+
+    endpoint: Endpoint
+    clock: RealClock
+
+    def directory(
+        self,
+        *,
+        user: str = "administrator@vsphere.local",
+        password: str = PASSWORD,
+        domain: str = "vsphere.local",
+    ) -> LdapDirectory:
+        """Return the port on ldap3."""
+        return LdapDirectory(
+            NODE,
+            self.endpoint,
+            domain=domain,
+            user=user,
+            password=Secret(password),
+            clock=self.clock,
+        )
+
+    def remove(self, name: str) -> None:
+        """Delete with a plain ldap3 connection of the test's own."""
+        server = ldap3.Server(
+            "127.0.0.1", port=self.endpoint.port, use_ssl=True, get_info=ldap3.NONE
+        )
+        connection: Any = ldap3.Connection(server, ADMINISTRATOR, PASSWORD, raise_exceptions=True)
+        connection.bind()
+        connection.delete(name)
+        connection.unbind()
+
+
+@contextmanager
+def slapd_world(folder: Path) -> Generator[LdapWorld]:
+    """Run slapd until the block ends."""
+    with running_slapd(folder) as endpoint:
+        yield LdapWorld(endpoint=endpoint, clock=RealClock())
+
+
+def domain_spec() -> DomainSpec:
+    """Return the domain of this module for the lab."""
+    signing = SigningCredential(certificates=OLD.chain, key=OLD.key_pkcs8.reveal())
+    return DomainSpec(
+        domain="vsphere.local",
+        nodes=(NODE, PARTNER),
+        management=("vc9.lab.example",),
+        administrator_password=PASSWORD,
+        created=datetime.now(UTC),
+        credentials={1: signing},
+        chains={1: OLD.chain},
+        users={"ordinary": PASSWORD},
+    )
+
+
+@contextmanager
+def lab_world(folder: Path, age: str, faults: FaultBook | None = None) -> Generator[LdapWorld]:
+    """Run the lab's vmdir of vc1 (an age of it) until the block ends."""
+    authority = pki.vmca_root(
+        key("slapd-ca"),
+        domain="vsphere.local",
+        host=NODE,
+        not_before=pki.days_from_now(-1),
+        not_after=pki.days_from_now(30),
+    )
+    machine = pki.vmca_leaf(
+        key("slapd"),
+        issuer=authority,
+        issuer_key=key("slapd-ca"),
+        common_name=NODE,
+        not_before=pki.days_from_now(-1),
+        not_after=pki.days_from_now(30),
+        names=[NODE],
+    )
+    (folder / "ca.pem").write_bytes(pki.pem(authority))
+    stores = build_stores(domain_spec(), age)
+    port = free_port()
+    server = VmdirServer(
+        NODE,
+        lambda: stores[NODE],
+        port=port,
+        tls=pki.key_pair(key("slapd"), [machine]),
+        clock=LabClock(),
+        faults=faults or FaultBook(),
+        registry={},
+        age=age,
+    )
+    server.start()
+    try:
+        trust = Trust(ca_file=folder / "ca.pem")
+        endpoint = Endpoint(name=NODE, address="127.0.0.1", port=port, trust=trust)
+        yield LdapWorld(endpoint=endpoint, clock=RealClock())
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """Return a port outside the ephemeral range that is free now."""
+    for _ in range(50):
+        port = random.randint(20000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise RuntimeError("no free port")
+
+
+def other_root() -> bytes:
+    """Return a root that no world knows, DER."""
+    return pki.der(root("other-root"))
