@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -75,14 +76,10 @@ class Runs:
         inventory = Discovery(self._wiring.sources).discover()
         return inventory, assess(inventory)
 
-    def start(
-        self,
-        inventory: Inventory,
-        findings: tuple[Finding, ...],
-        options: RunOptions,
-        saved_inventory: str,
+    def prepare(
+        self, inventory: Inventory, findings: tuple[Finding, ...], options: RunOptions
     ) -> RunSpec:
-        """Write a new run to the journal; nothing else has happened yet.
+        """Return what a new run would do; nothing is written or changed.
 
         Raises:
             DomainLockedError: Another run of the domain is open in this state folder.
@@ -100,11 +97,16 @@ class Runs:
             force=options.force,
         )
         self._wiring.check_issuer(spec)
-        names = step_names(retire=spec.retire)
-        self._file.create(
-            spec, names, version=metadata.version("stsfix"), inventory=saved_inventory
-        ).close()
         return spec
+
+    def start(self, spec: RunSpec, saved_inventory: str) -> None:
+        """Write a new run to the journal; nothing else has happened yet."""
+        self._file.create(
+            spec,
+            step_names(retire=spec.retire),
+            version=metadata.version("stsfix"),
+            inventory=saved_inventory,
+        ).close()
 
     def _refuse_open_run(self, domain: str) -> None:
         for name in self._file.names():
@@ -114,69 +116,76 @@ class Runs:
 
     def carry_on(self, run: str) -> Phase:
         """Go on with *run* in the direction it has; see `engine.run` for what is raised."""
-        journal = self._open_journal(self._file, run, self._wiring.clock)
-        try:
+        with self._opened(run) as journal:
             return carry_on(
                 self._steps(journal),
                 journal,
                 progress=self._wiring.hook,
                 stop_requested=self._stop_requested,
             )
-        finally:
-            journal.close()
 
-    def resume(self, run: str) -> Phase:
-        """Carry on a run that stopped or died.
+    def require_resumable(self, run: str) -> None:
+        """Return if *run* can go on.
 
         Raises:
-            RunStateError: It is finished; a released run stays released.
+            RunStateError: It is finished in a way that leaves nothing to go on with.
         """
-        stored = self._file.read(run)
-        if stored.phase in {Phase.RELEASING, Phase.RELEASED, Phase.ROLLED_BACK}:
-            raise RunStateError(run, stored.phase, "resumed")
-        return self.carry_on(run)
+        self._require(
+            run, {Phase.OPEN, Phase.STOPPED, Phase.REPAIRED, Phase.ROLLING_BACK}, "resumed"
+        )
+
+    def require_reversible(self, run: str) -> None:
+        """Return if *run* can be taken back.
+
+        Raises:
+            RunStateError: Its snapshots are (being) deleted, so there is no way back.
+        """
+        reversible = set(Phase) - {Phase.RELEASING, Phase.RELEASED}
+        self._require(run, reversible, "rolled back")
+
+    def require_releasable(self, run: str) -> None:
+        """Return if the snapshots of *run* may be deleted.
+
+        Raises:
+            RunStateError: The run is neither repaired nor rolled back.
+        """
+        releasable = {Phase.REPAIRED, Phase.ROLLED_BACK, Phase.RELEASING, Phase.RELEASED}
+        self._require(run, releasable, "released")
+
+    def _require(self, run: str, phases: set[Phase], wanted: str) -> None:
+        phase = self._file.read(run).phase
+        if phase not in phases:
+            raise RunStateError(run, phase, wanted)
 
     def roll_back(self, run: str) -> Phase:
         """Take *run* back; every node is on as it was before the run, or an error tells.
 
         Raises:
-            RunStateError: Its snapshots are (being) deleted, so there is no way back.
+            RunStateError: See `require_reversible`.
         """
-        stored = self._file.read(run)
-        if stored.phase in {Phase.RELEASING, Phase.RELEASED}:
-            raise RunStateError(run, stored.phase, "rolled back")
-        journal = self._open_journal(self._file, run, self._wiring.clock)
-        try:
+        self.require_reversible(run)
+        with self._opened(run) as journal:
             turn_back(journal)
-        finally:
-            journal.close()
         return self.carry_on(run)
 
     def release(self, run: str) -> Released:
         """Delete the run's snapshots; from its first record on there is no rollback.
 
         Raises:
-            RunStateError: The run is neither repaired nor rolled back.
+            RunStateError: See `require_releasable`.
         """
-        stored = self._file.read(run)
-        if stored.phase not in {
-            Phase.REPAIRED,
-            Phase.ROLLED_BACK,
-            Phase.RELEASING,
-            Phase.RELEASED,
-        }:
-            raise RunStateError(run, stored.phase, "released")
-        journal = self._open_journal(self._file, run, self._wiring.clock)
-        try:
+        self.require_releasable(run)
+        with self._opened(run) as journal:
             if Mark.RELEASING not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASING))
             vms = [node.vm for node in journal.spec.nodes]
             released = self._wiring.coordinator.release(run, vms)
             if Mark.RELEASED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASED))
-        finally:
-            journal.close()
         return released
+
+    def _opened(self, run: str) -> AbstractContextManager[Journal]:
+        return closing(self._open_journal(self._file, run, self._wiring.clock))
 
     def _steps(self, journal: Journal) -> tuple[Step, ...]:
         context = self._wiring.step_context(journal.spec)

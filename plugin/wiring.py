@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.discover import Sources
+from stsfix.remediation.discover import Discovery, Sources
+from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.snapshot.coordinator import Coordinator
 from stsfix.snapshot.fleet import Limits as SnapshotLimits
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
-    from stsfix.remediation.model import RunSpec
+    from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import Directory, Issuer, Logins, ProgressHook
     from stsfix.remediation.transports.guest import NodeShell
     from stsfix.snapshot.model import HostRef, VmId
@@ -73,6 +74,16 @@ class Wiring:
                 clock=self.clock,
             )
         return self._directories[fqdn]
+
+    def find_nodes(self) -> tuple[NodePlan, ...]:
+        """Return every node of the domain with its role, nodes with a directory first.
+
+        Raises:
+            OperationError: No configured node tells the domain's topology, or a node's VM or
+                role could not be found out.
+        """
+        inventory = Discovery(self.sources).discover()
+        return located_nodes(inventory)
 
     def logins(self, nodes: Sequence[str]) -> Logins:
         """Return the proofs of login for *nodes*."""

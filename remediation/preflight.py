@@ -70,6 +70,24 @@ def run_name(now: datetime, salt: str) -> str:
     return f"{RUN_PREFIX}{now:%Y%m%dT%H%M%SZ}-{salt}"
 
 
+def located_nodes(inventory: Inventory) -> tuple[NodePlan, ...]:
+    """Return every node with its VM, nodes with a directory first.
+
+    Raises:
+        PreflightBlockedError: The domain could not be read whole.
+    """
+    missing = [node.fqdn for node in inventory.nodes if node.vm is None]
+    problems = sorted({problem.error for problem in inventory.problems})
+    if missing or not inventory.nodes or inventory.topology is None:
+        raise PreflightBlockedError([*problems, *missing] or ["NODE-NOT-FOUND"])
+    nodes = tuple(
+        NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
+        for node in inventory.nodes
+        if node.vm is not None
+    )
+    return tuple(sorted(nodes, key=lambda n: (not n.role.has_directory, n.fqdn)))
+
+
 def plan_run(
     inventory: Inventory,
     findings: Sequence[Finding],
@@ -93,11 +111,7 @@ def plan_run(
         raise PreflightBlockedError(blocking)
     if not force and not needs_repair(inventory):
         raise NothingToRepairError(inventory.domain)
-    nodes = tuple(
-        NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
-        for node in inventory.nodes
-        if node.vm is not None
-    )
+    nodes = located_nodes(inventory)
     return RunSpec(
         run=run,
         domain=inventory.domain,

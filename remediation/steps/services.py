@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import DirectoryFaultError, ProofError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.sts import our_pair
@@ -83,10 +84,10 @@ class VerifyLogins:
         proofs = verify_logins(
             context.spec.nodes,
             context.logins,
-            expected_leaf=ours[0].chain[0],
+            expected=frozenset({fingerprint(ours[0].chain[0])}),
             clock=context.clock,
             limit=context.limits.logins,
-            poll=context.limits.poll,
+            every=context.limits.poll,
             progress=context.hook,
         )
         for proof in proofs:

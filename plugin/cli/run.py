@@ -1,0 +1,168 @@
+"""``stsfix run | resume | rollback | release``: the commands that change something."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from stsfix.plugin.cli.session import Session, report_error, session_options
+from stsfix.plugin.view import view_of
+from stsfix.remediation.errors import InterruptedRunError, JournalUnwritableError
+from stsfix.snapshot.errors import OperationError
+
+if TYPE_CHECKING:
+    from stsfix.plugin.runs import Runs
+    from stsfix.remediation.model import Finding
+
+ON_FAILURE = click.Choice(["stop", "ask", "rollback"])
+
+
+def _on_failure() -> str:
+    return "ask" if sys.stdin.isatty() and sys.stderr.isatty() else "stop"
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Replace a credential that is still sound.")
+@click.option(
+    "--on-failure",
+    type=ON_FAILURE,
+    default=None,
+    help="What to do when a step fails [default: ask on a terminal, else stop].",
+)
+@session_options
+def run(session: Session, *, force: bool, on_failure: str | None) -> int:
+    """Repair the domain: preflight, snapshot, fix, restart, verify.
+
+    Nothing is changed before the question whether to begin (or --yes). Every step is on disk
+    before and after it happens; a run that stops is continued by `stsfix resume` or taken back
+    by `stsfix rollback`.
+    """
+    from stsfix.plugin.cli.preflight import show_preflight  # noqa: PLC0415
+    from stsfix.plugin.output import json_document  # noqa: PLC0415
+    from stsfix.plugin.runs import RunOptions  # noqa: PLC0415
+    from stsfix.remediation.model import Severity  # noqa: PLC0415
+    from stsfix.remediation.preflight import verdict  # noqa: PLC0415
+
+    with session.runs() as runs:
+        inventory, findings = runs.look()
+        blocked = any(f.severity is Severity.BLOCKS for f in findings)
+        if blocked or not session.as_json:
+            show_preflight(session, inventory, findings, verdict(findings))
+        sts = session.settings.sts
+        spec = runs.prepare(
+            inventory,
+            findings,
+            RunOptions(
+                issuer=sts.issuer,
+                validity_days=sts.validity_days,
+                retire=sts.retire_old,
+                force=force,
+            ),
+        )
+        names = ", ".join(node.fqdn for node in spec.nodes)
+        if not _confirmed(session, f"Shut down, snapshot and repair {names} now?"):
+            return 0
+        saved = json_document({"inventory": inventory, "findings": findings})
+        runs.start(spec, saved)
+        session.output.note(f"run {spec.run}")
+        return _go(session, runs, spec.run, on_failure, findings)
+
+
+def _confirmed(session: Session, question: str) -> bool:
+    if session.yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("nobody is here to be asked: give --yes")
+    return click.confirm(question, err=True)
+
+
+def _go(
+    session: Session,
+    runs: Runs,
+    run_name: str,
+    on_failure: str | None,
+    findings: tuple[Finding, ...] = (),
+) -> int:
+    """Carry the run on; a failed step is answered as *on_failure* says."""
+    del findings
+    session.about(run_name)
+    try:
+        runs.carry_on(run_name)
+    except (InterruptedRunError, JournalUnwritableError):
+        raise
+    except OperationError as error:
+        code = report_error(session, error)
+        choice = on_failure or _on_failure()
+        if choice == "ask":
+            back = click.confirm("Roll back now?", default=False, err=True)
+            choice = "rollback" if back else "stop"
+        if choice == "rollback":
+            session.output.note(f"rolling back {run_name}")
+            runs.roll_back(run_name)
+            _show(session, run_name)
+        return code
+    _show(session, run_name)
+    return 0
+
+
+def _show(session: Session, run_name: str) -> None:
+    from stsfix.plugin.render import run_lines  # noqa: PLC0415
+
+    view = view_of(session.journal.read(run_name))
+    if session.as_json:
+        session.output.json({"run": view})
+        return
+    session.show(run_lines(view, width=session.width))
+
+
+def _named(session: Session, run_name: str | None) -> str:
+    """Return the run that is meant: the one named, else the domain's newest."""
+    name = run_name or session.journal.latest(session.settings.sso.domain)
+    session.about(name)
+    return name
+
+
+@click.command()
+@click.argument("run_name", metavar="[RUN]", required=False)
+@click.option("--on-failure", type=ON_FAILURE, default=None, help="As for `stsfix run`.")
+@session_options
+def resume(session: Session, run_name: str | None, *, on_failure: str | None) -> int:
+    """Continue a run that stopped or died. A step in doubt is looked at before it is repeated."""
+    with session.runs() as runs:
+        name = _named(session, run_name)
+        runs.require_resumable(name)
+        return _go(session, runs, name, on_failure)
+
+
+@click.command()
+@click.argument("run_name", metavar="[RUN]", required=False)
+@session_options
+def rollback(session: Session, run_name: str | None) -> int:
+    """Take a run back: every node off, every snapshot reverted, then every node on again."""
+    with session.runs() as runs:
+        name = _named(session, run_name)
+        runs.require_reversible(name)
+        if not _confirmed(session, f"Take back {name}, reverting every node?"):
+            return 0
+        runs.roll_back(name)
+        _show(session, name)
+    return 0
+
+
+@click.command()
+@click.argument("run_name", metavar="[RUN]", required=False)
+@session_options
+def release(session: Session, run_name: str | None) -> int:
+    """Delete the run's snapshots, and nobody else's. There is no rollback afterwards."""
+    with session.runs() as runs:
+        name = _named(session, run_name)
+        runs.require_releasable(name)
+        if not _confirmed(session, f"Delete the snapshots of {name}? There is no way back."):
+            return 0
+        released = runs.release(name)
+        for vm in released.consolidation_needed:
+            session.output.note(f"{vm} needs disk consolidation")
+        _show(session, name)
+    return 0
