@@ -1,0 +1,203 @@
+"""Data goes to stdout, notes to stderr; JSON is stable and safe."""
+
+from __future__ import annotations
+
+import enum
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from stsfix.plugin.output import Output, emit_json, json_document
+from stsfix.snapshot.secret import Secret
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Colour(enum.Enum):
+    """An enum that is no string."""
+
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inner:
+    """A value inside a value."""
+
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outer:
+    """One field of every kind that has a JSON form."""
+
+    inner: tuple[Inner, ...]
+    took: timedelta | None
+    colour: Colour
+    names: frozenset[str]
+    der: bytes
+    path: Path
+    day: date
+    by_colour: dict[Colour, int]
+    password: Secret[str] = field(default_factory=lambda: Secret("hunter2"))
+
+
+def test_json_form_of_every_kind_of_value():
+    """Dataclasses become objects, times UTC, durations seconds, secrets stars."""
+    ahead = timezone(timedelta(hours=2))
+    value = Outer(
+        inner=(Inner(when=datetime(2026, 1, 2, 3, 4, 5, tzinfo=ahead)),),
+        took=timedelta(minutes=1, milliseconds=500),
+        colour=Colour.RED,
+        names=frozenset({"b", "a"}),
+        der=b"\x00\xff",
+        path=Path("/tmp/x"),
+        day=date(2026, 1, 2),
+        by_colour={Colour.RED: 1},
+    )
+
+    found = json.loads(json_document(value))
+
+    assert found == {
+        "schema_version": 1,
+        "inner": [{"when": "2026-01-02T01:04:05Z"}],
+        "took": 60.5,
+        "colour": "red",
+        "names": ["a", "b"],
+        "der": "AP8=",
+        "path": "/tmp/x",
+        "day": "2026-01-02",
+        "by_colour": {"red": 1},
+        "password": "***",
+    }
+
+
+def test_list_is_put_under_items():
+    """A document is always an object, so that it can carry its version."""
+    stream = io.StringIO()
+
+    emit_json([Inner(when=datetime(2026, 1, 2, tzinfo=UTC))], stream)
+
+    assert json.loads(stream.getvalue()) == {
+        "schema_version": 1,
+        "items": [{"when": "2026-01-02T00:00:00Z"}],
+    }
+    assert stream.getvalue().endswith("}\n")
+
+
+def test_json_is_ascii():
+    """Escape sequences and bidi marks in data are escaped in JSON by their numbers."""
+    text = json_document({"text": "\x1b[2J\u202e\x9b"})
+
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (object(), TypeError),
+        (Inner, TypeError),
+        (datetime(2026, 1, 2), ValueError),  # noqa: DTZ001 - the case under test
+        (float("nan"), ValueError),
+    ],
+    ids=["object", "class", "naive", "nan"],
+)
+def test_value_without_a_json_form_is_a_bug(value, error):
+    """What has no stable form is refused instead of being written somehow."""
+    with pytest.raises(error):
+        json_document({"x": value})
+
+
+def test_data_and_notes_go_to_their_streams():
+    """Lines are data on stdout, notes are on stderr, both without control characters."""
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(out, err, {})
+
+    output.line("one\ntwo\x1b")
+    output.note("working\r")
+    output.json({})
+
+    assert out.getvalue() == 'one\ntwo\\x1b\n{\n  "schema_version": 1\n}\n'
+    assert err.getvalue() == "working\\r\n"
+
+
+def test_table_without_a_terminal_is_plain_lines():
+    """Columns are aligned by cells, nothing is cut or wrapped, no line ends in blanks."""
+    out = io.StringIO()
+    long = "x" * 300
+
+    Output(out, io.StringIO(), {}).table(["Node", "Ends"], [["vc1", "a"], ["証明", long], ["", ""]])
+
+    assert out.getvalue().splitlines() == ["Node  Ends", "vc1   a", f"証明  {long}", ""]
+
+
+def test_table_on_a_terminal_keeps_to_its_width():
+    """On a terminal long cells are folded to its width and markup in data stays text."""
+    out = Terminal()
+    environ = {"COLUMNS": "40", "TERM": "xterm-256color", "NO_COLOR": "1"}
+
+    Output(out, Terminal(), environ).table(["Node", "Text"], [["[red]vc1", "word " * 20]])
+
+    lines = out.getvalue().splitlines()
+    assert len(lines) > 3
+    assert max(len(line) for line in lines[1:]) <= 40
+    assert "[red]vc1" in out.getvalue()
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_is_honoured(environ, coloured):
+    """A terminal gets colours unless NO_COLOR is set."""
+    out = Terminal()
+    output = Output(out, Terminal(), {"TERM": "xterm-256color", **environ})
+
+    output.out.print("text", style="red")
+
+    assert ("\x1b[31m" in out.getvalue()) is coloured
+
+
+def test_console_without_a_terminal_is_plain():
+    """Through a pipe rich writes neither colours nor line breaks of its own."""
+    err = io.StringIO()
+
+    Output(io.StringIO(), err, {"TERM": "xterm-256color"}).err.print("word " * 60, style="red")
+
+    assert err.getvalue().rstrip() == ("word " * 60).rstrip()
+
+
+def test_character_the_stream_lacks_is_spelled_out():
+    """A terminal that knows ASCII only does not end the command."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+
+    Output(stream, io.StringIO(), {}).line("gültig")
+
+    assert raw.getvalue() == b"g\\xfcltig\n"
+
+
+def test_rich_is_not_imported_before_it_draws():
+    """Importing the module and writing a plain table leaves rich out: --help stays fast."""
+    program = (
+        "import sys; sys.path.insert(0, '.dev')\n"
+        "from stsfix.plugin.output import Output\n"
+        "Output(sys.stdout, sys.stderr, {}).table(['a'], [['b']])\n"
+        "print('rich' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout == "a\nb\nFalse\n"

@@ -1,0 +1,176 @@
+"""No registered secret and no escape sequence reaches the log."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import urllib.parse
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stsfix.plugin.logs import logging_to
+from stsfix.plugin.redaction import RedactionFilter, Redactor
+from stsfix.snapshot.secret import Secret
+
+PASSWORD = "p\"ss <w>&'rd/1"
+
+
+class Explosive:
+    """An argument that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError(PASSWORD)
+
+
+@pytest.fixture
+def redactor():
+    """Return a redactor that knows one password full of special characters."""
+    redactor = Redactor()
+    redactor.register(Secret(PASSWORD))
+    return redactor
+
+
+def logged(redactor, act, *, verbosity=2, name="stsfix.test"):
+    """Return what *act* writes to the log."""
+    stream = io.StringIO()
+    with logging_to(stream, redactor, verbosity=verbosity):
+        act(logging.getLogger(name))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda log: log.info("bind with " + PASSWORD),  # noqa: G003 - the case under test
+        lambda log: log.info("bind with %s", PASSWORD),
+        lambda log: log.info("bind with %r", PASSWORD),
+        lambda log: log.info("bind with %(password)s", {"password": PASSWORD}),
+        lambda log: log.info("body %s", json.dumps({"password": PASSWORD})),
+        lambda log: log.info("GET /?p=%s", urllib.parse.quote_plus(PASSWORD)),
+        lambda log: log.info("<p>p&quot;ss &lt;w&gt;&amp;&apos;rd/1</p>"),
+        lambda log: log.info("<p>p\"ss &lt;w&gt;&amp;'rd/1</p>"),
+    ],
+    ids=["text", "str", "repr", "dict", "json", "url", "xml-all", "xml"],
+)
+def test_secret_is_stars_in_every_form(redactor, act):
+    """Plain, quoted, encoded, in the text or in an argument that does not fit: it is not there."""
+    text = logged(redactor, act)
+
+    assert text.count("\n") == 1
+    assert "rd/1" not in text
+    assert "rd%2F1" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "argument"),
+    [("bind with %d", PASSWORD), ("bind with %s", Explosive())],
+    ids=["misfit", "explosive"],
+)
+def test_argument_that_does_not_fit_is_left_out(redactor, text, argument):
+    """Logging would print such arguments as they are; the filter drops them."""
+    record = logging.LogRecord("x", logging.INFO, "x.py", 1, text, (argument,), None)
+
+    RedactionFilter(redactor).filter(record)
+
+    assert record.getMessage() == f"{text} (its arguments do not fit)"
+
+
+def fail(cause):
+    """Raise an error that says the password, caused by another one."""
+    raise RuntimeError(f"bind with {PASSWORD}") from cause
+
+
+def test_secret_in_an_exception_is_stars(redactor):
+    """The traceback, its message and its cause are redacted like the message."""
+
+    def act(log):
+        try:
+            fail(ValueError(PASSWORD))
+        except RuntimeError:
+            log.exception("failed", stack_info=True)
+
+    text = logged(redactor, act)
+
+    assert "rd/1" not in text
+    assert "RuntimeError: bind with ***" in text
+    assert "ValueError: ***" in text
+    assert "Stack (most recent call last)" in text
+
+
+def test_secret_registered_later_is_redacted_too():
+    """A password that is found after logging began is out of every later line."""
+    redactor = Redactor()
+
+    def act(log):
+        redactor.register(Secret("later-found"))
+        log.info("bind with later-found")
+
+    assert logged(redactor, act).endswith("bind with ***\n")
+
+
+def test_longer_secret_is_replaced_before_its_part():
+    """A secret that begins with another one leaves nothing of itself."""
+    redactor = Redactor()
+    for value in ("VMware", "VMware1!secret"):
+        redactor.register(Secret(value))
+
+    assert redactor.redact("VMware1!secret and VMware") == "*** and ***"
+
+
+def test_short_secret_is_left_alone():
+    """Three characters are no password worth telling its place in every text."""
+    redactor = Redactor()
+    redactor.register(Secret("abc"))
+
+    assert redactor.redact("abc") == "abc"
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=4, max_size=20), st.text())
+def test_no_secret_survives(secret, around):
+    """Whatever the password is and whatever stands around it, it is gone from the text."""
+    redactor = Redactor()
+    redactor.register(Secret(secret))
+
+    shown = redactor.redact(f"{around}{secret}{around}")
+
+    assert secret not in shown.replace("***", "\0")
+
+
+def test_log_lines_cannot_command_the_terminal(redactor):
+    """Escapes and newlines from the network are spelled out on one line."""
+    text = logged(redactor, lambda log: log.warning("answer %s", "\x1b]0;title\x07\nfake line"))
+
+    assert text.endswith("answer \\x1b]0;title\\x07\\nfake line\n")
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "own", "foreign"),
+    [(0, "W", "W"), (1, "IW", "W"), (2, "DIW", "IW"), (5, "DIW", "IW")],
+)
+def test_verbosity_decides_what_is_shown(redactor, verbosity, own, foreign):
+    """-v shows what stsfix does, -vv its calls; libraries never log at DEBUG."""
+
+    def act(log):
+        log.debug("D")
+        log.info("I")
+        log.warning("W")
+
+    shown = logged(redactor, act, verbosity=verbosity)
+    others = logged(redactor, act, verbosity=verbosity, name="paramiko")
+
+    assert "".join(line[-1] for line in shown.splitlines()) == own
+    assert "".join(line[-1] for line in others.splitlines()) == foreign
+
+
+def test_logging_is_put_back(redactor):
+    """After the block the root logger is as it was."""
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers), logging.getLogger("stsfix").level)
+
+    logged(redactor, lambda log: log.info("x"))
+
+    assert (root.level, list(root.handlers), logging.getLogger("stsfix").level) == before
