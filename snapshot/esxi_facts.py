@@ -1,0 +1,216 @@
+"""From properties to facts; pure. An absent property means its honest default, never a crash:
+permissions, old releases and stale registrations all leave some out.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pyVmomi import vim
+
+from stsfix.snapshot.esxi_faults import moref
+from stsfix.snapshot.model import (
+    DatastoreFacts,
+    DiskState,
+    HostFacts,
+    HostRef,
+    LockdownMode,
+    NicState,
+    PowerState,
+    SnapshotRef,
+    VmFacts,
+    VmId,
+    VmSummary,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    Properties = Mapping[str, Any]
+
+_DATASTORE = re.compile(r"\[([^\]]+)\]")
+_PHYSICAL = (
+    vim.vm.device.VirtualDisk.RawDiskVer2BackingInfo,
+    vim.vm.device.VirtualDisk.PartitionedRawDiskVer2BackingInfo,
+)
+_PASSTHROUGH = (
+    vim.vm.device.VirtualPCIPassthrough,
+    vim.vm.device.VirtualSriovEthernetCard,
+    vim.vm.device.VirtualSCSIPassthrough,
+)
+
+
+def vm_summary(host: HostRef, ref: str, found: Properties) -> VmSummary:
+    """Return what *found* says of the VM with MoRef *ref*."""
+    addresses = [found.get("guest.ipAddress")]
+    for net in found.get("guest.net") or ():
+        addresses += net.ipAddress or ()
+    return VmSummary(
+        vm=VmId(
+            host=host,
+            moref=ref,
+            instance_uuid=str(found.get("config.instanceUuid") or ""),
+            name=str(found.get("name") or ref),
+        ),
+        bios_uuid=str(found.get("config.uuid") or ""),
+        power=power_state(found.get("runtime.powerState")),
+        connection=str(found.get("runtime.connectionState") or "unknown"),
+        hostname=str(found.get("guest.hostName") or ""),
+        addresses=tuple(dict.fromkeys(str(a) for a in addresses if a)),
+    )
+
+
+def power_state(value: object) -> PowerState:
+    """Return the power state; one that is not told counts as on, so that it never passes as
+    off.
+    """
+    return PowerState(str(value)) if str(value) in set(PowerState) else PowerState.ON
+
+
+def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
+    """Return everything *found* says of the VM with MoRef *ref*."""
+    summary = vm_summary(host, ref, found)
+    devices = list(found.get("config.hardware.device") or ())
+    disks = tuple(_disks(devices))
+    home = _DATASTORE.match(str(found.get("config.files.vmPathName") or ""))
+    stores = {disk.datastore for disk in disks if disk.datastore}
+    info = found.get("snapshot")
+    question = found.get("runtime.question")
+    managed_by = found.get("config.managedBy")
+    return VmFacts(
+        summary=summary,
+        tools_running=str(found.get("guest.toolsRunningStatus") or "") == "guestToolsRunning",
+        guest_operations_ready=bool(found.get("guest.guestOperationsReady")),
+        disks=disks,
+        nics=tuple(_nics(devices)),
+        snapshots=tuple(_snapshots(summary.vm, info)),
+        current_snapshot=moref(getattr(info, "currentSnapshot", None)) or None,
+        fault_tolerance=str(found.get("runtime.faultToleranceState") or "notConfigured")
+        != "notConfigured",
+        encrypted=found.get("config.keyId") is not None
+        or any(isinstance(d, vim.vm.device.VirtualTPM) for d in devices),
+        bus_sharing=tuple(
+            _label(d)
+            for d in devices
+            if str(getattr(d, "sharedBus", None) or "noSharing") != "noSharing"
+        ),
+        passthrough=tuple(_label(d) for d in devices if isinstance(d, _PASSTHROUGH)),
+        consolidation_needed=bool(found.get("runtime.consolidationNeeded")),
+        question=None if question is None else " ".join(str(question.text).split()),
+        disabled_methods=tuple(str(m) for m in found.get("disabledMethod") or ()),
+        managed_by=None if managed_by is None else str(managed_by.extensionKey),
+        change_tracking=bool(found.get("config.changeTrackingEnabled")),
+        datastores=tuple(sorted(stores | ({home.group(1)} if home else set()))),
+    )
+
+
+def _label(device: Any) -> str:
+    info = getattr(device, "deviceInfo", None)
+    return str(getattr(info, "label", None) or f"device {device.key}")
+
+
+def _disks(devices: Iterable[Any]) -> Iterator[DiskState]:
+    for device in devices:
+        if not isinstance(device, vim.vm.device.VirtualDisk):
+            continue
+        backing = device.backing
+        store = _DATASTORE.match(str(getattr(backing, "fileName", None) or ""))
+        sharing = getattr(backing, "sharing", None)
+        yield DiskState(
+            label=_label(device),
+            datastore=store.group(1) if store else "",
+            mode=str(getattr(backing, "diskMode", None) or ""),
+            sharing=None if sharing is None else str(sharing),
+            physical_rdm=isinstance(backing, _PHYSICAL)
+            or str(getattr(backing, "compatibilityMode", None) or "") == "physicalMode",
+        )
+
+
+def _nics(devices: Iterable[Any]) -> Iterator[NicState]:
+    for device in devices:
+        if not isinstance(device, vim.vm.device.VirtualEthernetCard):
+            continue
+        backing = device.backing
+        port = getattr(backing, "port", None)
+        name = (
+            getattr(backing, "deviceName", None)
+            or getattr(backing, "opaqueNetworkId", None)
+            or getattr(port, "portgroupKey", None)
+            or ""
+        )
+        connectable = device.connectable
+        yield NicState(
+            label=_label(device),
+            backing=str(name),
+            connected=connectable is None or bool(connectable.connected),
+            start_connected=connectable is None or bool(connectable.startConnected),
+            dvs_port=None if port is None else str(port.portKey or "unassigned"),
+        )
+
+
+def _snapshots(vm: VmId, info: Any) -> Iterator[SnapshotRef]:
+    trees = list(getattr(info, "rootSnapshotList", None) or ())
+    while trees:
+        tree = trees.pop(0)
+        trees += tree.childSnapshotList or ()
+        yield SnapshotRef(
+            vm=vm,
+            moref=moref(tree.snapshot),
+            name=str(tree.name),
+            description=str(tree.description or ""),
+            created=as_utc(tree.createTime),
+            taken_off=str(tree.state) == "poweredOff",
+        )
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return *moment* in UTC; one without a zone is UTC already (vmodl's DateTime)."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def host_facts(
+    host: HostRef,
+    about: Any,
+    found: Sequence[tuple[Any, Properties]],
+    clock_skew: timedelta | None,
+) -> HostFacts:
+    """Return what the objects of `esxi_properties.read_everything` say of the host."""
+    own: Properties = next((p for o, p in found if isinstance(o, vim.HostSystem)), {})
+    licences: Properties = next((p for o, p in found if isinstance(o, vim.LicenseManager)), {})
+    lockdown = str(own.get("config.lockdownMode") or "unknown")
+    return HostFacts(
+        host=host,
+        version=str(getattr(about, "version", None) or ""),
+        build=str(getattr(about, "build", None) or ""),
+        licence_edition=_edition(licences),
+        lockdown=LockdownMode(lockdown) if lockdown in set(LockdownMode) else LockdownMode.UNKNOWN,
+        maintenance=bool(own.get("runtime.inMaintenanceMode")),
+        clock_skew=clock_skew,
+        managed_by=str(own.get("summary.managementServerIp") or "") or None,
+        datastores=tuple(_datastore(p) for o, p in found if isinstance(o, vim.Datastore)),
+        vms=tuple(vm_summary(host, moref(o), p) for o, p in found if _is_vm(o)),
+    )
+
+
+def _is_vm(thing: object) -> bool:
+    return isinstance(thing, vim.VirtualMachine)
+
+
+def _edition(licences: Properties) -> str:
+    """Return the edition in use: what the host says, else one that is not the evaluation."""
+    if licences.get("licensedEdition"):
+        return str(licences["licensedEdition"])
+    keys = [str(item.editionKey or "") for item in licences.get("licenses") or ()]
+    return next((key for key in keys if key and key != "eval"), keys[0] if keys else "")
+
+
+def _datastore(found: Properties) -> DatastoreFacts:
+    return DatastoreFacts(
+        name=str(found.get("summary.name") or ""),
+        free_bytes=int(found.get("summary.freeSpace") or 0),
+        capacity_bytes=int(found.get("summary.capacity") or 0),
+        accessible=bool(found.get("summary.accessible")),
+    )
