@@ -69,6 +69,13 @@ class Timeouts:
     removal: timedelta = timedelta(seconds=14400)
     replication: timedelta = timedelta(seconds=300)
     services: timedelta = timedelta(seconds=1800)
+    publish: timedelta = timedelta(seconds=60)
+    logins: timedelta = timedelta(seconds=600)
+    silence: timedelta = timedelta(seconds=120)
+    busy: timedelta = timedelta(seconds=300)
+    tools: timedelta = timedelta(seconds=300)
+    doubt: timedelta = timedelta(seconds=120)
+    nics: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=5)
 
     def endpoint(self, *, name: str, address: str, port: int, trust: Trust) -> Endpoint:
