@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from stsfix.lab.services import Verdict
+from stsfix.lab.services import StartFailedError, Verdict
 from stsfix.lab.sso.front import NodeFront
+from stsfix.lab.sso.names import WST
 from stsfix.lab.sso.publish import PREFIXES, PublishService
 from stsfix.lab.sso.sts import StsService
+from stsfix.lab.sso.vapi import VapiService
+from stsfix.lab.sso.vcenter import StartRefused, VcenterService
+from stsfix.lab.sso.wstrust import StsFault
 from stsfix.lab.vmdir.server import VmdirServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stsfix.lab.appliance import Appliance
     from stsfix.lab.clock import LabClock
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.services import Program
+    from stsfix.lab.sso.wstrust import IssuedToken
+
+_API_VERSIONS = {"6.5": "6.5", "6.7": "6.7.3", "7.0": "7.0.3.0", "8.0": "8.0.3.0"}
+"""Newest SOAP API of each release (pyVmomi's version names)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +65,60 @@ class Network:
         return node is not None and not node.settled
 
 
+class DomainSts:
+    """The STS of node *psc* as other nodes' services see it: maybe not there (TokenAuthority)."""
+
+    def __init__(self, network: Network, psc: str) -> None:
+        self._network = network
+        self._psc = psc
+
+    def _sts(self) -> StsService:
+        sts = self._network.sts_of(self._psc)
+        if sts is None:
+            raise StsFault(WST, "RequestFailed", f"the STS of {self._psc} does not run")
+        return sts
+
+    def refusal(self) -> str | None:
+        """Return why it would not issue a token now; None if it would."""
+        try:
+            return self._sts().refusal()
+        except StsFault as fault:
+            return fault.text
+
+    def anchors(self) -> Sequence[x509.Certificate]:
+        """Return the leaf of every trusted chain of its directory."""
+        sts = self._network.sts_of(self._psc)
+        return () if sts is None else sts.anchors()
+
+    def issue_for(self, user: str, password: str) -> IssuedToken:
+        """Return a bearer token, or raise StsFault or Dropped."""
+        return self._sts().issue_for(user, password)
+
+
+class _Vpxd:
+    """Starts and stops vpxd as a service; its refusal to start is the service's failure."""
+
+    def __init__(self, service: VcenterService) -> None:
+        self._service = service
+
+    def start(self) -> None:
+        try:
+            self._service.start()
+        except StartRefused as refused:
+            raise StartFailedError(str(refused)) from refused
+
+    def stop(self) -> None:
+        self._service.stop()
+
+
 class NodeParts:
     """The servers of one boot of one node; `programs` and `gates` are keyed by service name."""
 
     def __init__(self, disk: NodeDisk, network: Network) -> None:
         self.sts: StsService | None = None
         self.vmdir: VmdirServer | None = None
+        self.vcenter: VcenterService | None = None
+        self.vapi: VapiService | None = None
         self.programs: dict[str, Program] = {}
         self.gates: dict[str, Callable[[], Verdict]] = {}
         self._disk = disk
@@ -107,6 +163,28 @@ class NodeParts:
         self.programs |= {"vmdird": self.vmdir, "vmware-stsd": self.sts}
 
     def _add_vcenter(self) -> None:
+        disk, network = self._disk, self._network
+        authority = DomainSts(network, disk.psc)
+        self.vcenter = VcenterService(
+            disk.fqdn,
+            authority,
+            machine_certificate=lambda: disk.machine.certificates_pem,
+            clock=network.clock,
+            clock_offset=self._offset,
+            faults=network.faults,
+            api_version=_API_VERSIONS[disk.version],
+        )
+        self.vapi = VapiService(
+            disk.fqdn,
+            authority,
+            clock=network.clock,
+            clock_offset=self._offset,
+            faults=network.faults,
+        )
+        self.front.route("/sdk", self.vcenter)
+        for prefix in ("/api", "/rest"):
+            self.front.route(prefix, self.vapi)
+        self.programs |= {"vmware-vpxd": _Vpxd(self.vcenter), "vmware-vapi-endpoint": self.vapi}
         self.gates |= {"vmware-vpxd-svcs": self._may_start, "vmware-vpxd": self._may_start}
 
     def _may_start(self) -> Verdict:

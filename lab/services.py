@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from stsfix.lab.clock import LabClock
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
+
+logger = logging.getLogger(__name__)
 
 STS_PATIENCE_S = 600.0
 """Field seconds that vpxd-svcs waits for an STS that is not up yet, before it fails."""
@@ -42,11 +45,15 @@ class PowerLost(Exception):  # noqa: N818 - an event of the lab, as in faults.py
     """Raised in the node's own threads when its power was cut."""
 
 
+class StartFailedError(Exception):
+    """The server behind a service does not start; the text is what it logs."""
+
+
 class Program(Protocol):
     """The server behind a service; both calls return when it is done."""
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve, or raise StartFailedError."""
 
     def stop(self) -> None:
         """Serve no more; without effect if it does not."""
@@ -163,6 +170,14 @@ class Board:
         """Return the names of all services in *state*, sorted."""
         return sorted(name for name, found in list(self._states.items()) if found is state)
 
+    def running(self) -> list[str]:
+        """Return the names of the services that run, sorted."""
+        return self.names(State.RUNNING)
+
+    def missing(self) -> list[str]:
+        """Return the names of wanted services that do not run, in the order of start."""
+        return [s.name for s in self.wanted() if self._states[s.name] is not State.RUNNING]
+
     def wanted(self) -> list[Service]:
         """Return what ``--start --all`` starts: automatic and not disabled, in order."""
         return [s for s in self.services if s.automatic and s.name not in self._disk.disabled]
@@ -228,8 +243,12 @@ class Board:
         if missing or not self._passes_gate(service):
             return False
         program = self._programs.get(service.name)
-        if program is not None:
-            program.start()
+        try:
+            if program is not None:
+                program.start()
+        except StartFailedError as error:
+            logger.info("%s: %s: %s", self._disk.fqdn, service.name, error)
+            return False
         self.started_log.append(service.name)
         return True
 

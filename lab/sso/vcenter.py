@@ -108,6 +108,18 @@ class VcenterService:
             service.closing.set()
             service.expire_sessions()
 
+    def login_refusal(self, user: str, password: str) -> str | None:
+        """Return why *user* would not be let in now; None if they would be. Asks the STS for
+        a token, as a login does.
+        """
+        if not self.running:
+            return f"vpxd of {self.node} does not run"
+        try:
+            self._logins.by_password(user, password)
+        except LoginRefusedError as error:
+            return str(error)
+        return None
+
     def handle(self, request: Request) -> Reply:
         """Answer a request below ``/sdk``.
 

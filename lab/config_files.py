@@ -1,0 +1,117 @@
+"""Writes what an operator of the lab would have: domain.toml, ca.pem and secrets.toml."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import ssl
+from typing import TYPE_CHECKING
+
+from stsfix.lab.topology import DOMAIN, HOSTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stsfix.lab.lab import Lab
+
+SECRETS_FILE = "secrets.toml"
+CA_FILE = "ca.pem"
+CONFIG_FILE = "domain.toml"
+
+FIELD_TIMEOUTS = {
+    "shutdown": 1200,
+    "power_on": 600,
+    "boot": 2400,
+    "snapshot": 900,
+    "revert": 900,
+    "removal": 14400,
+    "replication": 300,
+    "services": 1800,
+}
+"""The product's documented defaults, in seconds of the field."""
+
+_GENEROUS = 4
+_SHORTEST_S = 60
+
+
+def write_config(lab: Lab, folder: Path) -> Path:
+    """Write the three files into *folder* and return the path of domain.toml.
+
+    secrets.toml has mode 0600 from its first byte on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CA_FILE).write_bytes(lab.ca_pem)
+    _write_private(folder / SECRETS_FILE, _secrets(lab))
+    path = folder / CONFIG_FILE
+    path.write_text(_config(lab), encoding="utf-8")
+    return path
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML basic string; JSON's escapes are a subset of TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _config(lab: Lab) -> str:
+    first = lab.topology.controllers[0].fqdn
+    lines = [
+        "# Written by the stsfix lab; every name and password is made up.",
+        "[sso]",
+        f"domain = {_quoted(DOMAIN)}",
+        f"nodes = [{_quoted(first)}]",
+        f"user = {_quoted(f'administrator@{DOMAIN}')}",
+    ]
+    for name in HOSTS:
+        trust = f"sha256:{_pin(lab, name)}" if name == HOSTS[0] else CA_FILE
+        lines += [
+            "",
+            "[[esxi]]",
+            f"host = {_quoted(name)}",
+            'address = "127.0.0.1"',
+            f"port = {lab.hosts[name].port}",
+            'user = "root"',
+            f"tls = {_quoted(trust)}",
+        ]
+    lines += ["", "[nodes]", 'user = "root"', 'transport = "guest-operations"']
+    lines += [f"tls = {_quoted(CA_FILE)}"]
+    for fqdn, ports in lab.network.ports.items():
+        lines += [
+            "",
+            f"[nodes.{_quoted(fqdn)}]",
+            'address = "127.0.0.1"',
+            f"ports = {{ https = {ports.https}, ldaps = {ports.ldaps} }}",
+        ]
+    lines += ["", "[sts]", 'issuer = "own-ca"', "", "[timeouts]", *_timeouts(lab.clock.speed)]
+    lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]
+    return "\n".join(lines)
+
+
+def _timeouts(speed: float) -> list[str]:
+    lines = ["connect = 10", "read = 60"]
+    for name, field_s in FIELD_TIMEOUTS.items():
+        lines.append(f"{name} = {max(_SHORTEST_S, round(_GENEROUS * field_s / speed))}")
+    lines.append(f"poll = {max(0.05, round(5 / speed, 3))}")
+    return lines
+
+
+def _pin(lab: Lab, host: str) -> str:
+    pem = lab.host_certificates[host].certificates_pem.decode()
+    end = "-----END CERTIFICATE-----"
+    leaf = ssl.PEM_cert_to_DER_cert(pem[: pem.index(end) + len(end)])
+    return hashlib.sha256(leaf).hexdigest()
+
+
+def _secrets(lab: Lab) -> str:
+    lines = [f"sso = {_quoted(lab.passwords.sso)}", "", "[esxi]"]
+    lines += [f"{_quoted(n)} = {_quoted(p)}" for n, p in lab.passwords.hosts.items()]
+    lines += ["", "[nodes]"]
+    lines += [f"{_quoted(n)} = {_quoted(p)}" for n, p in lab.passwords.nodes.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,126 @@
+"""The ESXi hosts of a lab with all their VMs: the nodes', and other people's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from stsfix.lab.esx.host import EsxHost
+from stsfix.lab.esx.host_objects import Datastore
+from stsfix.lab.esx.idle_guest import IdleGuest
+from stsfix.lab.esx.machine import Disk, DvsPort, Nic, VirtualMachine
+from stsfix.lab.esx.session import Accounts
+from stsfix.lab.scenario import HostPlan
+from stsfix.lab.topology import FOREIGN_VMS, HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stsfix.lab.appliance import Appliance
+    from stsfix.lab.clock import LabClock
+    from stsfix.lab.faults import FaultBook
+    from stsfix.lab.passwords import Passwords, Seed
+    from stsfix.lab.scenario import Scenario
+    from stsfix.lab.seams import Guest, KeyPair
+    from stsfix.lab.topology import ForeignVm, NodePlan, Topology
+
+_FULL = 200 * 1024 * 1024
+_DEFAULT_EDITION = "esx.enterprisePlus.cpuPackage"
+_SNAPSHOT_AGE_DAYS = 40
+
+
+def build_hosts(
+    scenario: Scenario,
+    *,
+    certificates: Mapping[str, KeyPair],
+    passwords: Passwords,
+    take_port: Callable[[], int],
+    clock: LabClock,
+    faults: FaultBook,
+) -> dict[str, EsxHost]:
+    """Return the hosts, without VMs, not started."""
+    plans = {plan.host: plan for plan in scenario.hosts}
+    hosts = {}
+    for name in HOSTS:
+        plan = plans.get(name, HostPlan(host=name))
+        datastore = Datastore()
+        if plan.full_datastore:
+            datastore.free = _FULL
+        hosts[name] = EsxHost(
+            name,
+            port=take_port(),
+            tls=certificates[name],
+            clock=clock,
+            faults=faults,
+            accounts=Accounts(users={"root": passwords.hosts[name]}, lockdown=plan.lockdown),
+            clock_offset=timedelta(seconds=plan.clock_offset_s),
+            edition=plan.licence or _DEFAULT_EDITION,
+            datastores=[datastore, Datastore(name="datastore2")],
+        )
+    return hosts
+
+
+class VmMaker:
+    """Makes VMs with identifiers from the seed and registers them on their hosts."""
+
+    def __init__(self, hosts: Mapping[str, EsxHost], seed: Seed, clock: LabClock) -> None:
+        self._hosts = hosts
+        self._seed = seed
+        self._clock = clock
+
+    def nodes(
+        self, topology: Topology, scenario: Scenario, guests: Mapping[str, Appliance]
+    ) -> dict[str, VirtualMachine]:
+        """Make the VM of every node, off; by FQDN."""
+        machines: dict[str, VirtualMachine] = {}
+        for node in topology.nodes:
+            vm = self._vm(node.host, node.vm_name, guests[node.fqdn])
+            if scenario.dvs_nics:
+                vm.nics[0].dvs = DvsPort(port_key=str(10 + len(machines)))
+            machines[node.fqdn] = vm
+        self._special(topology.nodes[0], machines[topology.nodes[0].fqdn], scenario)
+        return machines
+
+    def foreign(self) -> None:
+        """Make everybody else's VMs, in the power state they have and with their snapshots."""
+        for plan in FOREIGN_VMS:
+            self._foreign(plan)
+
+    def _special(self, node: NodePlan, vm: VirtualMachine, scenario: Scenario) -> None:
+        if scenario.independent_disk:
+            vm.disks.append(Disk(mode="independent_persistent"))
+        vm.tools_installed = not scenario.tools_missing
+        if scenario.duplicate_vm:
+            other = next(name for name in HOSTS if name != node.host)
+            guest = IdleGuest(node.fqdn, clock=self._clock, addresses=("192.0.2.99",))
+            self._vm(other, node.vm_name, guest).power_on()
+
+    def _foreign(self, plan: ForeignVm) -> None:
+        guest = IdleGuest(
+            plan.name.partition(" ")[0],
+            clock=self._clock,
+            addresses=("192.0.2.50",),
+            disk=f"disk of {plan.name}".encode(),
+        )
+        vm = self._vm(plan.host, plan.name, guest)
+        moment = self._clock.now() - timedelta(days=_SNAPSHOT_AGE_DAYS)
+        for name in plan.snapshots:
+            vm.take_snapshot(name, "somebody's own", now=moment, memory=False, quiesce=False)
+        if plan.power == "on":
+            vm.power_on(self._clock.now())
+        elif plan.power == "suspended":
+            vm.power = "suspended"
+
+    def _vm(self, host: str, name: str, guest: Guest) -> VirtualMachine:
+        identifier = self._seed.uuid()
+        digits = identifier.replace("-", "")[:6]
+        mac = "00:0c:29:" + ":".join(digits[at : at + 2] for at in (0, 2, 4))
+        return self._hosts[host].add_vm(
+            VirtualMachine(
+                name=name,
+                guest=guest,
+                instance_uuid=identifier,
+                bios_uuid=self._seed.uuid(),
+                nics=[Nic(mac=mac)],
+            )
+        )

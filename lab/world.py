@@ -1,0 +1,302 @@
+"""Makes the disks of a lab's nodes from a topology and a scenario."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from stsfix.lab import pki
+from stsfix.lab.disk import NodeDisk, NodeFile
+from stsfix.lab.topology import DOMAIN, HOSTS, SITE
+from stsfix.lab.trust import (
+    Authority,
+    KeySource,
+    StsMaterial,
+    machine_certificate,
+    new_authority,
+    sts_material,
+)
+from stsfix.lab.vmdir.ages import AGES
+from stsfix.lab.vmdir.replication import pull
+from stsfix.lab.vmdir.spec import (
+    DomainSpec,
+    Endpoint,
+    Registration,
+    SigningCredential,
+    TrustedRoot,
+)
+from stsfix.lab.vmdir.tree import build_stores, tenant_dn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stsfix.lab.passwords import Passwords, Seed
+    from stsfix.lab.scenario import CredentialPlan, Scenario
+    from stsfix.lab.seams import KeyPair
+    from stsfix.lab.topology import NodePlan, Topology
+    from stsfix.lab.vmdir.store import DirectoryStore
+
+_SHORT_NAMES = {
+    NameOID.COMMON_NAME: "CN",
+    NameOID.DOMAIN_COMPONENT: "DC",
+    NameOID.COUNTRY_NAME: "C",
+    NameOID.STATE_OR_PROVINCE_NAME: "ST",
+    NameOID.ORGANIZATION_NAME: "O",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
+}
+_BUILDS = {"6.5": "6.5.0.30000", "6.7": "6.7.0.40000", "7.0": "7.0.3.00100", "8.0": "8.0.3.00000"}
+
+
+@dataclass(kw_only=True)
+class World:
+    """What a lab is made of before anything runs. *ca_pem* signs all but the first host."""
+
+    disks: dict[str, NodeDisk]
+    host_certificates: dict[str, KeyPair]
+    ca_pem: bytes
+
+
+def build_world(
+    topology: Topology, scenario: Scenario, *, seed: Seed, passwords: Passwords
+) -> World:
+    """Return disks and certificates; equal but for keys when seed and arguments are equal."""
+    keys = KeySource(expected=10 + 2 * len(topology.nodes))
+    return _Maker(topology, scenario, seed, passwords, keys).build()
+
+
+class _Maker:
+    def __init__(
+        self,
+        topology: Topology,
+        scenario: Scenario,
+        seed: Seed,
+        passwords: Passwords,
+        keys: KeySource,
+    ) -> None:
+        self._topology = topology
+        self._scenario = scenario
+        self._seed = seed
+        self._passwords = passwords
+        self._keys = keys
+        self._age = scenario.age or topology.age
+        self._version = scenario.version or topology.version
+        self._machine_ids = {node.fqdn: seed.uuid() for node in topology.nodes}
+        self._authorities = {
+            node.fqdn: new_authority(keys, domain=DOMAIN, host=node.fqdn)
+            for node in topology.controllers
+        }
+
+    def build(self) -> World:
+        machines = {node.fqdn: self._machine(node) for node in self._topology.nodes}
+        stores = self._stores(machines)
+        disks = {
+            node.fqdn: self._disk(node, machines[node.fqdn], stores.get(node.fqdn))
+            for node in self._topology.nodes
+        }
+        first = self._topology.nodes[0].fqdn
+        if self._scenario.node_clock_offset_s:
+            disks[first].clock_offset_s = self._scenario.node_clock_offset_s
+        disks[first].root_password_expired = self._scenario.root_password_expired
+        disks[first].tools_installed = not self._scenario.tools_missing
+        return World(
+            disks=disks,
+            host_certificates=self._host_certificates(),
+            ca_pem=b"".join(pki.pem(a.certificate) for a in self._authorities.values()),
+        )
+
+    def _first_authority(self) -> Authority:
+        return self._authorities[self._topology.controllers[0].fqdn]
+
+    def _machine(self, node: NodePlan) -> KeyPair:
+        expired = self._scenario.machine_certificate_expired and node is self._topology.nodes[0]
+        authority = self._authorities[node.psc]
+        return machine_certificate(self._keys, authority, node.fqdn, days=-1 if expired else 365)
+
+    def _host_certificates(self) -> dict[str, KeyPair]:
+        """Sign the first host by an authority nobody knows: it has to be pinned."""
+        unknown = new_authority(self._keys, domain="lab.example", host=HOSTS[0])
+        known = self._first_authority()
+        return {
+            host: machine_certificate(self._keys, unknown if host == HOSTS[0] else known, host)
+            for host in HOSTS
+        }
+
+    def _sts(self, days: float) -> StsMaterial:
+        host = self._topology.controllers[0].fqdn
+        return sts_material(self._keys, self._first_authority(), host=host, days=days)
+
+    def _stores(self, machines: Mapping[str, KeyPair]) -> dict[str, DirectoryStore]:
+        plans = self._scenario.credentials
+        materials = {plan.cn: self._sts(plan.days) for plan in plans}
+        chains = {p.chain: materials[p.cn].chain for p in plans if p.chain is not None}
+        for extra in self._scenario.chains:
+            chain = self._sts(extra.days).chain
+            chains[extra.index] = chain if extra.leaf else chain[1:]
+        spec = DomainSpec(
+            domain=DOMAIN,
+            nodes=tuple(node.fqdn for node in self._topology.controllers),
+            management=tuple(
+                node.fqdn for node in self._topology.nodes if not node.role.has_directory
+            ),
+            administrator_password=self._passwords.sso,
+            created=pki.days_from_now(-733),
+            credentials={
+                p.index: SigningCredential(
+                    certificates=materials[p.cn].chain, key=materials[p.cn].key
+                )
+                for p in plans
+                if not p.name
+            },
+            chains=chains,
+            roots=tuple(_trusted_root(a.certificate) for a in self._authorities.values()),
+            solution_users=self._solution_users(),
+            registrations=tuple(
+                self._registration(node, machines[node.fqdn]) for node in self._topology.controllers
+            ),
+            site=SITE,
+            version=_BUILDS[self._version].rpartition(".")[0],
+            functional_level=1 if self._age == "A" else 4,
+            seed=int(self._seed.uuid().replace("-", "")[:12], 16),
+        )
+        stores = build_stores(spec, self._age)
+        self._spoil(stores, plans, materials)
+        return stores
+
+    def _solution_users(self) -> dict[str, bytes]:
+        found = {}
+        for node in self._topology.nodes:
+            authority = self._authorities[node.psc]
+            for kind in ("machine", "vpxd", "vpxd-extension", "vsphere-webclient"):
+                if kind != "machine" and not node.role.has_vcenter:
+                    continue
+                name = f"{kind}-{self._machine_ids[node.fqdn]}"
+                certificate = pki.vmca_leaf(
+                    authority.key,  # no lab logs in with it: the key need not be its own
+                    issuer=authority.certificate,
+                    issuer_key=authority.key,
+                    common_name=name,
+                    not_before=pki.days_from_now(-733),
+                    not_after=pki.days_from_now(365),
+                    names=[node.fqdn],
+                )
+                found[name] = pki.der(certificate)
+        return found
+
+    def _registration(self, node: NodePlan, machine: KeyPair) -> Registration:
+        leaf = x509.load_pem_x509_certificate(machine.certificates_pem)
+        return Registration(
+            service_id=f"{DOMAIN}:{self._machine_ids[node.fqdn]}",
+            type="cs.identity",
+            product="com.vmware.cis",
+            owner=f"machine-{self._machine_ids[node.fqdn]}@{DOMAIN}",
+            node_id=self._machine_ids[node.fqdn],
+            endpoints=(
+                Endpoint(
+                    type="com.vmware.cis.cs.identity.sso",
+                    protocol="wsTrust",
+                    uri=f"https://{node.fqdn}/sts/STSService/{DOMAIN}",
+                    ssl_trust=(pki.der(leaf),),
+                ),
+            ),
+        )
+
+    def _spoil(
+        self,
+        stores: Mapping[str, DirectoryStore],
+        plans: tuple[CredentialPlan, ...],
+        materials: Mapping[str, StsMaterial],
+    ) -> None:
+        """Add what no installer writes, and break replication if the scenario says so."""
+        first, *partners = stores.values()
+        for plan in plans:
+            if plan.name:
+                _add_credential(first, plan.cn, materials[plan.cn])
+        self._replicate(first, partners)
+        if self._scenario.replication_broken:
+            before = copy.deepcopy(first)
+            for number in range(1, 6):
+                name = f"cn=change-{number},cn=System,{first.identity.domain_dn}"
+                _add(first, name, {"objectClass": [b"container"]})
+            self._replicate(first, partners)
+            _put_back(first, before)
+
+    def _replicate(self, first: DirectoryStore, partners: list[DirectoryStore]) -> None:
+        for partner in partners:
+            pull(partner, first, AGES[self._age], pki.days_from_now(0))
+
+    def _disk(self, node: NodePlan, machine: KeyPair, directory: DirectoryStore | None) -> NodeDisk:
+        authority = self._authorities.get(node.fqdn)
+        root = self._authorities[node.psc].certificate
+        disk = NodeDisk(
+            fqdn=node.fqdn,
+            role=node.role,
+            domain=DOMAIN,
+            site=SITE,
+            version=self._version,
+            age=self._age,
+            psc=node.psc,
+            machine_id=self._machine_ids[node.fqdn],
+            machine=machine,
+            root_password=self._passwords.nodes[node.fqdn],
+            directory=directory,
+            vmca=None if authority is None else authority.pair,
+            vecs={
+                "MACHINE_SSL_CERT": {"__MACHINE_CERT": machine.certificates_pem},
+                "TRUSTED_ROOTS": {
+                    _trusted_root(a.certificate).name.lower(): pki.pem(a.certificate)
+                    for a in self._authorities.values()
+                },
+            },
+        )
+        build = _BUILDS[self._version]
+        texts = {
+            "/etc/vmware/deployment.node.type": f"{node.role.node_type}\n",
+            "/etc/vmware/.buildInfo": f"CLOUDVM_VERSION:{build}\n",
+            "/etc/issue": f"\nVMware vCenter Server Appliance {build}\n",
+        }
+        disk.files = {path: NodeFile(content=text.encode()) for path, text in texts.items()}
+        if authority is not None:
+            disk.files["/var/lib/vmware/vmca/root.cer"] = NodeFile(content=pki.pem(root))
+        return disk
+
+
+def _add_credential(store: DirectoryStore, cn: str, material: StsMaterial) -> None:
+    attributes = {
+        "objectClass": [b"vmwSTSTenantCredential"],
+        "cn": [cn.encode()],
+        "userCertificate": list(material.chain),
+        "vmwSTSPrivateKey": [material.key],
+    }
+    _add(store, f"cn={cn},{tenant_dn(DOMAIN)}", attributes)
+
+
+def _add(store: DirectoryStore, dn: str, attributes: dict[str, list[bytes]]) -> None:
+    cn = dn.partition(",")[0].removeprefix("cn=").encode()
+    with store.lock:
+        writer = store.identity.administrator_dn
+        store.add(dn, {"cn": [cn], **attributes}, writer, pki.days_from_now(0))
+
+
+def _put_back(store: DirectoryStore, before: DirectoryStore) -> None:
+    """Make *store* what it was *before*: what a revert of one node alone does."""
+    store.entries, store.guids = before.entries, before.guids
+    store.usn, store.max_originating = before.usn, before.max_originating
+    store.marks, store.vector, store.cycles = before.marks, before.vector, before.cycles
+
+
+def _trusted_root(certificate: x509.Certificate) -> TrustedRoot:
+    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    subject = "".join(f"/{_SHORT_NAMES[p.oid]}={_text(p.value)}" for p in certificate.subject)
+    return TrustedRoot(
+        name=identifier.value.digest.hex().upper(),
+        certificate_pem=pki.pem(certificate),
+        subject=subject,
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
