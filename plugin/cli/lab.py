@@ -1,0 +1,127 @@
+"""``stsfix lab up | down | status``: a lab that stays up in the background."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from stsfix.plugin.cli.rehearse import TOPOLOGIES
+
+START_LIMIT_S = 120.0
+
+
+@click.group()
+def lab() -> None:
+    """The embedded lab: an SSO domain on loopback, made to be broken and repaired."""
+
+
+def _folder() -> Path:
+    return Path("lab-state")
+
+
+_FOLDER = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_folder,
+    show_default="lab-state",
+    help="Where the lab keeps its files.",
+)
+
+
+@lab.command()
+@_FOLDER
+@click.option("--topology", type=TOPOLOGIES, default="elm", show_default=True)
+@click.option("--scenario", default="expired", show_default=True, help="What is wrong in it.")
+@click.option(
+    "--speed", type=float, default=120.0, show_default=True, help="Field seconds a second."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Names, UUIDs, passwords.")
+def up(*, folder: Path, topology: str, scenario: str, speed: float, seed: int) -> int:
+    """Start a lab, write its domain.toml and secrets, and print the next command."""
+    from stsfix.lab.control import is_alive  # noqa: PLC0415 - not for --help
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_alive(folder):
+        click.echo(f"a lab is already up in {folder}; stsfix lab down --dir {folder}", err=True)
+        return 2
+    words = ["--dir", str(folder), "--topology", topology, "--scenario", scenario]
+    words += ["--speed", str(speed), "--seed", str(seed)]
+    with (folder / "lab.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "stsfix.lab", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    if not _await_up(process, folder):
+        click.echo((folder / "lab.log").read_text(errors="replace").strip(), err=True)
+        click.echo("the lab did not come up", err=True)
+        return 1
+    click.echo(f"{topology} lab up in {folder} (scenario {scenario}, process {process.pid})")
+    click.echo(f"next: stsfix preflight -c {folder / 'domain.toml'}")
+    return 0
+
+
+def _await_up(process: subprocess.Popen[bytes], folder: Path) -> bool:
+    from stsfix.lab.control import is_alive  # noqa: PLC0415 - not for --help
+
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if is_alive(folder) and (folder / "domain.toml").exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@lab.command()
+@_FOLDER
+def down(*, folder: Path) -> int:
+    """Stop the lab; its files stay."""
+    from stsfix.lab.control import (  # noqa: PLC0415 - not for --help
+        LabNotRunningError,
+        is_alive,
+        request,
+    )
+
+    try:
+        request(folder, "quit")
+    except LabNotRunningError as error:
+        click.echo(str(error), err=True)
+        return 1
+    deadline = time.monotonic() + START_LIMIT_S
+    while is_alive(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    click.echo(f"lab in {folder} is down")
+    return 0
+
+
+@lab.command()
+@_FOLDER
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(*, folder: Path, as_json: bool) -> int:
+    """Show power, services and hosts of the lab."""
+    from stsfix.lab.control import LabNotRunningError, request  # noqa: PLC0415
+    from stsfix.plugin.output import Output  # noqa: PLC0415
+
+    try:
+        answer = request(folder, "status")
+    except LabNotRunningError as error:
+        click.echo(str(error), err=True)
+        return 1
+    output = Output(sys.stdout, sys.stderr, os.environ)
+    if as_json:
+        output.json(answer)
+        return 0
+    output.line(f"{answer['topology']}, {answer['scenario']}, speed {answer['speed']:g}")
+    for fqdn, node in answer["nodes"].items():
+        stopped = ", ".join(node["stopped"]) or "none"
+        output.line(f"{fqdn}  {node['role']}  {node['power']}  on {node['host']}")
+        output.line(f"    {len(node['running'])} services run; stopped: {stopped}")
+    return 0

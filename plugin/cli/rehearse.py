@@ -1,0 +1,57 @@
+"""``stsfix rehearse``: the whole procedure against the embedded lab; touches nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+TOPOLOGIES = click.Choice(["embedded", "elm", "external-psc"])
+_MARKS = {
+    "act": ("\n== ", "bold"),
+    "command": ("$ ", "bold cyan"),
+    "output": ("    ", "dim"),
+    "held": ("ok  ", "green"),
+    "failed": ("NOT TRUE  ", "bold red"),
+}
+
+
+@click.command()
+@click.option("--topology", type=TOPOLOGIES, default="elm", show_default=True)
+@click.option("--scenario", default="expired", show_default=True, help="What is wrong in it.")
+@click.option(
+    "--speed", type=float, default=120.0, show_default=True, help="Field seconds a second."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Names, UUIDs, passwords.")
+@click.option("-q", "--quiet", is_flag=True, help="Leave out what the commands print.")
+@click.option("--json", "as_json", is_flag=True, help="The claims as JSON on standard output.")
+def rehearse(
+    *, topology: str, scenario: str, speed: float, seed: int, quiet: bool, as_json: bool
+) -> int:
+    """Rehearse on a lab of this machine: refused logins, run, deliberate failure, rollback,
+    run again, release. Exit code 0 only if every claim held.
+    """
+    from stsfix.plugin.output import Output  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.rehearsal import Rehearsal  # noqa: PLC0415 - imports the lab
+
+    output = Output(sys.stdout, sys.stderr, os.environ)
+
+    def tell(kind: str, text: str) -> None:
+        if quiet and kind == "output":
+            return
+        mark, style = _MARKS[kind]
+        if as_json:
+            output.note(mark + text)
+        elif sys.stdout.isatty():
+            from rich.text import Text  # noqa: PLC0415 - 50 ms
+
+            output.out.print(Text(mark + text, style=style), soft_wrap=True)
+        else:
+            output.line(mark + text)
+
+    rehearsal = Rehearsal(topology=topology, scenario=scenario, speed=speed, seed=seed, tell=tell)
+    held = rehearsal.perform()
+    if as_json:
+        output.json({"held": held, "claims": rehearsal.claims})
+    return 0 if held else 1
