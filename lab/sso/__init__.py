@@ -15,6 +15,7 @@ How the parts go together (all arguments after the first two by keyword)::
         front.route(prefix, pages)
     front.route("/sdk", vcenter)
     front.route("/api", vapi)
+    front.route("/rest", vapi)                 # releases up to 8.0
 
 - *directory* is a `seams.DirectoryReader` of the node's own vmdir. It is asked at every
   refresh: give one that follows the disk when a snapshot is reverted.

@@ -11,6 +11,7 @@ import base64
 import copy
 import hashlib
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -105,11 +106,22 @@ def _child(parent: etree._Element, name: str, **attributes: str) -> etree._Eleme
     return etree.SubElement(parent, f"{{{DS}}}{name}", attributes)
 
 
-def verify_enveloped(root: etree._Element) -> tuple[x509.Certificate, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What a signature proved: *content*, the canonical bytes, was signed by the key of the
+    first of *certificates*. Read the content from there: comments in the original can cut its
+    texts in two and leave the signature whole.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    content: bytes
+
+
+def verify_enveloped(root: etree._Element) -> Signed:
     """Check that exactly *root* is signed by the key of the first certificate in its signature.
 
     Returns:
-        The certificates of KeyInfo, the signer's first. Nothing is said about trust in them.
+        The content and all certificates of KeyInfo. Nothing is said about trust in them.
 
     Raises:
         SignatureInvalidError: No signature as a child, more than one, another element signed,
@@ -129,9 +141,10 @@ def verify_enveloped(root: etree._Element) -> tuple[x509.Certificate, ...]:
         raise SignatureInvalidError("the signature covers another element")
     _require(reference, "ds:DigestMethod", SHA256)
     expected = _decoded(_only(reference, "ds:DigestValue"))
-    if hashlib.sha256(_without_signature(root, _prefixes(reference))).digest() != expected:
+    content = _without_signature(root, _prefixes(reference))
+    if hashlib.sha256(content).digest() != expected:
         raise SignatureInvalidError("the digest does not match")
-    return certificates
+    return Signed(certificates=certificates, content=content)
 
 
 def check_signature(

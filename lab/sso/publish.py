@@ -91,9 +91,10 @@ class PublishService:
 
     def _jwks(self, name: str) -> Reply:
         tenant = self._tenant(name)
-        if tenant is None or tenant.signer is None:
+        leaf = None if tenant is None or tenant.signer is None else tenant.signer.chain[0]
+        key = None if leaf is None else _jwk(leaf, with_x5c=self._with_x5c)
+        if key is None:
             return Reply(status=400, content_type=_JSON, body=b'{"error":"invalid_request"}')
-        key = _jwk(tenant.signer.chain[0], with_x5c=self._with_x5c)
         return Reply(content_type=_JSON, body=json.dumps({"keys": [key]}).encode())
 
     def _certificates(self, name: str, query: str) -> Reply:
@@ -132,10 +133,10 @@ def _metadata(node: str, tenant: str, chain: tuple[x509.Certificate, ...]) -> by
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def _jwk(leaf: x509.Certificate, *, with_x5c: bool) -> dict[str, object]:
+def _jwk(leaf: x509.Certificate, *, with_x5c: bool) -> dict[str, object] | None:
     public = leaf.public_key()
     if not isinstance(public, rsa.RSAPublicKey):
-        raise TypeError("the signer's certificate is not RSA")
+        return None
     numbers = public.public_numbers()
     key: dict[str, object] = {
         "kty": "RSA",

@@ -192,13 +192,13 @@ def verify(
     if root.tag != f"{{{SAML2}}}Assertion":
         raise TokenRejectedError("not an assertion")
     try:
-        certificates = dsig.verify_enveloped(root)
+        signed = dsig.verify_enveloped(root)
     except dsig.SignatureInvalidError as error:
         raise TokenRejectedError(f"signature: {error}") from error
-    if not _trusted(certificates, anchors):
-        name = certificates[0].subject.rfc4514_string()
+    if not _trusted(signed.certificates, anchors):
+        name = signed.certificates[0].subject.rfc4514_string()
         raise TokenRejectedError(f"the signing certificate {name} is not trusted")
-    verified = _content(root, certificates[0])
+    verified = _content(dsig.parse(signed.content), signed.certificates[0])
     if not verified.not_before - tolerance <= now < verified.not_on_or_after + tolerance:
         raise TokenRejectedError(f"not valid at {instant(now)}")
     return verified

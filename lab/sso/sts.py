@@ -113,6 +113,7 @@ class StsService:
         if self._thread is not None:
             return
         self._stopped = threading.Event()
+        self._forget()
         self.refresh()
         self._thread = threading.Thread(
             target=self._keep_fresh, args=(self._stopped,), name=f"sts {self.node}", daemon=True
@@ -126,6 +127,9 @@ class StsService:
             return
         self._stopped.set()
         thread.join(5)
+        self._forget()
+
+    def _forget(self) -> None:
         with self._refreshing:
             self._tenant, self._read, self._trouble = None, None, ""
 

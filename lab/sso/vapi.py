@@ -1,4 +1,4 @@
-"""The vAPI endpoint of one node: sessions over JSON-RPC (``POST /api``) and plain REST.
+"""The vAPI endpoint of one node: sessions over JSON-RPC (``POST /api``) and both REST forms.
 
 Written by hand from what vmware-vapi-runtime 9.1.1.0 sends and reads (jsonrpc.py), so that the
 SDK on the client's side judges it. Source: libraries.md 1.
@@ -12,6 +12,7 @@ import logging
 import secrets
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from stsfix.lab.faults import FaultBook, Refused
@@ -108,7 +109,8 @@ class VapiService:
         self._sessions.clear()
 
     def handle(self, request: Request) -> Reply:
-        """Answer ``POST /api`` (JSON-RPC) and ``POST|GET|DELETE /api/session`` (REST).
+        """Answer ``POST /api`` (JSON-RPC), and POST, GET and DELETE of ``/api/session`` (since
+        7.0 U2 [K]) and of ``/rest/com/vmware/cis/session`` (6.5 to 8.0).
 
         Raises:
             Dropped: A fault rule closes the connection.
@@ -118,14 +120,16 @@ class VapiService:
             return self._json_rpc(request)
         if path == "/api/session":
             return self._rest(request)
+        if path == "/rest/com/vmware/cis/session":
+            return self._legacy(self._rest(request))
         return Reply(status=404, content_type="application/json", body=b"{}")
 
     def _json_rpc(self, request: Request) -> Reply:
         try:
             asked = json.loads(request.body)
-            service = asked["params"]["serviceId"]
-            operation = asked["params"]["operationId"]
-            context = asked["params"].get("ctx", {}).get("securityCtx") or {}
+            service = str(asked["params"]["serviceId"])
+            operation = str(asked["params"]["operationId"])
+            context = dict(asked["params"].get("ctx", {}).get("securityCtx") or {})
         except (ValueError, KeyError, TypeError, AttributeError):
             failed = {"code": -32600, "message": "Invalid Request."}
             return _json({"jsonrpc": "2.0", "id": None, "error": failed})
@@ -203,6 +207,14 @@ class VapiService:
         if operation == "delete":
             return Reply(status=204, content_type="application/json")
         return _json(next(iter(output["STRUCTURE"].values())))
+
+    @staticmethod
+    def _legacy(reply: Reply) -> Reply:
+        """Wrap an answer as ``/rest`` does: a value in an object, and always 200."""
+        if reply.status >= HTTPStatus.BAD_REQUEST:
+            kind = "unauthenticated" if reply.status == HTTPStatus.UNAUTHORIZED else "error"
+            return _json({"type": _ERRORS + kind, "value": {"messages": []}}, status=reply.status)
+        return _json({"value": json.loads(reply.body)} if reply.body else {})
 
 
 def _basic(request: Request) -> dict[str, str]:

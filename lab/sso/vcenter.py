@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from lxml import etree
 
+from stsfix.lab.esx.collector import ChangeBell, Collector
 from stsfix.lab.servant import Servant, fill, leaf, operation
 from stsfix.lab.soap import SoapService
 from stsfix.lab.sso import dsig
+from stsfix.lab.sso.front import UNHEALTHY
 from stsfix.lab.sso.logins import LoginRefusedError, Logins
 from stsfix.lab.sso.names import SAML2, SOAP, WSSE
 from stsfix.lab.vmomi import vim
@@ -127,18 +129,18 @@ class VcenterService:
             Dropped: A fault rule closes the connection.
         """
         service = self._soap
-        if service is None:
-            raise RuntimeError("the front asks `running` first")
-        return service.answer(request)
+        return UNHEALTHY if service is None else service.answer(request)
 
     def _service(self) -> SoapService:
         service = SoapService(self.node, faults=self._faults, api_version=self._api_version)
         manager = service.add(SessionManager(self._logins, self.now))
         folder = service.add(RootFolder())
-        service.add(ServiceInstance(self._content(manager, folder), self.now))
+        collector = service.add(Collector(vim.PropertyCollector("propertyCollector"), ChangeBell()))
+        content = self._content(folder, manager, collector)
+        service.add(ServiceInstance(content, self.now))
         return service
 
-    def _content(self, manager: Any, folder: Any) -> Any:
+    def _content(self, folder: Any, manager: Any, collector: Any) -> Any:
         about = vim.AboutInfo(
             name="VMware vCenter Server",
             fullName=f"VMware vCenter Server {self._api_version} (lab)",
@@ -150,7 +152,6 @@ class VcenterService:
             apiType="VirtualCenter",
             apiVersion=self._api_version,
         )
-        collector = vim.PropertyCollector("propertyCollector")
         return vim.ServiceInstanceContent(
             rootFolder=folder, propertyCollector=collector, about=about, sessionManager=manager
         )

@@ -90,6 +90,26 @@ def test_one_changed_byte_breaks_the_token(node, before, after):
         node.sts.validate(token.replace(before, after, 1))
 
 
+def test_comment_in_the_subject_changes_nothing(node):
+    """A comment leaves the signature whole; it must not cut the name short either."""
+    token = token_from(node).replace("administrator@VSPHERE", "admin<!-- x -->istrator@VSPHERE")
+    assert "<!-- x -->" in token
+
+    assert node.sts.validate(token).subject == "administrator@VSPHERE.LOCAL"
+
+
+def test_signed_assertion_inside_another_is_rejected(node):
+    """Wrapping: the signature must be over the very element that is read."""
+    token = token_from(node)
+    forged = token.replace("administrator@", "somebody@").replace('ID="_', 'ID="_x')
+    signature = forged[forged.index("<ds:Signature") : forged.index("</ds:Signature>") + 15]
+    genuine = token[token.index("<ds:Signature") : token.index("</ds:Signature>") + 15]
+    wrapped = forged.replace(signature, genuine.replace("</ds:KeyInfo>", f"</ds:KeyInfo>{token}"))
+
+    with pytest.raises(TokenRejectedError, match="another element"):
+        node.sts.validate(wrapped)
+
+
 @pytest.mark.peer
 @pytest.mark.skipif(XMLSEC is None, reason="xmlsec1 is not installed")
 class TestXmlsec:

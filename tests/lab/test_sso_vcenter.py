@@ -12,7 +12,7 @@ import requests
 from com.vmware.vapi.std.errors_client import OperationNotFound, ServiceUnavailable, Unauthenticated
 from pyVim.connect import Disconnect, SmartConnect
 from pyVim.sso import SsoAuthenticator
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 from vmware.vapi.vsphere.client import create_vsphere_client
 
 import sso_directory
@@ -75,6 +75,30 @@ def test_login_by_token(node):
 
     session = si.RetrieveContent().sessionManager.currentSession
     assert session.userName == "VSPHERE.LOCAL\\administrator"
+    Disconnect(si)
+
+
+def test_properties_come_from_the_property_collector(node):
+    """What clients read of the inventory and of their session, in one call."""
+    si = connect(node, user=ADMINISTRATOR, pwd=PASSWORD)
+    content = si.RetrieveContent()
+    query = vmodl.query.PropertyCollector
+    wanted = [
+        query.PropertySpec(type=vim.Folder, pathSet=["name"]),
+        query.PropertySpec(type=vim.SessionManager, pathSet=["currentSession"]),
+    ]
+    objects = [
+        query.ObjectSpec(obj=content.rootFolder),
+        query.ObjectSpec(obj=content.sessionManager),
+    ]
+
+    found = content.propertyCollector.RetrieveContents(
+        [query.FilterSpec(propSet=wanted, objectSet=objects)]
+    )
+
+    values = [item.propSet[0].val for item in found]
+    assert values[0] == "Datacenters"
+    assert values[1].userName == "VSPHERE.LOCAL\\administrator"
     Disconnect(si)
 
 
@@ -267,6 +291,33 @@ def test_rest_session(node, http):
     statuses = [answer.status_code for answer in (refused, created, seen, ended, gone)]
     assert statuses == [401, 201, 200, 204, 401]
     assert seen.json()["user"] == "administrator@VSPHERE.LOCAL"
+
+
+def test_legacy_rest_session(node, http):
+    """The same below /rest, each answer wrapped in a value."""
+    url = f"https://127.0.0.1:{node.front.port}/rest/com/vmware/cis/session"
+
+    refused = http.post(url, auth=(ADMINISTRATOR, "wrong"), timeout=10)
+    created = http.post(url, auth=(ADMINISTRATOR, PASSWORD), timeout=10)
+    header = {"vmware-api-session-id": created.json()["value"]}
+    seen = http.get(url, headers=header, timeout=10)
+    ended = http.delete(url, headers=header, timeout=10)
+
+    assert [a.status_code for a in (refused, created, seen, ended)] == [401, 200, 200, 200]
+    assert refused.json()["type"] == "com.vmware.vapi.std.errors.unauthenticated"
+    assert seen.json()["value"]["user"] == "administrator@VSPHERE.LOCAL"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"params": {"serviceId": "x", "operationId": [], "ctx": {"securityCtx": 1}}}'],
+    ids=["empty", "list", "context"],
+)
+def test_malformed_json_rpc_is_an_error_object(node, http, body):
+    """What is no vAPI request is answered with a JSON-RPC error."""
+    answer = http.post(f"https://127.0.0.1:{node.front.port}/api", body, timeout=10)
+
+    assert answer.json()["error"]["code"] == -32600
 
 
 def test_unknown_operation_is_an_error_of_the_vapi(node, http):

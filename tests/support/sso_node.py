@@ -65,6 +65,7 @@ class Node:
         )
         self.front.route("/sdk", self.vcenter)
         self.front.route("/api", self.vapi)
+        self.front.route("/rest", self.vapi)
 
     @property
     def sts_url(self) -> str:
