@@ -110,6 +110,28 @@ class EsxiSession:
                 raise HostTlsError(self.endpoint.name, describe(error)) from error
         return self._context
 
+    def connect(self) -> HTTPSConnection:
+        """Return an open connection to the host, for plain HTTP requests; no login.
+
+        Raises:
+            HostTlsError: The certificate is not the one to trust.
+            HostUnreachableError: No connection.
+        """
+        connection = HTTPSConnection(
+            self.endpoint.address,
+            self.endpoint.port,
+            timeout=self.endpoint.connect_timeout_s,
+            context=self.tls(),
+        )
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise _tls_error(self.endpoint, error) from error
+        except OSError as error:
+            raise HostUnreachableError(self.host, describe(error)) from error
+        connection.sock.settimeout(self.endpoint.read_timeout_s)
+        return connection
+
     def close(self) -> None:
         """Log out; never raises. The next call would log in again."""
         with self._lock:
@@ -160,14 +182,8 @@ class EsxiSession:
 
     def _choose_version(self) -> str:
         """Ask the host which API versions it speaks, and return the newest we know."""
-        connection = HTTPSConnection(
-            self.endpoint.address,
-            self.endpoint.port,
-            timeout=self.endpoint.connect_timeout_s,
-            context=self.tls(),
-        )
+        connection = self.connect()
         try:
-            _connect(connection, self.endpoint)
             connection.request("GET", VERSIONS_PATH)
             answer = connection.getresponse()
             document = answer.read(_VERSIONS_BYTES)
@@ -195,23 +211,7 @@ def _served_versions(document: bytes) -> set[str]:
     return found
 
 
-def _connect(connection: HTTPSConnection, endpoint: Endpoint) -> None:
-    """Connect and let later reads take their own time; what it raises was before any request.
-
-    Raises:
-        HostTlsError: The certificate is not the one to trust.
-        HostUnreachableError: No connection.
-    """
-    try:
-        connection.connect()
-    except ssl.SSLCertVerificationError as error:
-        raise tls_error(endpoint, error) from error
-    except OSError as error:
-        raise HostUnreachableError(endpoint.name, describe(error)) from error
-    connection.sock.settimeout(endpoint.read_timeout_s)
-
-
-def tls_error(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> HostTlsError:
+def _tls_error(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> HostTlsError:
     """Return the error for a certificate that was not accepted."""
     reason = getattr(error, "verify_message", "") or describe(error)
     shown = _SHOWN.search(describe(error))
@@ -246,7 +246,7 @@ class _Stub(SoapStubAdapter):
                 connection.close()
                 connection = super().GetConnection()  # type: ignore[no-untyped-call]  # pyVmomi
         except ssl.SSLCertVerificationError as error:
-            raise tls_error(self._endpoint, error) from error
+            raise _tls_error(self._endpoint, error) from error
         except (OSError, HTTPException) as error:
             raise HostUnreachableError(self._endpoint.name, describe(error)) from error
         # A new one may be readable for another reason (TLS session tickets).
