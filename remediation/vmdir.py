@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from stsfix.remediation import dn, vmdir_entries
 from stsfix.remediation.errors import (
     DirectoryFaultError,
+    DirectoryLoginError,
     DomainNotFoundError,
     EntryChangedError,
     TenantNotFoundError,
@@ -34,6 +35,7 @@ _ANY: Final = "(objectClass=*)"
 """The one filter that vmdird's rootDSE and status entries answer to (measured, section 3)."""
 
 _ADMINISTRATOR: Final = "administrator"
+_INVALID_DN: Final = 34
 
 
 class LdapDirectory:
@@ -43,7 +45,7 @@ class LdapDirectory:
     rootDSE names, any other name as ``cn=<name>,cn=Users,<domain DN>``: vmdird takes DNs only.
 
     Raises:
-        ValueError: The password is empty, the domain is no DNS name, or *user* is of another one.
+        ValueError: The password is empty or the domain is no DNS name.
     """
 
     def __init__(
@@ -59,9 +61,7 @@ class LdapDirectory:
         self._node = node
         self._domain = domain
         self._tenant = dn.tenant(domain)
-        self._name, at, of_domain = user.partition("@") if "=" not in user else (user, "", "")
-        if at and of_domain.lower() != domain.lower():
-            raise ValueError(f"{user} is no user of SSO domain {domain}")
+        self._user = user
         self._user_dn: str | None = None
         self._session = LdapSession(
             node, endpoint, find_user_dn=self._find_user_dn, password=password, clock=clock
@@ -196,11 +196,15 @@ class LdapDirectory:
         return self._user_dn
 
     def _user_of(self, root: RootDse) -> str:
-        if "=" in self._name:
-            return self._name
-        if self._name.lower() == _ADMINISTRATOR and root.admin_dn:
+        if "=" in self._user:
+            return self._user
+        name, at, of_domain = self._user.partition("@")
+        if at and of_domain.lower() != self._domain.lower():
+            # A user of an identity source: vmdird knows none and would say 34. Nothing is sent.
+            raise DirectoryLoginError(self._node, self._user, _INVALID_DN)
+        if name.lower() == _ADMINISTRATOR and root.admin_dn:
             return root.admin_dn
-        return dn.user(self._domain, self._name)
+        return dn.user(self._domain, name)
 
     def _prove(self) -> None:
         """Read the tenant entry, which nobody but a bound administrator sees.

@@ -1,0 +1,352 @@
+"""LDAP sessions on the lab's vmdir: what is sent, how often, and what a broken one means."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pytest
+
+from directory_worlds import OLD, LdapWorld, RealClock, free_port, lab_world
+from slapd_peer import PASSWORD
+from sts_material import NODE, credential, key
+from stsfix.lab import pki
+from stsfix.lab.faults import Effect, FaultBook, Rule, When
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    DirectoryLoginError,
+    DirectoryUnreachableError,
+    NodeTlsError,
+    PlainBindRefusedError,
+    WriteInDoubtError,
+)
+from stsfix.remediation.vmdir import LdapDirectory
+from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.tls import Endpoint, Trust
+
+pytestmark = pytest.mark.lab
+
+NEW = credential("new")
+
+
+@pytest.fixture
+def faults():
+    """Faults of the server, and its count of calls."""
+    return FaultBook()
+
+
+@pytest.fixture
+def world(tmp_path, faults):
+    """The lab's vmdir of today's age."""
+    with lab_world(tmp_path, "D", faults) as made:
+        yield made
+
+
+@pytest.fixture
+def directory(world):
+    """The port, logged in."""
+    made = world.directory()
+    made.read_sts_entries()
+    yield made
+    made.close()
+
+
+def _sent(faults, call):
+    return faults.calls["ldap", call, NODE]
+
+
+def test_refused_password_is_sent_once(world, faults):
+    """However often it is used, an object sends a refused password a single time."""
+    directory = world.directory(password="wrong")
+
+    for _ in range(4):
+        with pytest.raises(DirectoryLoginError):
+            directory.read_topology()
+
+    assert _sent(faults, "BIND") == 1
+
+
+def test_user_of_another_domain_is_not_sent(world, faults):
+    """The password of a user that vmdir cannot know never leaves."""
+    directory = world.directory(user="administrator@corp.example")
+
+    with pytest.raises(DirectoryLoginError):
+        directory.read_sts_entries()
+
+    assert _sent(faults, "BIND") == 0
+
+
+def test_empty_password_is_refused_here(world):
+    """A bind without a password would be anonymous."""
+    with pytest.raises(ValueError, match="empty"):
+        world.directory(password="")
+
+
+def test_53_on_bind_says_use_ldaps(world, faults):
+    """The code that vmdird gives for a simple bind without TLS has its own class, remembered."""
+    faults.add(Rule(protocol="ldap", call="BIND", detail="53"))
+    directory = world.directory()
+
+    for _ in range(2):
+        with pytest.raises(PlainBindRefusedError):
+            directory.read_sts_entries()
+
+    assert _sent(faults, "BIND") == 1
+
+
+def test_lost_answer_to_the_bind_is_not_tried_again_at_once(world, faults):
+    """It may have been a refusal; the next call may try, this one does not."""
+    faults.add(Rule(protocol="ldap", call="BIND", effect=Effect.DROP))
+    directory = world.directory()
+
+    with pytest.raises(DirectoryUnreachableError):
+        directory.read_sts_entries()
+    sent = _sent(faults, "BIND")
+    directory.read_sts_entries()
+    directory.close()
+
+    assert sent == 1
+
+
+@pytest.mark.parametrize("when", [When.BEFORE, When.AFTER])
+def test_lost_write_is_in_doubt_and_sent_once(directory, faults, when):
+    """A connection that breaks in a write leaves a doubt, whether it was done or not."""
+    faults.add(Rule(protocol="ldap", call="ADD", when=when, effect=Effect.DROP))
+
+    with pytest.raises(WriteInDoubtError) as raised:
+        directory.add_chain(2, NEW.chain)
+
+    assert raised.value.call == "add of TrustedCertChain-2"
+    assert _sent(faults, "ADD") == 1
+    assert (len(directory.read_sts_entries().chains) == 2) is (when is When.AFTER)
+
+
+def test_refused_write_keeps_its_code(directory, faults):
+    """A refusal is told with the server's own result code, and the session goes on."""
+    faults.add(Rule(protocol="ldap", call="ADD", detail="50"))
+
+    with pytest.raises(DirectoryFaultError) as raised:
+        directory.add_credential(2, NEW)
+
+    assert (raised.value.code, raised.value.call) == (50, "add of TenantCredential-2")
+    assert _sent(faults, "BIND") == 1
+    assert len(directory.read_sts_entries().credentials) == 1
+
+
+def test_lost_read_is_asked_again_on_a_new_connection(directory, faults):
+    """One drop is not noticed by the caller."""
+    faults.add(Rule(protocol="ldap", call="SEARCH", effect=Effect.DROP))
+
+    found = directory.read_sts_entries()
+
+    assert [c.chain for c in found.credentials] == [OLD.chain]
+    assert _sent(faults, "BIND") == 2
+
+
+def test_read_that_is_always_lost_ends(directory, faults):
+    """The budget is one more try."""
+    faults.add(Rule(protocol="ldap", call="SEARCH", effect=Effect.DROP, times=99))
+
+    with pytest.raises(DirectoryUnreachableError):
+        directory.read_sts_entries()
+
+
+@pytest.mark.parametrize(("idle_s", "binds"), [(100.0, 1), (151.0, 2)])
+def test_idle_connection_is_replaced_before_use(directory, world, faults, idle_s, binds):
+    """Vmdird drops it after 180 s without a word; a write must not be what finds out."""
+    world.clock.skipped_s += idle_s
+
+    directory.add_chain(2, NEW.chain)
+
+    assert _sent(faults, "BIND") == binds
+
+
+def test_same_object_works_when_the_node_is_back(world, faults, tmp_path):
+    """A failed connect is not remembered, as ldap3's Server object does for 300 s."""
+    port = free_port()
+    directory = LdapDirectory(
+        NODE,
+        replace(world.endpoint, port=port),
+        domain="vsphere.local",
+        user="administrator@vsphere.local",
+        password=Secret(PASSWORD),
+        clock=RealClock(),
+    )
+    with pytest.raises(DirectoryUnreachableError):
+        directory.read_sts_entries()
+
+    with _forwarded(port, world.endpoint.port):
+        assert directory.read_sts_entries().credentials
+        directory.close()
+
+
+def test_nothing_secret_is_logged_or_shown(world, caplog):
+    """Password and key appear in no log line, error text or representation."""
+    caplog.set_level(logging.DEBUG)
+    directory = world.directory()
+    directory.add_chain(2, NEW.chain)
+    directory.add_credential(2, NEW)
+    with pytest.raises(DirectoryFaultError) as raised:
+        directory.add_credential(2, NEW)
+    directory.close()
+
+    shown = caplog.text + str(raised.value) + repr(directory) + repr(NEW)
+    assert PASSWORD not in shown
+    assert repr(NEW.key_pkcs8.reveal())[2:40] not in shown
+
+
+# --------------------------------------------------------------------- peers that are not vmdir
+
+
+@contextmanager
+def _forwarded(port: int, to: int):
+    """Forward one connection after the other from *port* to *to*."""
+    stop = threading.Event()
+
+    def _pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(listener):
+        while not stop.is_set():
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                continue
+            server = socket.create_connection(("127.0.0.1", to))
+            pumps = [
+                threading.Thread(target=_pump, args=ends)
+                for ends in ((client, server), (server, client))
+            ]
+            for pump in pumps:
+                pump.start()
+            for pump in pumps:
+                pump.join(20)
+            client.close()
+            server.close()
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=_accept, args=(listener,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(20)
+
+
+@contextmanager
+def _tls_server(folder, *, name=NODE, answer=b""):
+    """Run a TLS server on loopback that keeps what it receives; yields (port, received, leaf)."""
+    authority = pki.vmca_root(
+        key("liar-ca"),
+        domain="vsphere.local",
+        host=NODE,
+        not_before=pki.days_from_now(-1),
+        not_after=pki.days_from_now(9),
+    )
+    leaf = pki.vmca_leaf(
+        key("liar"),
+        issuer=authority,
+        issuer_key=key("liar-ca"),
+        common_name=name,
+        not_before=pki.days_from_now(-1),
+        not_after=pki.days_from_now(9),
+        names=[name],
+    )
+    pair = pki.key_pair(key("liar"), [leaf])
+    (folder / "liar.pem").write_bytes(pair.certificates_pem + pair.key_pem)
+    (folder / "liar-ca.pem").write_bytes(pki.pem(authority))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "liar.pem")
+    received = bytearray()
+    stop = threading.Event()
+
+    def _serve(listener):
+        while not stop.is_set():
+            with suppress(OSError):
+                client, _ = listener.accept()
+                client.settimeout(5)
+                with client, context.wrap_socket(client, server_side=True) as wrapped:
+                    while data := wrapped.recv(65536):
+                        received.extend(data)
+                        if answer:
+                            wrapped.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=_serve, args=(listener,))
+        thread.start()
+        try:
+            yield listener.getsockname()[1], received, leaf
+        finally:
+            stop.set()
+            thread.join(20)
+
+
+def _world(port, trust) -> LdapWorld:
+    endpoint = Endpoint(name=NODE, address="127.0.0.1", port=port, trust=trust, read_timeout_s=5.0)
+    return LdapWorld(endpoint=endpoint, clock=RealClock())
+
+
+@pytest.mark.parametrize("wrong", ["authority", "name", "pin"])
+def test_wrong_certificate_receives_no_byte(tmp_path, world, wrong):
+    """A server that is not the one meant gets neither a bind nor anything else."""
+    name = "other.lab.example" if wrong == "name" else NODE
+    with _tls_server(tmp_path, name=name) as (port, received, leaf):
+        trust = {
+            "authority": world.endpoint.trust,
+            "name": Trust(ca_file=tmp_path / "liar-ca.pem"),
+            "pin": Trust(sha256="0" * 64),
+        }[wrong]
+        directory = _world(port, trust).directory()
+
+        with pytest.raises(NodeTlsError):
+            directory.read_root_dse()
+        with pytest.raises(NodeTlsError) as raised:
+            directory.read_sts_entries()
+
+        assert raised.value.sha256 == (pki.sha256(leaf) if wrong == "pin" else None)
+    assert bytes(received) == b""
+
+
+def test_unreadable_ca_file_is_told_before_connecting(tmp_path):
+    """A CA file that is missing ends before any connection."""
+    directory = _world(1, Trust(ca_file=tmp_path / "missing.pem")).directory()
+
+    with pytest.raises(NodeTlsError, match="CA file"):
+        directory.read_root_dse()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x00" * 32,
+        b"\x30\x03\x02\x01\x01",
+        b"\x30\x05\x02\x01\x00\x61\x00",
+        b"\x30\x84\x00\x00\x00\x02\x05\x00",
+        b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x00\x04\x00\x04\x00",
+    ],
+    ids=["http", "zeros", "no-operation", "empty-operation", "null", "wrong-id"],
+)
+def test_answer_that_is_no_ldap_is_unreachable(tmp_path, answer):
+    """A peer that speaks something else is told as such, never a crash or an empty result."""
+    with _tls_server(tmp_path, answer=answer) as (port, _, _leaf):
+        directory = _world(port, Trust(ca_file=tmp_path / "liar-ca.pem")).directory()
+
+        with pytest.raises((DirectoryUnreachableError, DirectoryFaultError)):
+            directory.read_root_dse()
+        directory.close()
