@@ -1,0 +1,68 @@
+# make rehearse   the main job on the embedded lab, from a fresh clone
+# make test       everything CI checks, with the real peers where they can be had
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# slapd and sshd live in sbin, which is not on everybody's path.
+export PATH := $(PATH):/usr/sbin:/sbin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+REHEARSE_ARGS ?=
+
+.PHONY: help rehearse test install dev peers lint types arch test-only clean
+
+help:
+	@grep -E '^# make' Makefile | cut -c3-
+	@echo 'make lint | types | arch | test-only | peers | clean'
+
+rehearse: install
+	$(BIN)/stsfix rehearse $(REHEARSE_ARGS)
+
+# The report comes last even when something failed.
+test: dev peers
+	@status=0; \
+	$(MAKE) --no-print-directory lint types arch test-only || status=$$?; \
+	tests/peers/report.sh; \
+	exit $$status
+
+install: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+$(VENV)/.created:
+	python=$$(.ci/find-python); "$$python" -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.created
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.created
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@ $(VENV)/.installed
+
+peers:
+	@tests/peers/install.sh
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: dev
+	$(BIN)/mypy plugin snapshot remediation lab tests
+
+arch: dev
+	$(BIN)/lint-imports
+
+test-only: dev
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+clean:
+	rm -rf $(VENV) .peers build dist *.egg-info .coverage .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
