@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from contextlib import contextmanager
@@ -50,9 +51,19 @@ class OddServer:
     def _serve(self, plain: socket.socket) -> None:
         with self._context.wrap_socket(plain, server_side=True) as secure:
             self.handshakes += 1
-            self.received += secure.recv(65536)
-            if self.received:
+            asked = b""
+            while not _is_whole(asked) and (part := secure.recv(65536)):
+                asked += part
+            self.received += asked
+            if asked:
                 self._behaviour(secure, self._over)
+
+
+def _is_whole(content: bytes) -> bool:
+    """Tell whether a request is complete: closing before would reset the connection."""
+    head, end, body = content.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    return bool(end) and len(body) >= (int(length.group(1)) if length else 0)
 
 
 @contextmanager
