@@ -34,13 +34,17 @@ class HostSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """One node of the domain. *fqdn* is lower case; *user* logs in to the appliance."""
+    """One node of the domain. *fqdn* is lower case; *user* logs in to the appliance.
+
+    *vm* is the instance UUID of its VM, where the operator had to name it.
+    """
 
     fqdn: str
     user: str
     transport: str
     https: Endpoint
     ldaps: Endpoint
+    vm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

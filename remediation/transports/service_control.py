@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.ports import ServiceReport
+from stsfix.remediation.transports.guest import READ_LIMIT
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -23,12 +24,9 @@ from stsfix.snapshot.errors import (
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from stsfix.remediation.model import NodePlan
-    from stsfix.snapshot.model import VmId
-    from stsfix.snapshot.ports import Clock, GuestOperations
-    from stsfix.snapshot.secret import Secret
+    from stsfix.remediation.transports.guest import NodeShell
+    from stsfix.snapshot.ports import Clock
 
 NORMALLY_STOPPED = frozenset(
     {
@@ -66,9 +64,6 @@ STATUS = "service-control --status --all"
 _MARK = "/run/stsfix-restart.running"
 _LOG = "/run/stsfix-restart.log"
 _RUNNING_LINE = "stsfix: a restart is running"
-_READ_LIMIT = timedelta(seconds=120)
-"""How long one listing may take; it is seconds even on a slow appliance [K]."""
-
 _OUTPUT_LIMIT = 2000
 """Characters of service-control's own words that an error keeps: the end tells the failure."""
 
@@ -172,26 +167,13 @@ def status_script() -> str:
 class GuestServiceControl:
     """`ports.ServiceControl` over guest operations.
 
-    Args (of the constructor):
-        guests: Gives the guest operations of the host that a VM is on.
-        users: Appliance user by node FQDN (``root``).
-        passwords: That user's password by node FQDN.
-        clock: For deadlines and waiting.
-        poll: Pause between two listings.
+    *shell* runs scripts on nodes; *poll* is the pause between two listings.
     """
 
     def __init__(
-        self,
-        guests: Callable[[VmId], GuestOperations],
-        *,
-        users: Mapping[str, str],
-        passwords: Mapping[str, Secret[str]],
-        clock: Clock,
-        poll: timedelta = timedelta(seconds=5),
+        self, shell: NodeShell, *, clock: Clock, poll: timedelta = timedelta(seconds=5)
     ) -> None:
-        self._guests = guests
-        self._users = dict(users)
-        self._passwords = dict(passwords)
+        self._shell = shell
         self._clock = clock
         self._poll = poll
 
@@ -246,7 +228,7 @@ class GuestServiceControl:
         return done if done is not None else last[-1]
 
     def _read(self, node: NodePlan) -> tuple[ServiceStatus, bool]:
-        output = self._run(node, status_script(), _READ_LIMIT)
+        output = self._run(node, status_script(), READ_LIMIT)
         status = parse_status(output)
         if status.is_empty:
             said = " ".join(output.split())[-200:]
@@ -254,13 +236,7 @@ class GuestServiceControl:
         return status, _RUNNING_LINE in output
 
     def _run(self, node: NodePlan, script: str, limit: timedelta) -> str:
-        result = self._guests(node.vm).run_script(
-            node.vm,
-            script,
-            user=self._users[node.fqdn],
-            password=self._passwords[node.fqdn],
-            limit=limit,
-        )
+        result = self._shell.run(node, script, limit=limit)
         return result.output
 
 

@@ -16,6 +16,7 @@ from stsfix.lab.disk import Role as LabRole
 from stsfix.lab.services import State
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.transports.guest import NodeShell
 from stsfix.remediation.transports.service_control import (
     GuestServiceControl,
     ServiceStatus,
@@ -149,9 +150,7 @@ class LabGuest:
 def control(guest, clock=None):
     """Return the port over *guest*."""
     return GuestServiceControl(
-        lambda vm: guest,
-        users={NODE.fqdn: "root"},
-        passwords={NODE.fqdn: Secret("secret")},
+        NodeShell(lambda vm: guest, lambda fqdn: ("root", Secret("secret"))),
         clock=clock or MemoryClock(),
     )
 
