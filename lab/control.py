@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stsfix.lab import judge
+from stsfix.lab.esx.machine import VmRefusedError
 from stsfix.lab.faults import Effect, Rule, When
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class ControlServer:
         try:
             asked = json.loads(line)
             answer = {"ok": True} | self._answer(asked["command"], asked)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, VmRefusedError) as error:
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         return answer
 
