@@ -98,17 +98,20 @@ class EsxiGuestOperations:
                 guest.delete(path)
 
     def _when_up(self, guest: _Guest, deadline: float) -> str:
-        def look() -> str | GuestUnavailableError:
+        refused: list[GuestUnavailableError] = []
+
+        def look() -> str:
             try:
                 return guest.make_file(".sh")
             except GuestUnavailableError as error:
-                if error.reason in _FOR_GOOD:
-                    return error
-                raise
+                if error.reason not in _FOR_GOOD:
+                    raise
+                refused.append(error)
+                return ""
 
-        found: str | GuestUnavailableError | None = self._poll_for(look, deadline)
-        if isinstance(found, GuestUnavailableError):
-            raise found
+        found = self._poll_for(look, deadline)
+        if refused:
+            raise refused[0]
         return found or ""
 
     def _wait(self, guest: _Guest, pid: int, code: str, deadline: float, limit: timedelta) -> int:
