@@ -199,9 +199,20 @@ def typed(value: Any, wire_type: Any) -> Any:
         return value
     if issubclass(wire_type, list):
         return wire_type([typed(item, wire_type.Item) for item in value])
+    if issubclass(wire_type, str) and isinstance(value, type):
+        # A pyVmomi client in the same process rewrites type[] properties to string[].
+        return VmomiSupport.GetWsdlName(value)
     if issubclass(wire_type, (str, int, float)):
         return wire_type(value)
     return value
+
+
+def _default(wire_type: Any) -> Any:
+    """Return a value for a required field: an array must have a member on the wire."""
+    if issubclass(wire_type, list):
+        member = fill(wire_type.Item)
+        return wire_type([] if member is None else [member])
+    return fill(wire_type)
 
 
 def fill(wire_type: Any, **given: Any) -> Any:
@@ -216,12 +227,14 @@ def fill(wire_type: Any, **given: Any) -> Any:
         return _EPOCH
     if issubclass(wire_type, VmomiSupport.ManagedObject):
         return None
+    if wire_type is object:
+        return ""
     if not issubclass(wire_type, VmomiSupport.DataObject):
         return wire_type()
     made = wire_type()
     for info in made._GetPropertyList():  # noqa: SLF001 - documented as public by pyVmomi
         if info.name in given:
             setattr(made, info.name, typed(given[info.name], info.type))
-        elif not info.flags & VmomiSupport.F_OPTIONAL and getattr(made, info.name) is None:
-            object.__setattr__(made, info.name, fill(info.type))
+        elif not info.flags & VmomiSupport.F_OPTIONAL and not getattr(made, info.name):
+            object.__setattr__(made, info.name, _default(info.type))
     return made

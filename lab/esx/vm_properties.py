@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stsfix.lab.esx.devices import devices
 from stsfix.lab.esx.entity import Entity
 from stsfix.lab.servant import fill, leaf
-from stsfix.lab.vmomi import VmomiSupport, vim
+from stsfix.lab.vmomi import vim
 
 if TYPE_CHECKING:
     from stsfix.lab.esx.machine import Snapshot, VirtualMachine
@@ -277,5 +277,4 @@ class VmProperties(Entity):
 
     @leaf("disabledMethod")
     def _disabled_method(self) -> object:
-        names = self.vm.disabled_methods
-        return [VmomiSupport.GetWsdlMethod("urn:vim25", name) for name in names]
+        return list(self.vm.disabled_methods)  # names; the serializer takes them as methods

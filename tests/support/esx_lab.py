@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ssl
 import threading
 import time
@@ -63,6 +64,12 @@ class LabCa:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=pki.pem(self.root).decode())
         return context
+
+
+@functools.cache  # two RSA keys cost more than most tests
+def _trust() -> tuple[LabCa, KeyPair]:
+    ca = LabCa()
+    return ca, ca.key_pair("esx1.lab.example")
 
 
 class ScriptedGuest:
@@ -197,8 +204,9 @@ class EsxLab:
 
 
 @contextlib.contextmanager
-def running_host(ca: LabCa, tls: KeyPair, **options: Any) -> Generator[EsxLab]:
-    """Yield a started host; it is stopped at the end."""
+def running_host(**options: Any) -> Generator[EsxLab]:
+    """Yield a started host; it is stopped at the end. *options* are `EsxHost`'s, and speed."""
+    ca, tls = _trust()
     lab = EsxLab(ca, tls, **options)
     lab.host.start()
     try:
