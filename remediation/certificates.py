@@ -178,11 +178,9 @@ def key_matches(key_pkcs8: bytes, leaf: bytes) -> bool:
     probe = b"does this key belong to this certificate"
     try:
         key = load_der_private_key(key_pkcs8, password=None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            return False
-        public.verify(
-            key.sign(probe, padding.PKCS1v15(), SHA256()), probe, padding.PKCS1v15(), SHA256()
-        )
+        scheme, hashed = padding.PKCS1v15(), SHA256()
+        signature = key.sign(probe, scheme, hashed) if isinstance(key, rsa.RSAPrivateKey) else b""
+        public.verify(signature, probe, scheme, hashed)
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         return False
     return True

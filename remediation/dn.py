@@ -142,8 +142,12 @@ def credential_name(index: int) -> str:
 
 
 def credential(domain: str, index: int) -> str:
-    """Return the DN of a signing credential."""
-    return f"cn={credential_name(index)},{tenant(domain)}"
+    """Return the DN of a signing credential to be written.
+
+    Raises:
+        ValueError: *index* is not in 1 to `MAX_INDEX`: it would break the load of the tenant.
+    """
+    return f"cn={credential_name(_usable(index))},{tenant(domain)}"
 
 
 def chains(domain: str) -> str:
@@ -157,8 +161,14 @@ def chain_name(index: int) -> str:
 
 
 def chain(domain: str, index: int) -> str:
-    """Return the DN of a trusted chain."""
-    return f"cn={chain_name(index)},{chains(domain)}"
+    """Return the DN of a trusted chain to be written; raises as `credential`."""
+    return f"cn={chain_name(_usable(index))},{chains(domain)}"
+
+
+def _usable(index: int) -> int:
+    if not 1 <= index <= MAX_INDEX:
+        raise ValueError(f"no index of a credential or chain: {index}")
+    return index
 
 
 def controllers(domain: str) -> str:

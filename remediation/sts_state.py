@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation import certificates, dn
 from stsfix.remediation.certificates import Certificate, Expiry
+from stsfix.remediation.errors import IssuerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +54,8 @@ class StsSummary:
     """The STS entries of a domain, judged at one moment.
 
     *reasons* say why logins fail or will fail on some node; *warnings* do not stop them.
-    *next_credential* and *next_chain* are unused on every node that was given.
+    *next_credential* and *next_chain* are unused on every node that was given; None if no
+    number is left.
     """
 
     verdict: Verdict
@@ -61,8 +63,8 @@ class StsSummary:
     warnings: tuple[str, ...]
     credentials: tuple[EntrySummary, ...]
     chains: tuple[EntrySummary, ...]
-    next_credential: int
-    next_chain: int
+    next_credential: int | None
+    next_chain: int | None
 
     @property
     def needs_repair(self) -> bool:
@@ -76,8 +78,15 @@ class StsSummary:
 
 
 def next_index(entries: Iterable[StsEntry]) -> int:
-    """Return 1 + the highest index of *entries*, at least 1; entries without one do not count."""
-    return 1 + max([0, *(e.index for e in entries if e.index is not None)])
+    """Return 1 + the highest index of *entries*, at least 1; entries without one do not count.
+
+    Raises:
+        IssuerError: The highest number that the identity service can read is taken.
+    """
+    highest = max([0, *(e.index for e in entries if e.index is not None)])
+    if highest >= dn.MAX_INDEX:
+        raise IssuerError(f"no number is left above {highest}: remove that entry by hand first")
+    return highest + 1
 
 
 def sts_summary(
@@ -112,9 +121,16 @@ def sts_summary(
         warnings=tuple(warnings),
         credentials=credentials,
         chains=chains,
-        next_credential=next_index(e for read in entries for e in read.credentials),
-        next_chain=next_index(e for read in entries for e in read.chains),
+        next_credential=_next_or_none(e for read in entries for e in read.credentials),
+        next_chain=_next_or_none(e for read in entries for e in read.chains),
     )
+
+
+def _next_or_none(entries: Iterable[StsEntry]) -> int | None:
+    try:
+        return next_index(entries)
+    except IssuerError:
+        return None
 
 
 def _judge(

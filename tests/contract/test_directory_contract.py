@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 
 from directory_worlds import OLD, MemoryWorld, lab_world, other_root, slapd_world
-from slapd_peer import PARTNER, SLAPADD, SLAPD
+from slapd_peer import INVOCATION_ID, PARTNER, PARTNER_ID, SLAPADD, SLAPD
 from sts_material import NODE, credential, key
 from stsfix.lab import pki
 from stsfix.remediation.errors import (
@@ -35,9 +35,13 @@ def _world(name, folder):
         return nullcontext(MemoryWorld())
     if name != "slapd":
         return lab_world(folder, name.removeprefix("lab-"))
+    _require_slapd()
+    return slapd_world(folder)
+
+
+def _require_slapd():
     if SLAPD is None or SLAPADD is None:
         pytest.skip("slapd is not installed here (Debian: apt-get install slapd)")
-    return slapd_world(folder)
 
 
 @pytest.fixture(params=WORLDS)
@@ -228,3 +232,30 @@ def test_closed_directory_can_be_used_again(directory):
     directory.close()
 
     assert directory.read_sts_entries().credentials
+
+
+@pytest.mark.peer
+def test_old_build_tells_its_replication_on_its_own_server_entry(tmp_path):
+    """Where cn=replicationstatus is missing, the node's vmwDirServer entry says the same."""
+    _require_slapd()
+    with slapd_world(tmp_path, status=False) as old:
+        directory = old.directory()
+
+        found = directory.read_replication_status()
+        directory.close()
+
+    assert (found.server, found.invocation_id, found.usn) == (NODE, INVOCATION_ID, 5120)
+    assert found.up_to_date == {PARTNER_ID: 4321}
+
+
+@pytest.mark.peer
+def test_user_given_as_dn_logs_in_with_it(tmp_path):
+    """A full DN is used as it is."""
+    _require_slapd()
+    with slapd_world(tmp_path) as peer:
+        directory = peer.directory(user="cn=Administrator,cn=Users,dc=vsphere,dc=local")
+
+        found = directory.read_sts_entries()
+        directory.close()
+
+    assert len(found.credentials) == 1

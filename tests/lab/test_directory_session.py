@@ -98,6 +98,39 @@ def test_53_on_bind_says_use_ldaps(world, faults):
     assert _sent(faults, "BIND") == 1
 
 
+def test_other_code_on_bind_is_a_fault(world, faults):
+    """A code that says nothing of user or password is told as it is, and not tried again."""
+    faults.add(Rule(protocol="ldap", call="BIND", detail="1"))
+    directory = world.directory()
+
+    for _ in range(2):
+        with pytest.raises(DirectoryFaultError) as raised:
+            directory.read_sts_entries()
+        assert raised.value.code == 1
+
+    assert _sent(faults, "BIND") == 1
+
+
+def test_referral_is_not_success(directory, faults):
+    """ldap3 raises nothing for code 10; we do."""
+    faults.add(Rule(protocol="ldap", call="ADD", detail="10"))
+
+    with pytest.raises(DirectoryFaultError) as raised:
+        directory.add_chain(2, NEW.chain)
+
+    assert raised.value.code == 10
+    assert len(directory.read_sts_entries().chains) == 1
+
+
+@pytest.mark.parametrize("chain", [(), (b"",), (NEW.chain[0], b"")])
+def test_empty_value_is_never_sent(directory, faults, chain):
+    """An empty value kills vmdirds of the age of 6.5 (measured): it stays here."""
+    with pytest.raises(ValueError, match="empty value"):
+        directory.add_chain(2, chain)
+
+    assert _sent(faults, "ADD") == 0
+
+
 def test_lost_answer_to_the_bind_is_not_tried_again_at_once(world, faults):
     """It may have been a refusal; the next call may try, this one does not."""
     faults.add(Rule(protocol="ldap", call="BIND", effect=Effect.DROP))
@@ -297,7 +330,7 @@ def _tls_server(folder, *, name=NODE, answer=b""):
 
 
 def _world(port, trust) -> LdapWorld:
-    endpoint = Endpoint(name=NODE, address="127.0.0.1", port=port, trust=trust, read_timeout_s=5.0)
+    endpoint = Endpoint(name=NODE, address="127.0.0.1", port=port, trust=trust, read_timeout_s=1.0)
     return LdapWorld(endpoint=endpoint, clock=RealClock())
 
 

@@ -135,9 +135,9 @@ class LdapWorld:
 
 
 @contextmanager
-def slapd_world(folder: Path) -> Generator[LdapWorld]:
-    """Run slapd until the block ends."""
-    with running_slapd(folder) as endpoint:
+def slapd_world(folder: Path, *, status: bool = True) -> Generator[LdapWorld]:
+    """Run slapd until the block ends; without *status* as a build that has no status entry."""
+    with running_slapd(folder, status=status) as endpoint:
         yield LdapWorld(endpoint=endpoint, clock=RealClock())
 
 

@@ -36,9 +36,12 @@ _SERVERS = f"cn=Servers,cn=Default-First-Site,cn=Sites,cn=Configuration,{_DOMAIN
 
 
 @contextmanager
-def running_slapd(folder: Path) -> Generator[Endpoint]:
-    """Run slapd with its state in *folder* until the block ends; yields how to reach it."""
-    _prepare(folder)
+def running_slapd(folder: Path, *, status: bool = True) -> Generator[Endpoint]:
+    """Run slapd with its state in *folder* until the block ends; yields how to reach it.
+
+    Without *status* there is no cn=replicationstatus, as on builds before vSphere 6.7.
+    """
+    _prepare(folder, status=status)
     port = _free_port()
     command = [str(SLAPD), "-f", f"{folder}/slapd.conf", "-h", f"ldaps://127.0.0.1:{port}"]
     with (folder / "slapd.log").open("wb") as log:
@@ -53,7 +56,7 @@ def running_slapd(folder: Path) -> Generator[Endpoint]:
             process.wait(timeout=20)
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, *, status: bool) -> None:
     for name in ("tree", "status"):
         (folder / name).mkdir()
     authority = pki.vmca_root(
@@ -82,7 +85,10 @@ def _prepare(folder: Path) -> None:
         "{schema}", str(_FILES / "vmdir.schema")
     )
     (folder / "slapd.conf").write_text(config)
-    for suffix, text in (("dc=local", _tree()), ("cn=replicationstatus", _status())):
+    trees = [("dc=local", _tree())]
+    if status:
+        trees.append(("cn=replicationstatus", _status()))
+    for suffix, text in trees:
         (folder / "load.ldif").write_text(text)
         command = [str(SLAPADD), "-f", f"{folder}/slapd.conf", "-b", suffix]
         subprocess.run([*command, "-l", f"{folder}/load.ldif"], check=True, capture_output=True)
@@ -155,6 +161,7 @@ def _server(name: str, number: int, invocation_id: str, partner: str) -> str:
             ("invocationId", invocation_id),
             ("replInterval", "30"),
             ("replPageSize", "1000"),
+            ("upToDateVector", f"{PARTNER_ID if number == 1 else INVOCATION_ID}:4321,"),
         )
         + _container(agreements)
         + _ldif(

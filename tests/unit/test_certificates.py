@@ -204,14 +204,39 @@ def test_path_length_of_a_root_counts_authorities_below():
     assert problems == ("CN=T allows 0 CA certificates below, not 1",)
 
 
-def test_weak_hash_and_foreign_key_kind_are_named():
-    """SHA-1 is refused on a leaf, and a key that is not RSA anywhere."""
+def test_key_that_is_not_rsa_is_named():
+    """A key that is not RSA is refused, and no key matches it."""
     curve = ec.generate_private_key(ec.SECP256R1())
-    on_curve = _signed(curve, issuer_name=root().subject, subject="E")
+    on_curve = pki.der(_signed(curve, issuer_name=root().subject, subject="E"))
 
-    problems = certificates.check_chain([pki.der(on_curve), ROOT], NOW)
+    problems = certificates.check_chain([on_curve, ROOT], NOW)
 
     assert problems == ("CN=E has no RSA key",)
+    assert not certificates.key_matches(pki.pkcs8(key("leaf")), on_curve)
+
+
+def test_weak_hash_is_named_except_on_a_root():
+    """A leaf signed with less than SHA-256 is refused; a root's own signature does not matter."""
+    weak = hashes.SHA224()
+    top = _signed(key("top"), subject="T", issuer="T", by="top", ca=True, algorithm=weak)
+    below = _signed(key("leaf"), by="top", issuer="T", subject="L", algorithm=weak)
+
+    problems = certificates.check_chain([pki.der(below), pki.der(top)], NOW)
+
+    assert problems == ("CN=L is signed with sha224",)
+
+
+def test_empty_credential_is_named():
+    """No chain at all is a problem, not a crash."""
+    issued = IssuedCredential(chain=(), key_pkcs8=Secret(b""))
+
+    assert certificates.check_credential(issued, NOW)
+
+
+def test_malformed_authority_is_named():
+    """Bytes that are no certificate are no CA."""
+    assert certificates.check_authorities([b"x"], NOW)
+    assert certificates.check_authorities([ROOT], NOW) == ()
 
 
 def test_key_that_is_not_the_leafs_is_named():

@@ -47,6 +47,14 @@ def test_sts_entries_are_where_lightwave_puts_them():
     )
 
 
+@pytest.mark.parametrize("index", [0, -1, 2**31])
+@pytest.mark.parametrize("name", [dn.credential, dn.chain])
+def test_number_that_breaks_the_tenant_is_never_written(name, index):
+    """No DN is made for a number that Integer.parseInt refuses or that counts backwards."""
+    with pytest.raises(ValueError, match="no index"):
+        name("vsphere.local", index)
+
+
 def test_other_containers_hang_below_the_domain():
     """Accounts, sites and trusted roots of vsphere.local, spelled out."""
     assert dn.controllers("vsphere.local") == "ou=Domain Controllers,dc=vsphere,dc=local"

@@ -248,3 +248,21 @@ def test_missing_file_is_refused(tmp_path):
 
     with pytest.raises(IssuerError, match=r"no\.key cannot be read"):
         issuer.issue(node=NODE, now=NOW, validity=YEAR)
+
+
+def test_result_that_fails_its_checks_is_not_given_out():
+    """A key source that makes weak keys ends in an IssuerError."""
+    issuer = OwnCaIssuer(DOMAIN, lambda: key("weak", 1024))
+
+    with pytest.raises(IssuerError, match="only 1024 bits"):
+        issuer.issue(node=NODE, now=NOW, validity=YEAR)
+
+
+def test_each_credential_has_a_key_of_its_own():
+    """Nothing is reused between two credentials of one issuer."""
+    issuer = OwnCaIssuer(DOMAIN)
+
+    one, two = (issuer.issue(node=NODE, now=NOW, validity=YEAR) for _ in range(2))
+
+    assert one.key_pkcs8 != two.key_pkcs8
+    assert not set(one.chain) & set(two.chain)

@@ -6,6 +6,7 @@ import pytest
 
 from sts_material import NOW, chain_entry, credential_entry, entries, leaf, root
 from stsfix.lab import pki
+from stsfix.remediation.errors import IssuerError
 from stsfix.remediation.sts_state import Verdict, next_index, sts_summary
 
 ROOT = pki.der(root())
@@ -129,3 +130,15 @@ def test_old_entries_that_do_not_sign_only_warn():
 def test_next_index(indexes, expected):
     """One more than the highest, never less than 1; unnumbered entries do not count."""
     assert next_index([credential_entry(i, GOOD) for i in indexes]) == expected
+
+
+def test_no_number_is_left():
+    """Above the largest Java int there is nothing: it is said, and never written."""
+    last = credential_entry(2**31 - 1, GOOD)
+
+    summary = sts_summary([_domain(last)], NOW)
+
+    assert summary.next_credential is None
+    assert any("highest number" in reason for reason in summary.reasons)
+    with pytest.raises(IssuerError, match="no number is left"):
+        next_index([last])
