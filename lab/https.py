@@ -218,7 +218,10 @@ def _read_body(reader: BinaryIO, headers: Mapping[str, str]) -> bytes:
     """Read a body by its length, or by its chunks (govmomi sends chunks)."""
     if "chunked" in headers.get("transfer-encoding", "").lower():
         return b"".join(_chunks(reader))
-    length = int(headers.get("content-length", "0"))
+    try:
+        length = int(headers.get("content-length", "0"))
+    except ValueError:
+        raise _BadRequestError("Content-Length is no number") from None
     body = reader.read(length)
     if len(body) != length:
         raise _BadRequestError("body is shorter than Content-Length")

@@ -207,6 +207,17 @@ def typed(value: Any, wire_type: Any) -> Any:
     return value
 
 
+def _simple_default(wire_type: Any) -> Any:
+    """Return a value of a type without fields; None for a reference: none can be made up."""
+    if issubclass(wire_type, VmomiSupport.ManagedObject):
+        return None
+    if issubclass(wire_type, VmomiSupport.Enum):
+        return wire_type(wire_type.values[0])
+    if issubclass(wire_type, datetime):
+        return _EPOCH
+    return "" if wire_type is object else wire_type()
+
+
 def _default(wire_type: Any) -> Any:
     """Return a value for a required field: an array must have a member on the wire."""
     if issubclass(wire_type, list):
@@ -219,18 +230,8 @@ def fill(wire_type: Any, **given: Any) -> Any:
     """Return a *wire_type* whose required fields all have some value: those *given*, else
     the first member of an enumeration, an old date, an empty object.
     """
-    if issubclass(wire_type, list):
-        return wire_type()
-    if issubclass(wire_type, VmomiSupport.Enum):
-        return wire_type(wire_type.values[0])
-    if issubclass(wire_type, datetime):
-        return _EPOCH
-    if issubclass(wire_type, VmomiSupport.ManagedObject):
-        return None
-    if wire_type is object:
-        return ""
     if not issubclass(wire_type, VmomiSupport.DataObject):
-        return wire_type()
+        return _simple_default(wire_type)
     made = wire_type()
     for info in made._GetPropertyList():  # noqa: SLF001 - documented as public by pyVmomi
         if info.name in given:

