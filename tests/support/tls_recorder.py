@@ -1,0 +1,98 @@
+"""A TLS server that keeps every byte a client sends after the handshake."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stsfix.lab import pki
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cryptography import x509
+
+_CA_KEY = pki.new_key()
+_KEY = pki.new_key()
+ROOT = pki.vmca_root(
+    _CA_KEY,
+    domain="vsphere.local",
+    host="vc1.lab.example",
+    not_before=pki.days_from_now(-900),
+    not_after=pki.days_from_now(30),
+)
+
+
+def host_certificate(*names: str, ended: bool = False) -> x509.Certificate:
+    """Return a certificate of `ROOT` for *names*, valid now or *ended* yesterday."""
+    return pki.vmca_leaf(
+        _KEY,
+        issuer=ROOT,
+        issuer_key=_CA_KEY,
+        common_name="esx1.lab.example",
+        not_before=pki.days_from_now(-800),
+        not_after=pki.days_from_now(-1 if ended else 20),
+        names=names,
+    )
+
+
+class Recorder:
+    """Accepts connections until stopped; *handshakes* counts, *received* keeps bytes."""
+
+    def __init__(self, leaf: x509.Certificate) -> None:
+        self._context = _server_context(leaf)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.port: int = self._listener.getsockname()[1]
+        self.handshakes = 0
+        self.received = b""
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            plain, _ = self._listener.accept()
+            plain.settimeout(5)
+            with plain, contextlib.suppress(OSError):
+                if self._over.is_set():
+                    return
+                with self._context.wrap_socket(plain, server_side=True) as secure:
+                    self.handshakes += 1
+                    while part := secure.recv(4096):
+                        self.received += part
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        self._thread.join(10)
+        self._listener.close()
+
+
+@contextmanager
+def recording(leaf: x509.Certificate) -> Generator[Recorder]:
+    """Run a `Recorder`; when the block ends every connection was read to its end."""
+    server = Recorder(leaf)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _server_context(leaf: x509.Certificate) -> ssl.SSLContext:
+    pair = pki.key_pair(_KEY, [leaf])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "host.pem"
+        path.write_bytes(pair.certificates_pem + pair.key_pem)
+        context.load_cert_chain(path)
+    return context
