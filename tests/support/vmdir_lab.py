@@ -69,6 +69,22 @@ def material() -> Material:
     return Material(pair, pki.pem(root), pki.pkcs8(leaf_key), (pki.der(leaf), pki.der(root)))
 
 
+class VerifiedTls(ldap3.Tls):
+    """Verifies with the lab's root alone; ldap3's own loads every system root each time."""
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: FBT001, FBT002 - ldap3's signature
+        """Put TLS on the connection's socket."""
+        del do_handshake
+        connection.socket = _client_context().wrap_socket(
+            connection.socket, server_hostname=connection.server.host
+        )
+
+
+@functools.cache
+def _client_context() -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=material().root_pem.decode())
+
+
 def domain_spec(nodes: tuple[str, ...] = (N1,), **changes: Any) -> DomainSpec:
     """Return a small domain; *changes* replace fields of `DomainSpec`."""
     made = material()
@@ -131,7 +147,7 @@ class VmdirLab:
             use_ssl=True,
             get_info=ldap3.NONE,
             connect_timeout=5,
-            tls=ldap3.Tls(validate=ssl.CERT_NONE),
+            tls=VerifiedTls(),
         )
         connection = ldap3.Connection(
             server, user, password, receive_timeout=10, return_empty_attributes=False
