@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+import secrets
 import socket
 
 FIRST = 20000
@@ -22,8 +22,9 @@ class PortBlock:
 
     def __init__(self) -> None:
         count = (LAST - FIRST) // BLOCK
+        start = secrets.randbelow(count)
         for step in range(count):
-            first = FIRST + ((os.getpid() + step) % count) * BLOCK
+            first = FIRST + (start + step) % count * BLOCK
             guard = _guard(first)
             if guard is not None:
                 self._guard = guard
@@ -50,10 +51,15 @@ class PortBlock:
         self._guard.close()
 
 
-def _guard(port: int) -> socket.socket | None:
-    """Listen on *port* without SO_REUSEADDR; None if it is taken."""
+def _guard(port: int, *, reuse: bool = False) -> socket.socket | None:
+    """Listen on *port*; None if it is taken.
+
+    With *reuse* connections that an earlier server left in TIME_WAIT do not count: the lab's
+    servers bind in the same way. The guard itself is never connected to.
+    """
     guard = socket.socket()
     try:
+        guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
         guard.bind(("127.0.0.1", port))
         guard.listen(1)
     except OSError as error:
@@ -65,7 +71,7 @@ def _guard(port: int) -> socket.socket | None:
 
 
 def _is_free(port: int) -> bool:
-    probe = _guard(port)
+    probe = _guard(port, reuse=True)
     if probe is None:
         return False
     probe.close()
