@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pyVmomi import vim, vmodl
 
-from esx_lab import finished, running_host, vm_of
-from stsfix.lab.esx.machine import Disk
+from esx_lab import ScriptedGuest, finished, running_host, vm_of
+from stsfix.lab.esx.machine import Disk, VirtualMachine
 
 pytestmark = pytest.mark.lab
 
@@ -232,3 +234,17 @@ def test_blockers_are_readable():
         assert vm.config.managedBy.extensionKey == "com.example.backup"
         assert vm.config.keyId.keyId == "key-1"
         assert vm.capability.snapshotOperationsSupported is True
+
+
+def test_tasks_of_different_vms_run_at_once():
+    """Eight VMs are snapshotted by eight threads over one client; every task succeeds."""
+    with running_host(speed=20.0) as lab, lab.client() as instance:
+        for number in range(8):
+            lab.host.add_vm(VirtualMachine(name=f"node-{number}", guest=ScriptedGuest()))
+        vms = [vm_of(instance, f"node-{number}") for number in range(8)]
+
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(snapshot, vms))
+
+        assert len(set(taken)) == 8
+        assert [vm.snapshot.currentSnapshot for vm in vms] == taken
