@@ -247,6 +247,9 @@ class LdapSession:
                 # Also when sending failed: a part or all of the request may have arrived.
                 self._drop()
                 raise WriteInDoubtError(self.node, call) from error
+            finally:
+                # ldap3 keeps the decoded request, which may hold a private key.
+                connection.request = None
             self._used_s = self._clock.monotonic()
             self._require_success(call, result)
 

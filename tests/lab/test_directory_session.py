@@ -11,7 +11,15 @@ from dataclasses import replace
 
 import pytest
 
-from directory_worlds import OLD, LdapWorld, RealClock, free_port, lab_world
+from directory_worlds import (
+    OLD,
+    LdapWorld,
+    RealClock,
+    free_port,
+    lab_access,
+    lab_domain,
+    lab_world,
+)
 from slapd_peer import PASSWORD
 from sts_material import NODE, credential, key
 from stsfix.lab import pki
@@ -215,6 +223,28 @@ def test_same_object_works_when_the_node_is_back(world, faults, tmp_path):
     with _forwarded(port, world.endpoint.port):
         assert directory.read_sts_entries().credentials
         directory.close()
+
+
+def test_partner_shows_the_same_entries_after_its_pull(tmp_path, faults):
+    """Bytes, order and objectGUID are equal, and the partner's vector has reached the write."""
+    with lab_domain(tmp_path, "D", faults) as servers:
+        writer, partner = (lab_access(tmp_path, s).directory() for s in servers.values())
+        writer.add_chain(2, NEW.chain)
+        writer.add_credential(2, NEW)
+        before = partner.read_sts_entries()
+        servers[partner.node].replicate()
+
+        written, read = writer.read_sts_entries(), partner.read_sts_entries()
+        vector = partner.read_replication_status().up_to_date or {}
+        own = writer.read_replication_status().invocation_id
+        writer.close()
+        partner.close()
+
+    assert [c.index for c in before.credentials] == [1]
+    assert [(c.index, c.chain, c.object_guid) for c in read.credentials + read.chains] == [
+        (c.index, c.chain, c.object_guid) for c in written.credentials + written.chains
+    ]
+    assert vector[own] >= max(c.usn for c in written.credentials + written.chains)
 
 
 def test_nothing_secret_is_logged_or_shown(world, caplog):

@@ -7,6 +7,7 @@ administrator and a user named ordinary.
 
 from __future__ import annotations
 
+import functools
 import random
 import socket
 import time
@@ -115,7 +116,7 @@ class LdapWorld:
     ) -> LdapDirectory:
         """Return the port on ldap3."""
         return LdapDirectory(
-            NODE,
+            self.endpoint.name,
             self.endpoint,
             domain=domain,
             user=user,
@@ -159,42 +160,56 @@ def domain_spec() -> DomainSpec:
 @contextmanager
 def lab_world(folder: Path, age: str, faults: FaultBook | None = None) -> Generator[LdapWorld]:
     """Run the lab's vmdir of vc1 (an age of it) until the block ends."""
-    authority = pki.vmca_root(
-        key("slapd-ca"),
-        domain="vsphere.local",
-        host=NODE,
-        not_before=pki.days_from_now(-1),
-        not_after=pki.days_from_now(30),
-    )
-    machine = pki.vmca_leaf(
-        key("slapd"),
-        issuer=authority,
-        issuer_key=key("slapd-ca"),
-        common_name=NODE,
-        not_before=pki.days_from_now(-1),
-        not_after=pki.days_from_now(30),
-        names=[NODE],
-    )
+    with lab_domain(folder, age, faults or FaultBook(), nodes=(NODE,)) as servers:
+        yield lab_access(folder, servers[NODE])
+
+
+@contextmanager
+def lab_domain(
+    folder: Path, age: str, faults: FaultBook, *, nodes: tuple[str, ...] = (NODE, PARTNER)
+) -> Generator[dict[str, VmdirServer]]:
+    """Run the lab's vmdir of *nodes*; they replicate only when a test says so."""
+    dates = {"not_before": pki.days_from_now(-1), "not_after": pki.days_from_now(30)}
+    authority = pki.vmca_root(key("vmca"), domain="vsphere.local", host=NODE, **dates)
     (folder / "ca.pem").write_bytes(pki.pem(authority))
     stores = build_stores(domain_spec(), age)
-    port = free_port()
-    server = VmdirServer(
-        NODE,
-        lambda: stores[NODE],
-        port=port,
-        tls=pki.key_pair(key("slapd"), [machine]),
-        clock=LabClock(),
-        faults=faults or FaultBook(),
-        registry={},
-        age=age,
-    )
-    server.start()
+    registry: dict[str, VmdirServer] = {}
+    for node in nodes:
+        machine = pki.vmca_leaf(
+            key("machine"),
+            issuer=authority,
+            issuer_key=key("vmca"),
+            common_name=node,
+            names=[node],
+            **dates,
+        )
+        VmdirServer(
+            node,
+            functools.partial(stores.__getitem__, node),
+            port=free_port(),
+            tls=pki.key_pair(key("machine"), [machine]),
+            clock=LabClock(),
+            faults=faults,
+            registry=registry,
+            age=age,
+            replication_s=3600,
+        )
     try:
-        trust = Trust(ca_file=folder / "ca.pem")
-        endpoint = Endpoint(name=NODE, address="127.0.0.1", port=port, trust=trust)
-        yield LdapWorld(endpoint=endpoint, clock=RealClock())
+        for server in registry.values():
+            server.start()
+        yield registry
     finally:
-        server.stop()
+        for server in registry.values():
+            server.stop()
+
+
+def lab_access(folder: Path, server: VmdirServer) -> LdapWorld:
+    """Return how to reach one of the servers of `lab_domain`."""
+    trust = Trust(ca_file=folder / "ca.pem")
+    return LdapWorld(
+        endpoint=Endpoint(name=server.node, address="127.0.0.1", port=server.port, trust=trust),
+        clock=RealClock(),
+    )
 
 
 def free_port() -> int:

@@ -87,8 +87,9 @@ class MemoryNode:
     pending: list[Pending] = field(default_factory=list)
 
     def of_kind(self, kind: str) -> tuple[StsEntry, ...]:
-        """Return the entries of a kind by DN."""
-        return tuple(e for _, e in sorted(self.entries.items()) if e.kind == kind)
+        """Return the entries of a kind by number."""
+        found = [e for e in self.entries.values() if e.kind == kind]
+        return tuple(sorted(found, key=lambda e: e.index or 0))
 
 
 @dataclass(kw_only=True)
