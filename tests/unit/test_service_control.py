@@ -203,6 +203,7 @@ def test_restart_waits_for_late_services(late):
     report = control(guest).restart_all(NODE, limit=LIMIT)
 
     assert report.stopped == ("vmcam",)
+    assert guest.scripts[2:] == [status_script()] * (len(late) + 1)
 
 
 def test_restart_survives_a_lost_answer():
