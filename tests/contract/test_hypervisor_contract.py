@@ -302,7 +302,7 @@ def test_a_whole_round_of_the_coordinator(world):
     vms = (world.vc1, world.vc2)
     world.switch_off(world.vc1)
     world.snapshot(world.vc1, "somebody else's")
-    noted = {}
+    noted: dict[str, str] = {}
     coordinator = Coordinator({HOST: world.hypervisor}, world.clock, Limits(poll=world.poll))
 
     coordinator.power_off(vms)

@@ -94,7 +94,12 @@ def test_a_secret_in_a_script_is_never_on_a_command_line(world):
     """The script travels in a file of mode 0600; ps shows nothing of it, nor the password."""
     modes = []
     write = world.guest.write_file
-    world.guest.write_file = lambda *args: (modes.append(args[-1]), write(*args))
+
+    def write_file(*arguments):
+        modes.append(arguments[-1])
+        write(*arguments)
+
+    world.guest.write_file = write_file
 
     result = world.run("echo hidden-value > /dev/null")
 

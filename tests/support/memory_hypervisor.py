@@ -117,7 +117,9 @@ class _Fault:
 class MemoryHost:
     """One ESXi host in memory; a `Hypervisor`. Every call is appended to *calls*.
 
-    *task_s* is how long tasks take; *violations* lists what must never happen.
+    *task_s* is how long tasks take; *violations* lists what must never happen; *before* is
+    called with call and VM name before every call; *forgets_tasks* is a host whose services
+    restarted.
     """
 
     def __init__(self, name: str, clock: MemoryClock, *, task_s: float = 3.0) -> None:
@@ -128,6 +130,7 @@ class MemoryHost:
         self.calls: list[tuple[str, str]] = []
         self.vms: dict[str, MemoryVm] = {}
         self.forgets_tasks = False
+        self.before: Callable[[str, str], None] | None = None
         self._faults: list[_Fault] = []
         self._task_faults: list[OperationError] = []
         self._tasks: dict[TaskKey, _Task] = {}
@@ -324,11 +327,14 @@ class MemoryHost:
 
     def _enter(self, call: str, vm: VmId | None) -> list[BaseException]:
         """Record a call and let time do its work; return what to raise when it is over."""
-        self.calls.append((call, "" if vm is None else vm.name))
+        name = "" if vm is None else vm.name
+        self.calls.append((call, name))
+        if self.before is not None:
+            self.before(call, name)
         self._settle()
         due: list[_Fault] = []
         for fault in self._faults:
-            if fault.call == call and fault.vm in {None, "" if vm is None else vm.name}:
+            if fault.call == call and fault.vm in {None, name}:
                 fault.nth -= 1
                 if fault.nth == 0:
                     due.append(fault)

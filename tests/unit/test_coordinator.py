@@ -34,8 +34,8 @@ class World:
     """Two hosts with a linked vCenter each, and somebody else's VM."""
 
     clock: MemoryClock = field(default_factory=MemoryClock)
-    noted: dict = field(default_factory=dict)
-    told: list = field(default_factory=list)
+    noted: dict[str, str] = field(default_factory=dict)
+    told: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self):
         self.esx1 = MemoryHost("esx1", self.clock)
@@ -100,11 +100,12 @@ def test_waves_stop_one_after_the_other():
     """The second wave is asked only when the whole first wave is off; nobody is forced."""
     world = World()
     power_of_vc1_when_vc2_was_asked = []
-    ask = world.esx2.start_guest_shutdown
-    world.esx2.start_guest_shutdown = lambda vm: (
-        power_of_vc1_when_vc2_was_asked.append(world.vm(world.vc1).power),
-        ask(vm),
-    )
+
+    def before(call, _):
+        if call == "start_guest_shutdown":
+            power_of_vc1_when_vc2_was_asked.append(world.vm(world.vc1).power)
+
+    world.esx2.before = before
 
     world.coordinator().shut_down(((world.vc1,), (world.vc2,)))
 
@@ -221,11 +222,12 @@ def test_take_notes_every_task_before_it_waits():
     """When the first wait begins, every task's key is durable already."""
     world = World().off()
     waited_with = []
-    wait = world.esx1.await_task
-    world.esx1.await_task = lambda key, *, limit: (
-        waited_with.append(dict(world.noted)),
-        wait(key, limit=limit),
-    )[1]
+
+    def before(call, _):
+        if call == "await_task":
+            waited_with.append(dict(world.noted))
+
+    world.esx1.before = before
 
     world.take()
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost, datastore, nic
-from stsfix.snapshot.model import DiskState, LockdownMode, PowerState
+from stsfix.snapshot.model import DiskState, HostRef, LockdownMode, PowerState
 from stsfix.snapshot.safety import assess, assess_host, assess_space, assess_vm
 
 ESX = MemoryHost("esx1.lab.example", MemoryClock())
@@ -215,7 +215,7 @@ def test_a_disk_on_an_unknown_datastore_is_not_made_up():
 
 def test_hosts_without_nodes_do_not_block():
     """A host in maintenance that runs no node is no risk for the run."""
-    idle = replace(HOST, host="esx9.lab.example", maintenance=True)
+    idle = replace(HOST, host=HostRef("esx9.lab.example"), maintenance=True)
 
     assert assess([HOST, idle], [VM]) == ()
     assert outcome(assess([idle], [])) == [("HOST-MAINTENANCE", "blocks")]
