@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from lxml import etree
-from pyVim.sso import SoapException, SsoAuthenticator
+from pyVim.sso import SecurityTokenRequest, SoapException, SsoAuthenticator
 
 import sso_directory
 from sso_directory import ADMINISTRATOR, PASSWORD, MemoryDirectory, leaf, sound_directory
@@ -212,36 +212,81 @@ def test_bearer_tokens_have_a_longest_lifetime(node):
     assert end - start == timedelta(minutes=5)
 
 
-def test_holder_of_key_token_for_a_solution_user(node, tmp_path):
-    """A request signed by a solution user's key gets a token bound to its certificate."""
-    certificate = leaf(key=sso_directory.OTHER_KEY, name="vpxd-1")
-    node.directory.add_principal("vpxd-1", certificate)
+VPXD = leaf(key=sso_directory.OTHER_KEY, name="vpxd-1")
+
+
+def key_files(folder, certificate):
+    """Write *certificate* and its key as pyVim.sso wants them; return both paths."""
     pair = pki.key_pair(sso_directory.OTHER_KEY, [certificate])
-    public, private = tmp_path / "public.pem", tmp_path / "private.pem"
+    public, private = folder / "public.pem", folder / "private.pem"
     public.write_bytes(pair.certificates_pem)
     private.write_bytes(pair.key_pem)
+    return str(public), str(private)
+
+
+def test_holder_of_key_token_for_a_solution_user(node, tmp_path):
+    """A request signed by a solution user's key gets a token bound to its certificate."""
+    node.directory.add_principal("vpxd-1", VPXD)
 
     token = SsoAuthenticator(node.sts_url).get_hok_saml_assertion(
-        str(public), str(private), ssl_context=trusting()
+        *key_files(tmp_path, VPXD), ssl_context=trusting()
     )
 
     assert node.sts.validate(token).subject == "vpxd-1@VSPHERE.LOCAL"
     path = ".//saml2:SubjectConfirmationData//ds:X509Certificate"
     holder = etree.fromstring(token).findtext(path, "", NS)
-    assert "".join(holder.split()) in pki.pem(certificate).decode().replace("\n", "")
+    assert "".join(holder.split()) in pki.pem(VPXD).decode().replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        ("<ds:SignatureValue>", "<ds:SignatureValue>AAAA", "FailedCheck"),
+        ("Delegatable>false", "Delegatable>true", "FailedCheck"),
+        ('ValueType="http', 'ValueType="HTTP', None),
+    ],
+    ids=["value", "body", "unsigned-part"],
+)
+def test_signed_requests_are_checked(node, tmp_path, before, after, code):
+    """A changed signature or a changed signed part is refused, an unsigned part is not."""
+    public, private = key_files(tmp_path, VPXD)
+    node.directory.add_principal("vpxd-1", VPXD)
+    asked = SecurityTokenRequest(
+        username=None, password=None, public_key=public, private_key=private
+    ).construct_hok_request()
+    assert before in asked
+
+    status, _, answer = raw(
+        node, "POST", "/sts/STSService", asked.replace(before, after, 1).encode()
+    )
+
+    assert status == (200 if code is None else 500)
+    assert (code or "Assertion").encode() in answer
+
+
+def test_signature_must_cover_the_timestamp_and_the_request(node, tmp_path):
+    """A signature over something else of the same message proves nothing about the request."""
+    public, private = key_files(tmp_path, VPXD)
+    node.directory.add_principal("vpxd-1", VPXD)
+    asked = SecurityTokenRequest(
+        username=None, password=None, public_key=public, private_key=private
+    ).construct_hok_request()
+    body = asked[asked.index("<SOAP-ENV:Body") : asked.index("</SOAP-ENV:Envelope>")]
+    other = body.replace("Delegatable>false", "Delegatable>true").replace('Id="_', 'Id="_x')
+    moved = asked.replace(body, other).replace("</SOAP-ENV:Header>", f"{body}</SOAP-ENV:Header>")
+
+    status, _, answer = raw(node, "POST", "/sts/STSService", moved.encode())
+
+    assert status == 500
+    assert b"FailedCheck" in answer
 
 
 def test_unknown_solution_user_is_refused(node, tmp_path):
     """A certificate that no service principal has is not authenticated."""
-    pair = pki.key_pair(sso_directory.OTHER_KEY, [leaf(key=sso_directory.OTHER_KEY)])
-    public, private = tmp_path / "public.pem", tmp_path / "private.pem"
-    public.write_bytes(pair.certificates_pem)
-    private.write_bytes(pair.key_pem)
+    files = key_files(tmp_path, VPXD)
 
     with pytest.raises(SoapException) as caught:
-        SsoAuthenticator(node.sts_url).get_hok_saml_assertion(
-            str(public), str(private), ssl_context=trusting()
-        )
+        SsoAuthenticator(node.sts_url).get_hok_saml_assertion(*files, ssl_context=trusting())
 
     assert caught.value._fault_code == "ns0:FailedAuthentication"
 
@@ -462,6 +507,16 @@ class TestRefresh:
         assert not refreshed
         assert while_cached is None
         assert "no tenant vsphere.local" in node.sts.refusal()
+
+    def test_start_forgets_what_was_read_before(self, node):
+        """A tenant read while the STS was stopped is no cache to live on."""
+        node.sts.stop()
+        node.sts.refresh()
+        node.directory.down = True
+
+        node.sts.start()
+
+        assert "no tenant vsphere.local" in str(node.sts.refusal())
 
     def test_domain_without_credential_cannot_issue(self, node):
         """Delete-then-add is seen: between the two there is nobody to sign."""
