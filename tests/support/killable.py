@@ -1,0 +1,132 @@
+"""Commands in processes of their own that die by SIGKILL at a chosen record of the journal.
+
+The process is the product's own: settings, wiring, runs and journal. Only the journal it is
+given counts its records and kills. A fork server has the adapters imported already, so that a
+process costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from stsfix.plugin.config import load_settings
+from stsfix.plugin.exit_codes import exit_code
+from stsfix.plugin.runs import RunOptions, Runs
+from stsfix.plugin.secrets import SecretStore
+from stsfix.plugin.wiring import Wiring
+from stsfix.remediation.journal import Journal, JournalFile
+from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.system_clock import SystemClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stsfix.remediation.records import Record
+
+Command = Literal["run", "resume", "rollback", "release"]
+KILLED = -signal.SIGKILL
+PRELOAD = [
+    "killable",
+    "stsfix.snapshot.esxi",
+    "stsfix.snapshot.guest",
+    "stsfix.remediation.vmdir",
+    "stsfix.remediation.logins",
+    "stsfix.remediation.logins_vcenter",
+    "stsfix.remediation.issuer",
+    "vmware.vapi.vsphere.client",
+    "com.vmware.cis_client",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Die at record number *record* (from 0), before it is durable or right after."""
+
+    record: int
+    durable: bool
+
+
+class KillingJournal(Journal):
+    """Counts what this process appends and kills it by SIGKILL at one of the records."""
+
+    death: Death | None = None
+    appended: int = 0
+
+    def append(self, record: Record) -> None:
+        """Append, or die."""
+        if self.death is not None and self.appended == self.death.record:
+            if self.death.durable:
+                super().append(record)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.appended += 1
+        super().append(record)
+
+
+def carry_out(config: str, state: str, command: Command, death: Death | None) -> None:
+    """Do what *command* does and exit with its code; the target of a process."""
+    from pathlib import Path
+
+    clock = SystemClock()
+    settings = load_settings(Path(config))
+    wiring = Wiring(settings, SecretStore(settings, {}), clock, lambda _: None)
+
+    def opened(file: JournalFile, run: str, journal_clock: object) -> Journal:
+        journal = KillingJournal(file, run, clock)
+        journal.death = death
+        return journal
+
+    file = JournalFile(Path(state), clock)
+    runs = Runs(file, wiring, stop_requested=lambda: False, open_journal=opened)
+    try:
+        with runs.locked():
+            _command(runs, file, command, settings.sso.domain)
+    except OperationError as error:
+        sys.stdout.write(f"{type(error).__name__}: {error}\n")
+        sys.stdout.flush()
+        os._exit(exit_code(error))
+    finally:
+        wiring.close()
+    os._exit(0)
+
+
+def _command(runs: Runs, file: JournalFile, command: Command, domain: str) -> None:
+    if command == "run":
+        inventory, findings = runs.look()
+        options = RunOptions(issuer="own-ca", validity_days=3650, retire=True, force=False)
+        spec = runs.prepare(inventory, findings, options)
+        runs.start(spec, "{}")
+        runs.carry_on(spec.run)
+    elif command == "resume":
+        runs.carry_on(file.latest(domain))
+    elif command == "rollback":
+        runs.roll_back(file.latest(domain))
+    else:
+        runs.release(file.latest(domain))
+
+
+class Killable:
+    """Starts `carry_out` in processes of a fork server and returns how they ended."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+
+    def __call__(
+        self, config: Path, state: Path, command: Command, death: Death | None = None
+    ) -> int:
+        """Return the exit code, `KILLED` if it died as told."""
+        process = self._context.Process(
+            target=carry_out, args=(str(config), str(state), command, death)
+        )
+        process.start()
+        process.join(100)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise AssertionError(f"{command} hangs")
+        return process.exitcode
