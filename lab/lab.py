@@ -20,8 +20,10 @@ from stsfix.lab.topology import HOSTS, TOPOLOGIES
 from stsfix.lab.world import build_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.lab.esx.host import EsxHost
     from stsfix.lab.esx.machine import VirtualMachine
@@ -61,7 +63,15 @@ class Lab:
         ca_pem: What signed every certificate but the first host's.
     """
 
-    def __init__(self, topology: Topology, scenario: Scenario, *, speed: float, seed: int) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        scenario: Scenario,
+        *,
+        speed: float,
+        seed: int,
+        keys: Sequence[rsa.RSAPrivateKey] | None = None,
+    ) -> None:
         self.topology = topology
         self.scenario = scenario
         self.clock = LabClock(speed)
@@ -72,7 +82,7 @@ class Lab:
             hosts={name: source.password() for name in HOSTS},
             nodes={node.fqdn: source.password() for node in topology.nodes},
         )
-        world = build_world(topology, scenario, seed=source, passwords=self.passwords)
+        world = build_world(topology, scenario, seed=source, passwords=self.passwords, keys=keys)
         self.ca_pem = world.ca_pem
         self.host_certificates = world.host_certificates
         self._block = PortBlock()
@@ -108,6 +118,7 @@ class Lab:
         *,
         speed: float = 120.0,
         seed: int = 1,
+        keys: Sequence[rsa.RSAPrivateKey] | None = None,
     ) -> Lab:
         """Return a lab that is not started.
 
@@ -116,6 +127,7 @@ class Lab:
             scenario: A name of `stsfix.lab.scenario.SCENARIOS`.
             speed: How many field seconds pass in one real second; only durations scale.
             seed: Names, identifiers and passwords follow from it; keys do not.
+            keys: Keys to use instead of new ones, see `stsfix.lab.trust.make_keys`.
 
         Raises:
             UnknownPlanError: No such topology or scenario.
@@ -124,7 +136,7 @@ class Lab:
             raise UnknownPlanError("topology", topology, tuple(TOPOLOGIES))
         if scenario not in SCENARIOS:
             raise UnknownPlanError("scenario", scenario, tuple(SCENARIOS))
-        return cls(TOPOLOGIES[topology], SCENARIOS[scenario], speed=speed, seed=seed)
+        return cls(TOPOLOGIES[topology], SCENARIOS[scenario], speed=speed, seed=seed, keys=keys)
 
     def __enter__(self) -> Self:
         self.start()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from stsfix.lab import pki
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -40,12 +42,22 @@ class StsMaterial:
     key: bytes
 
 
-class KeySource:
-    """RSA keys, made in parallel before they are asked for."""
+def make_keys(count: int) -> list[rsa.RSAPrivateKey]:
+    """Make *count* RSA keys, in parallel."""
+    with ThreadPoolExecutor(2, thread_name_prefix="lab-keys") as pool:
+        return list(pool.map(lambda _: pki.new_key(), range(count)))
 
-    def __init__(self, expected: int) -> None:
-        with ThreadPoolExecutor(2, thread_name_prefix="lab-keys") as pool:
-            self._ready = list(pool.map(lambda _: pki.new_key(), range(expected)))
+
+class KeySource:
+    """Hands out RSA keys, each once.
+
+    Args:
+        expected: How many will be needed; made in parallel if *given* is None.
+        given: Ready keys, so that tests which build many labs make keys only once.
+    """
+
+    def __init__(self, expected: int, given: Sequence[rsa.RSAPrivateKey] | None = None) -> None:
+        self._ready = make_keys(expected) if given is None else list(given)
 
     def next(self) -> rsa.RSAPrivateKey:
         """Return a key that was not returned before."""

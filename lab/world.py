@@ -32,7 +32,9 @@ from stsfix.lab.vmdir.spec import (
 from stsfix.lab.vmdir.tree import build_stores, tenant_dn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.lab.passwords import Passwords, Seed
     from stsfix.lab.scenario import CredentialPlan, Scenario
@@ -61,11 +63,17 @@ class World:
 
 
 def build_world(
-    topology: Topology, scenario: Scenario, *, seed: Seed, passwords: Passwords
+    topology: Topology,
+    scenario: Scenario,
+    *,
+    seed: Seed,
+    passwords: Passwords,
+    keys: Sequence[rsa.RSAPrivateKey] | None = None,
 ) -> World:
     """Return disks and certificates; equal but for keys when seed and arguments are equal."""
-    keys = KeySource(expected=10 + 2 * len(topology.nodes))
-    return _Maker(topology, scenario, seed, passwords, keys).build()
+    needed = 4 + len(topology.nodes) + len(topology.controllers)
+    needed += len(scenario.credentials) + len(scenario.chains)
+    return _Maker(topology, scenario, seed, passwords, KeySource(needed, keys)).build()
 
 
 class _Maker:

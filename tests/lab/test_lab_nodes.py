@@ -17,6 +17,7 @@ from lab_clients import (
     new_material,
     shut_down_all,
 )
+from lab_keys import shared_keys
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.lab.seams import GuestRefusedError
@@ -31,14 +32,14 @@ VCENTER_SERVICES = ["vmware-vpxd-svcs", "vmware-vpxd", "vmware-vapi-endpoint", "
 @pytest.fixture
 def lab():
     """Two linked nodes with an expired STS."""
-    with Lab.build("elm", "expired", speed=400) as running:
+    with Lab.build("elm", "expired", speed=400, keys=shared_keys()) as running:
         yield running
 
 
 @pytest.fixture
 def healthy():
     """One node where nothing is wrong."""
-    with Lab.build("embedded", "healthy", speed=400) as running:
+    with Lab.build("embedded", "healthy", speed=400, keys=shared_keys()) as running:
         yield running
 
 
@@ -201,7 +202,7 @@ def _content(lab, path):
 
 def test_a_vcenter_waits_for_its_external_psc():
     """All nodes powered on at once: vCenters start when the STS of their PSC does."""
-    with Lab.build("external-psc", "healthy", speed=400) as lab:
+    with Lab.build("external-psc", "healthy", speed=400, keys=shared_keys()) as lab:
         refusals = {n: judge.login_refusal(lab, n) for n in (VC1, VC2)}
         roles = {n: sh(lab, n, "cat /etc/vmware/deployment.node.type")[1] for n in lab.nodes}
 

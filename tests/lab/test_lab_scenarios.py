@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab_keys import shared_keys
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab, UnknownPlanError
 from stsfix.lab.passwords import AWKWARD, Seed
@@ -22,7 +23,7 @@ def build():
     made = []
 
     def make(topology="elm", scenario="expired", **rest):
-        made.append(Lab.build(topology, scenario, **rest))
+        made.append(Lab.build(topology, scenario, keys=shared_keys(), **rest))
         return made[-1]
 
     yield make
@@ -125,7 +126,7 @@ def test_special_vms_and_hosts_are_as_the_scenario_says(build):
 
 def test_an_expired_machine_certificate_keeps_vcenter_down_although_the_sts_is_fine():
     """Nothing is wrong with the STS of the first node, and its vpxd does not start."""
-    with Lab.build("elm", "machine-certificate-expired", speed=400) as lab:
+    with Lab.build("elm", "machine-certificate-expired", speed=400, keys=shared_keys()) as lab:
         missing = lab.nodes[VC1].board.missing()
 
     assert missing[0] == "vmware-vpxd-svcs"

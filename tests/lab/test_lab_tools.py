@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab_clients import TENANT, add_pair, eventually, ldap, new_material
+from lab_keys import shared_keys
 from stsfix.lab import control, judge
 from stsfix.lab.faults import Rule
 from stsfix.lab.lab import Lab
@@ -27,7 +28,7 @@ VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 @pytest.fixture
 def lab():
     """Two linked nodes with an expired STS."""
-    with Lab.build("elm", "expired", speed=400) as running:
+    with Lab.build("elm", "expired", speed=400, keys=shared_keys()) as running:
         yield running
 
 
@@ -128,7 +129,7 @@ def test_written_files_are_complete_and_private(lab, tmp_path):
 
 def test_every_lab_has_ports_of_its_own(lab):
     """A second lab at the same time uses no port of the first."""
-    other = Lab.build("elm", "expired")
+    other = Lab.build("elm", "expired", keys=shared_keys())
 
     def ports(of):
         nodes = [n for p in of.network.ports.values() for n in (p.https, p.ldaps, p.ldap)]
