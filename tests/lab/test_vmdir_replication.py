@@ -11,6 +11,7 @@ import pytest
 from stsfix.lab.clock import LabClock
 from stsfix.lab.faults import Rule
 from stsfix.lab.vmdir import dump, find_entries, get_values, replication_status
+from stsfix.lab.vmdir.replication import changes_after
 from vmdir_lab import (
     CHAINS,
     CREDENTIAL,
@@ -158,7 +159,8 @@ def test_8_vector_stays_behind_at_rest(lab):
 
 
 def test_8_vector_reaches_the_usn_of_the_written_entry(lab):
-    """The usable test: partner.UtdVector[writer] >= uSNChanged on the writer."""
+    """The usable test: partner.UtdVector[writer] >= uSNChanged on the writer. The mark is there."""
+    add_chain(lab, N2, 3, b"b")
     dn = add_chain(lab, N1, 2, b"a")
     written = int(read(lab.connect(), dn, "uSNChanged")["uSNChanged"][0])
     me = lab.stores[N1].identity.invocation_id
@@ -167,6 +169,24 @@ def test_8_vector_reaches_the_usn_of_the_written_entry(lab):
     lab.replicate()
 
     assert before < written <= vector(lab, N2)[me]
+    assert lab.stores[N2].marks[N1] == written
+
+
+def test_8_a_partner_does_not_send_what_the_vector_has(lab):
+    """Even from mark 0, and never what the consumer wrote itself."""
+    add_chain(lab, N1, 2, b"by n1")
+    add_chain(lab, N2, 3, b"by n2")
+    lab.replicate(2)
+    first, second = lab.stores[N1], lab.stores[N2]
+    me = second.identity.invocation_id
+
+    known = changes_after(first, 0, second.vector, me)
+    unknown = changes_after(first, 0, {}, me)
+
+    assert known == []
+    names = [sent.dn.split(",")[0] for sent in unknown]
+    assert "cn=TrustedCertChain-2" in names
+    assert "cn=TrustedCertChain-3" not in names
 
 
 def test_8_metadata_on_the_partner_proves_the_origin(lab):
@@ -291,6 +311,9 @@ def test_8_delete_wins_over_a_concurrent_modify(lab):
 
     assert [certificates(lab, n, CREDENTIAL) for n in (N1, N2)] == [[], []]
     assert equal(lab)
+    for store in lab.stores.values():
+        buried = [entry for entry in store.entries.values() if entry.last_dn]
+        assert [entry.attributes.get("userCertificate") for entry in buried] == [None]
 
 
 def revert(lab, snapshots):
