@@ -460,6 +460,28 @@ def test_4_concurrent_adds_of_one_dn_leave_one_winner(lab):
     assert sorted(codes) == [0] + [68] * 9
 
 
+def test_4_concurrent_replaces_leave_one_full_list(lab):
+    """Every REPLACE gets 0 and the entry has one writer's list, whole."""
+    connections = [lab.connect() for _ in range(8)]
+    lists = [[bytes([n]) * 700, bytes([n]) * 701] for n in range(1, 9)]
+    codes = []
+
+    def work(connection, wanted):
+        for _ in range(5):
+            connection.modify(CREDENTIAL, {"userCertificate": [(REPLACE, wanted)]})
+            codes.append(code(connection))
+
+    pairs = zip(connections, lists, strict=True)
+    threads = [threading.Thread(target=work, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert codes == [0] * 40
+    assert values(connections[0], CREDENTIAL) in lists
+
+
 def test_4_delete_leaves_a_stripped_hidden_tombstone(lab, admin):
     """It shows with control 417 only; key and certificates are gone."""
     guid = values(admin, CREDENTIAL, "objectGUID")[0].decode()
