@@ -215,7 +215,7 @@ def test_bearer_tokens_have_a_longest_lifetime(node):
 VPXD = leaf(key=sso_directory.OTHER_KEY, name="vpxd-1")
 
 
-def key_files(folder, certificate):
+def key_files(folder, certificate) -> tuple[str, str]:
     """Write *certificate* and its key as pyVim.sso wants them; return both paths."""
     pair = pki.key_pair(sso_directory.OTHER_KEY, [certificate])
     public, private = folder / "public.pem", folder / "private.pem"
@@ -227,9 +227,10 @@ def key_files(folder, certificate):
 def test_holder_of_key_token_for_a_solution_user(node, tmp_path):
     """A request signed by a solution user's key gets a token bound to its certificate."""
     node.directory.add_principal("vpxd-1", VPXD)
+    public, private = key_files(tmp_path, VPXD)
 
     token = SsoAuthenticator(node.sts_url).get_hok_saml_assertion(
-        *key_files(tmp_path, VPXD), ssl_context=trusting()
+        public, private, ssl_context=trusting()
     )
 
     assert node.sts.validate(token).subject == "vpxd-1@VSPHERE.LOCAL"
@@ -283,10 +284,13 @@ def test_signature_must_cover_the_timestamp_and_the_request(node, tmp_path):
 
 def test_unknown_solution_user_is_refused(node, tmp_path):
     """A certificate that no service principal has is not authenticated."""
-    files = key_files(tmp_path, VPXD)
+    node.directory.add_principal("other", leaf(name="other"))
+    public, private = key_files(tmp_path, VPXD)
 
     with pytest.raises(SoapException) as caught:
-        SsoAuthenticator(node.sts_url).get_hok_saml_assertion(*files, ssl_context=trusting())
+        SsoAuthenticator(node.sts_url).get_hok_saml_assertion(
+            public, private, ssl_context=trusting()
+        )
 
     assert caught.value._fault_code == "ns0:FailedAuthentication"
 
@@ -453,6 +457,26 @@ class TestSigner:
             token = token_from(node)
 
             assert node.sts.validate(token, (expired_root,)).token_id
+
+    def test_leaf_vouches_for_nobody(self):
+        """What the trusted leaf's key has signed as if it were a CA is not trusted."""
+        trusted = leaf()
+        child = pki.vmca_leaf(
+            sso_directory.OTHER_KEY,
+            issuer=trusted,
+            issuer_key=sso_directory.SIGNER_KEY,
+            common_name="child",
+            not_before=pki.days_from_now(-1),
+            not_after=pki.days_from_now(1),
+        )
+        directory = MemoryDirectory()
+        directory.add_credential(1, child, trusted, key=sso_directory.OTHER_KEY)
+        directory.add_chain(1, trusted, sso_directory.ROOT)
+        with running(Node(directory)) as node:
+            token = token_from(node)
+
+            with pytest.raises(TokenRejectedError, match="CN=child is not trusted"):
+                node.sts.validate(token)
 
     def test_expired_token_is_rejected(self, node):
         """Past its end and the tolerance a token is worth nothing."""
