@@ -16,19 +16,15 @@ from stsfix.snapshot.fleet import Limits as SnapshotLimits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stsfix.snapshot.esxi import EsxiHost
-
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
     from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import Directory, Issuer, Logins, ProgressHook
     from stsfix.remediation.transports.guest import NodeShell
+    from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.ports import Clock, GuestOperations
     from stsfix.snapshot.secret import Secret
-
-PUBLISH = timedelta(seconds=60)
-"""Four rounds of the STS's cache (15 s each, IdentityManager.java L250)."""
 
 
 class Wiring:
@@ -165,6 +161,11 @@ class Wiring:
                 snapshot=timeouts.snapshot,
                 revert=timeouts.revert,
                 removal=timeouts.removal,
+                silence=timeouts.silence,
+                busy=timeouts.busy,
+                tools=timeouts.tools,
+                doubt=timeouts.doubt,
+                nics=timeouts.nics,
                 poll=timeouts.poll,
             ),
             progress=tell,
@@ -185,11 +186,13 @@ class Wiring:
         return OwnCaIssuer(self.settings.sso.domain)
 
     def check_issuer(self, spec: RunSpec) -> None:
-        """Make a credential as the run would and throw it away.
+        """With CA files, make a credential as the run would and throw it away.
 
         Raises:
             IssuerError: The run could not make one; found out before anything is changed.
         """
+        if self.settings.sts.issuer == "own-ca":
+            return  # made of nothing that could be wrong
         self.issuer().issue(
             node=spec.writer,
             now=self.clock.now(),
@@ -214,9 +217,9 @@ class Wiring:
             limits=Limits(
                 boot=timeouts.boot,
                 replication=timeouts.replication,
-                publish=PUBLISH,
+                publish=timeouts.publish,
                 services=timeouts.services,
-                logins=timeouts.services,
+                logins=timeouts.logins,
                 poll=timeouts.poll,
             ),
             hook=self.hook,

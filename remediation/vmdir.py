@@ -63,6 +63,7 @@ class LdapDirectory:
         self._tenant = dn.tenant(domain)
         self._user = user
         self._user_dn: str | None = None
+        self._key_judge = vmdir_entries.KeyJudge()
         self._session = LdapSession(
             node, endpoint, find_user_dn=self._find_user_dn, password=password, clock=clock
         )
@@ -99,7 +100,7 @@ class LdapDirectory:
         chains = self._level(dn.chains(self._domain), dn.CHAIN_CLASS, vmdir_entries.STS_ATTRIBUTES)
         return StsEntries(
             node=self._node,
-            credentials=vmdir_entries.sts_entries("credential", credentials),
+            credentials=vmdir_entries.sts_entries("credential", credentials, self._key_judge),
             chains=vmdir_entries.sts_entries("chain", chains),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
@@ -10,7 +11,7 @@ from stsfix.remediation import certificates, dn
 from stsfix.remediation.model import DirServer, ReplicationStatus, RootDse, StsEntry, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stsfix.remediation.ldap_session import Entry
 
@@ -30,13 +31,34 @@ def root_dse(entry: Entry) -> RootDse:
     )
 
 
-def sts_entry(kind: Literal["credential", "chain"], entry: Entry) -> StsEntry:
+class KeyJudge:
+    """Tells whether a key belongs to a leaf, and remembers the answer, never the key.
+
+    Loading an RSA key with all its checks takes 0.1 s, and polls read the same entries often.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, bool] = {}
+
+    def __call__(self, key_pkcs8: bytes, leaf: bytes) -> bool:
+        """See `certificates.key_matches`."""
+        digest = hashlib.sha256(hashlib.sha256(key_pkcs8).digest() + leaf).digest()
+        if digest not in self._known:
+            self._known[digest] = certificates.key_matches(key_pkcs8, leaf)
+        return self._known[digest]
+
+
+def sts_entry(
+    kind: Literal["credential", "chain"],
+    entry: Entry,
+    key_matches: Callable[[bytes, bytes], bool] = certificates.key_matches,
+) -> StsEntry:
     """Return a credential or chain; whether the key matches is judged here, the key stays."""
     chain = entry.values(dn.CERTIFICATE)
     matches = None
     if kind == "credential":
         keys = entry.values(dn.PRIVATE_KEY)
-        matches = bool(chain) and len(keys) == 1 and certificates.key_matches(keys[0], chain[0])
+        matches = bool(chain) and len(keys) == 1 and key_matches(keys[0], chain[0])
     return StsEntry(
         kind=kind,
         dn=entry.dn,
@@ -49,12 +71,14 @@ def sts_entry(kind: Literal["credential", "chain"], entry: Entry) -> StsEntry:
 
 
 def sts_entries(
-    kind: Literal["credential", "chain"], entries: Iterable[Entry]
+    kind: Literal["credential", "chain"],
+    entries: Iterable[Entry],
+    key_matches: Callable[[bytes, bytes], bool] = certificates.key_matches,
 ) -> tuple[StsEntry, ...]:
     """Return them by number, then by DN: the order of entries in a result is not stable
     (measured, section 4).
     """
-    found = [sts_entry(kind, entry) for entry in entries]
+    found = [sts_entry(kind, entry, key_matches) for entry in entries]
     return tuple(sorted(found, key=lambda e: (e.index is None, e.index or 0, e.dn.lower())))
 
 

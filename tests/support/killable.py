@@ -19,13 +19,19 @@ from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
+from stsfix.remediation.issuer import OwnCaIssuer
+from stsfix.remediation.issuing import new_key
 from stsfix.remediation.journal import Journal, JournalFile
+from stsfix.remediation.records import spec_from_json, spec_to_json
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stsfix.plugin.settings import Settings
+    from stsfix.remediation.model import RunSpec
+    from stsfix.remediation.ports import Issuer
     from stsfix.remediation.records import Record
 
 Command = Literal["run", "resume", "rollback", "release"]
@@ -67,13 +73,26 @@ class KillingJournal(Journal):
         super().append(record)
 
 
+KEYS = tuple(new_key() for _ in range(2))
+"""A leaf's and a root's key, made once in the fork server: making them is not what dies here."""
+
+
+class QuickWiring(Wiring):
+    """The product's wiring, with keys that were made before."""
+
+    def issuer(self) -> Issuer:
+        """Return an own CA with ready keys."""
+        keys = list(KEYS)
+        return OwnCaIssuer(self.settings.sso.domain, keys.pop)
+
+
 def carry_out(config: str, state: str, command: Command, death: Death | None) -> None:
     """Do what *command* does and exit with its code; the target of a process."""
     from pathlib import Path
 
     clock = SystemClock()
     settings = load_settings(Path(config))
-    wiring = Wiring(settings, SecretStore(settings, {}), clock, lambda _: None)
+    wiring = QuickWiring(settings, SecretStore(settings, {}), clock, lambda _: None)
 
     def opened(file: JournalFile, run: str, journal_clock: object) -> Journal:
         journal = KillingJournal(file, run, clock)
@@ -84,7 +103,7 @@ def carry_out(config: str, state: str, command: Command, death: Death | None) ->
     runs = Runs(file, wiring, stop_requested=lambda: False, open_journal=opened)
     try:
         with runs.locked():
-            _command(runs, file, command, settings.sso.domain)
+            _command(runs, file, command, settings)
     except OperationError as error:
         sys.stdout.write(f"{type(error).__name__}: {error}\n")
         sys.stdout.flush()
@@ -94,11 +113,10 @@ def carry_out(config: str, state: str, command: Command, death: Death | None) ->
     os._exit(0)
 
 
-def _command(runs: Runs, file: JournalFile, command: Command, domain: str) -> None:
+def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings) -> None:
+    config, domain = settings.path, settings.sso.domain
     if command == "run":
-        inventory, findings = runs.look()
-        options = RunOptions(issuer="own-ca", validity_days=3650, retire=True, force=False)
-        spec = runs.prepare(inventory, findings, options)
+        spec = _spec(runs, config.with_name("spec.json"))
         runs.start(spec, "{}")
         runs.carry_on(spec.run)
     elif command == "resume":
@@ -107,6 +125,17 @@ def _command(runs: Runs, file: JournalFile, command: Command, domain: str) -> No
         runs.roll_back(file.latest(domain))
     else:
         runs.release(file.latest(domain))
+
+
+def _spec(runs: Runs, saved: Path) -> RunSpec:
+    """Return what to do: by preflight the first time, which only reads, then as saved."""
+    if saved.exists():
+        return spec_from_json(saved.read_text())
+    inventory, findings = runs.look()
+    options = RunOptions(issuer="own-ca", validity_days=3650, retire=True, force=False)
+    spec = runs.prepare(inventory, findings, options)
+    saved.write_text(spec_to_json(spec))
+    return spec
 
 
 class Killable:
