@@ -157,19 +157,18 @@ class Coordinator(PowerControl):
         raise_worst([e for e in awaited.errors if not isinstance(e, FaultError | VmBusyError)])
 
     def _without(self, name: str, vms: Sequence[VmId]) -> list[VmId]:
-        match self.find(name, vms):
-            case IncompleteSet(missing=missing, reasons=reasons):
-                facts = self._fleet.observe(missing)
-                unsound = [
-                    reason
-                    for vm, reason in zip(missing, reasons, strict=True)
-                    if any(s.name == name for s in facts[vm].snapshots)
-                ]
-                if unsound:
-                    raise SnapshotSetIncompleteError(name, unsound)
-                return list(missing)
-            case SnapshotSet():
-                return []
+        found = self.find(name, vms)
+        if isinstance(found, SnapshotSet):
+            return []
+        facts = self._fleet.observe(found.missing)
+        unsound = [
+            reason
+            for vm, reason in zip(found.missing, found.reasons, strict=True)
+            if any(s.name == name for s in facts[vm].snapshots)
+        ]
+        if unsound:
+            raise SnapshotSetIncompleteError(name, unsound)
+        return list(found.missing)
 
     def _start_snapshot(self, vm: VmId, name: str, description: str) -> TaskKey | None:
         """Start one; None if it is there by now (an earlier request whose answer was lost)."""
@@ -198,11 +197,10 @@ class Coordinator(PowerControl):
         return any(s.name == name for s in self._fleet.observe((vm,))[vm].snapshots)
 
     def _get_whole(self, name: str, vms: Sequence[VmId]) -> SnapshotSet:
-        match self.find(name, vms):
-            case IncompleteSet(reasons=reasons):
-                raise SnapshotSetIncompleteError(name, reasons)
-            case SnapshotSet() as whole:
-                return whole
+        found = self.find(name, vms)
+        if isinstance(found, IncompleteSet):
+            raise SnapshotSetIncompleteError(name, found.reasons)
+        return found
 
     def revert(self, snapshot_set: SnapshotSet, vms: Sequence[VmId]) -> None:
         """Revert every VM to its member; afterwards all are off and at it. Safe to repeat.

@@ -162,6 +162,8 @@ def _snapshots(vm: VmId, info: Any) -> Iterator[SnapshotRef]:
             name=str(tree.name),
             description=str(tree.description or ""),
             created=as_utc(tree.createTime),
+            # True too for a snapshot of a running VM without memory, it seems (govmomi
+            # fd061606): necessary for an offline snapshot, not sufficient.
             taken_off=str(tree.state) == "poweredOff",
         )
 

@@ -74,7 +74,8 @@ class Awaited:
 
 class Fleet:
     """The hosts of a run. A *pool* makes reads and waits parallel; starts never are, so that
-    a task's key can be noted before anything else happens.
+    a task's key can be noted before anything else happens. Work that runs in the pool itself
+    must concern one host only: it would wait for threads that wait for it.
     """
 
     def __init__(

@@ -151,6 +151,17 @@ def test_a_guest_that_still_boots_is_asked_when_tools_are_up():
     assert world.esx1.count("start_guest_shutdown") == 3
 
 
+def test_a_guest_with_a_task_is_asked_when_it_is_free():
+    """A VM that is busy is asked again, and goes off."""
+    world = World()
+    world.esx1.fail("start_guest_shutdown", VmBusyError(world.vc1, "haTask-9"))
+
+    world.coordinator().power_off(world.vms)
+
+    facts = world.coordinator().observe(world.vms)
+    assert {facts[vm].summary.power for vm in world.vms} == {PowerState.OFF}
+
+
 def test_a_guest_without_tools_is_reported_and_not_forced():
     """Tools that never come end the shutdown after their own limit."""
     world = World()
@@ -406,6 +417,31 @@ def test_take_refuses_a_snapshot_of_our_name_taken_while_on():
     assert world.starts() == 1
 
 
+def test_a_vm_that_somebody_powers_on_meanwhile_spoils_the_set():
+    """A snapshot taken while a VM ran may look offline; that all stayed off is checked."""
+    world = World().off()
+
+    def before(call, _):
+        if call == "await_task":
+            world.vm(world.vc2).power = PowerState.ON
+
+    world.esx1.before = before
+
+    with pytest.raises(VmNotOffError) as caught:
+        world.take()
+
+    assert caught.value.vms == (world.vc2,)
+
+
+def test_a_snapshot_that_is_not_seen_is_not_believed():
+    """A host that knows neither task nor snapshot leaves the set incomplete."""
+    world = World().off()
+    world.esx1.start_snapshot = lambda vm, **_: "haTask-unknown"
+
+    with pytest.raises(SnapshotSetIncompleteError, match="vc1"):
+        world.take()
+
+
 def test_the_most_careful_error_wins():
     """With a fault on one VM and a doubt on another, the doubt is raised and the fault noted."""
     world = World().off()
@@ -527,6 +563,20 @@ def test_a_revert_that_failed_on_one_node_is_repeated_as_a_whole():
     assert world.read() == ["old", "old"]
 
 
+def test_a_revert_that_is_refused_on_one_node_still_reverts_the_other():
+    """Every node that can go back does; the error says that repeating it is needed."""
+    world = World().off()
+    taken = world.take()
+    world.write("new")
+    world.esx1.fail("start_revert", HypervisorFaultError("vc1", "InvalidState", ""))
+
+    with pytest.raises(HypervisorFaultError):
+        world.coordinator().revert(taken, world.vms)
+
+    assert world.read() == ["new", "old"]
+    assert world.power() == [PowerState.OFF, PowerState.OFF]
+
+
 def test_a_revert_that_is_not_seen_is_not_believed():
     """A task that ended well is not proof: power and current snapshot are read back."""
     world = World().off()
@@ -601,6 +651,18 @@ def test_a_release_that_failed_on_one_node_goes_on():
     assert [world.names(vm) for vm in world.vms] == [[], []]
 
 
+def test_a_removal_that_is_refused_on_one_node_still_removes_the_other():
+    """One refusal does not keep the other snapshot."""
+    world = World().off()
+    world.take()
+    world.esx1.fail("start_removal", HypervisorFaultError("vc1", "InvalidState", ""))
+
+    with pytest.raises(HypervisorFaultError):
+        world.coordinator().release(RUN, world.vms)
+
+    assert [world.names(vm) for vm in world.vms] == [[RUN], []]
+
+
 def test_a_removal_that_is_not_seen_is_not_believed():
     """A host that says done and still shows the snapshot ends the release with a fault."""
     world = World().off()
@@ -657,6 +719,15 @@ def test_a_lost_power_on_that_was_not_done_stays_in_doubt():
     world.esx1.fail("start_power_on", LOST)
 
     with pytest.raises(AnswerLostError):
+        world.coordinator().power_on((world.vms,), {})
+
+
+def test_a_power_on_that_is_not_seen_is_not_believed():
+    """A host that says on and shows off ends it with a fault."""
+    world = World().off()
+    world.esx1.start_power_on = lambda _: None
+
+    with pytest.raises(HypervisorFaultError, match="not on"):
         world.coordinator().power_on((world.vms,), {})
 
 
