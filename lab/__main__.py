@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 REFUSED = 3
 """Exit code when another lab lives in the folder."""
 
+LOG_FILE = "lab.log"
+"""What the lab's servers say; the passwords of the lab are in none of it."""
+
 _POLL_S = 0.2
 
 
@@ -32,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if is_alive(folder):
         sys.stderr.write(f"a lab runs in {folder} already; stsfix lab down stops it\n")
         return REFUSED
+    logging.basicConfig(
+        filename=folder / LOG_FILE, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+    )
     lab = Lab.build(options.topology, options.scenario, speed=options.speed, seed=options.seed)
     control = ControlServer(lab, folder)
     for number in (signal.SIGTERM, signal.SIGINT):

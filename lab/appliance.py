@@ -70,6 +70,10 @@ class Appliance:
 
     Tools runs 40 field seconds after power on; the services follow in their order, about 200
     field seconds in all. Everything it keeps is on `disk`.
+
+    Fault rules of protocol ``guest``, target the FQDN: the names of the guest operations
+    (``start_program``, ``read_file`` ...; *detail* names the vim fault), ``shut_down`` (refused:
+    nothing happens), ``service-control --start`` and the like, and ``start <service>``.
     """
 
     def __init__(self, disk: NodeDisk, network: Network) -> None:
@@ -143,11 +147,17 @@ class Appliance:
 
     def cut(self) -> None:
         """See seams.Guest."""
-        with self._lock:
-            run, self._run = self._run, None
+        run = self._run
         if run is not None:
-            run.tools.running = False
-            run.board.cut()
+            self._cut(run)
+
+    def _cut(self, run: _Run) -> None:
+        """End *run*; a boot after it is not touched."""
+        with self._lock:
+            if self._run is run:
+                self._run = None
+        run.tools.running = False
+        run.board.cut()
 
     def shut_down(self, off: Callable[[], None]) -> None:
         """See seams.Guest. Without effect while a shutdown is under way already."""
@@ -164,7 +174,7 @@ class Appliance:
             except (Refused, Dropped):
                 found.shutting_down = False
                 return
-            self.cut()
+            self._cut(found)
             off()
 
         self._in_background(run, work, "shutdown")
@@ -214,14 +224,12 @@ class Appliance:
     def _boot(self, run: _Run) -> None:
         run.board.pause(KERNEL_S)
         run.tools.running = self.disk.tools_installed
-        for service in run.board.wanted():
-            if run.shutting_down:
-                return
-            run.board.start(service)
+        run.board.boot_all()
         run.settled.set()
 
     @staticmethod
     def _shut_down(run: _Run) -> None:
+        run.board.begin_shutdown()
         run.board.pause(HALT_S / 2)
         run.board.stop_each(reversed(run.board.services), haste=SHUTDOWN_HASTE)
         run.tools.running = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from stsfix.lab import config_files
@@ -139,7 +140,10 @@ class Lab:
         return cls(TOPOLOGIES[topology], SCENARIOS[scenario], speed=speed, seed=seed, keys=keys)
 
     def __enter__(self) -> Self:
-        self.start()
+        with ExitStack() as undo:
+            undo.callback(self.stop)
+            self.start()
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -217,7 +221,10 @@ class Lab:
         return config_files.write_config(self, folder)
 
     def checkpoint(self) -> Checkpoint:
-        """Return a copy of every VM, running or not; nothing is disturbed."""
+        """Return a copy of every VM, running or not; nothing is disturbed.
+
+        Settings of hosts (lockdown, licence, clock, accounts) are not in it.
+        """
         return Checkpoint(
             vms=tuple(save_vm(vm) for _, vm in self.all_machines()),
             free={name: host.datastore("datastore1").free for name, host in self.hosts.items()},

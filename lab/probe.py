@@ -11,7 +11,6 @@ from stsfix.lab.vmdir.reader import StoreReader
 
 if TYPE_CHECKING:
     from stsfix.lab.lab import Lab
-
     from stsfix.lab.seams import DirectoryEntry
     from stsfix.lab.vmdir.store import DirectoryStore
 
@@ -67,7 +66,7 @@ class CredentialProbe:
         self._lab = lab
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[DirectoryStore, int]] = {}
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -99,11 +98,13 @@ class CredentialProbe:
             store = node.disk.directory
             if store is None:
                 continue
-            # A directory that neither was replaced nor took a USN is the one seen before.
-            state = (id(store), store.usn)
-            if self._seen.get(fqdn) == state:
+            # A directory that neither was replaced nor took a USN is the one seen before. The
+            # USN is read before the entries: what comes in between is looked at again.
+            usn = store.usn
+            seen = self._seen.get(fqdn)
+            if seen is not None and seen[0] is store and seen[1] == usn:
                 continue
-            self._seen[fqdn] = state
+            self._seen[fqdn] = (store, usn)
             found = flaw(store, node.disk.domain)
             if found is not None:
                 elapsed = time.monotonic() - self._started

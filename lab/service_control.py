@@ -89,6 +89,7 @@ class ServiceControl:
             for service in found:
                 self._stop_one(service, streams)
             return 0
+        self._board.end_boot()
         services = list(reversed(self._board.services))
         streams.say("Performing stop operation on profile: ALL...")
         self._board.stop_each(service for service in services if service.profile)

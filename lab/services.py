@@ -152,6 +152,8 @@ class Board:
         self._programs = programs
         self._gates = gates
         self._gone = threading.Event()
+        self._boot_over = threading.Event()
+        self._closing = threading.Event()
         self._operation = threading.RLock()
         self._states = {service.name: State.STOPPED for service in self.services}
 
@@ -182,7 +184,7 @@ class Board:
         """Return what ``--start --all`` starts: automatic and not disabled, in order."""
         return [s for s in self.services if s.automatic and s.name not in self._disk.disabled]
 
-    def start(self, service: Service) -> bool:
+    def start(self, service: Service, *, booting: bool = False) -> bool:
         """Start *service* and return when it runs, or False when it failed.
 
         Raises:
@@ -191,10 +193,12 @@ class Board:
         with self._operation:
             if self._states[service.name] is State.RUNNING:
                 return True
+            if self._closing.is_set():
+                return False
             self._states[service.name] = State.START_PENDING
             started = False
             try:
-                started = self._try_start(service)
+                started = self._try_start(service, booting=booting)
             finally:
                 self._states[service.name] = State.RUNNING if started else State.STOPPED
             return started
@@ -217,6 +221,26 @@ class Board:
         for service in services:
             self.stop(service, haste=haste)
 
+    def boot_all(self) -> None:
+        """Start what is wanted, in order, until all is tried or `end_boot` is called.
+
+        Raises:
+            PowerLost: The node has no power any more.
+        """
+        for service in self.wanted():
+            if self._boot_over.is_set():
+                return
+            self.start(service, booting=True)
+
+    def end_boot(self) -> None:
+        """Let the boot start no further service; one of its that waits for an STS fails now."""
+        self._boot_over.set()
+
+    def begin_shutdown(self) -> None:
+        """Let nothing start any more, whoever asks."""
+        self._boot_over.set()
+        self._closing.set()
+
     def pause(self, field_seconds: float) -> None:
         """Let field time pass.
 
@@ -233,14 +257,14 @@ class Board:
             for service in reversed(self.services):
                 self._halt(service.name)
 
-    def _try_start(self, service: Service) -> bool:
+    def _try_start(self, service: Service, *, booting: bool) -> bool:
         missing = [n for n in service.needs if self._states[n] is not State.RUNNING]
         try:
             with self._faults.around("guest", f"start {service.name}", self._disk.fqdn):
                 self.pause(min(service.start_s, 10) if missing else service.start_s)
         except (Refused, Dropped):
             return False
-        if missing or not self._passes_gate(service):
+        if missing or not self._passes_gate(service, booting=booting):
             return False
         program = self._programs.get(service.name)
         try:
@@ -252,12 +276,14 @@ class Board:
         self.started_log.append(service.name)
         return True
 
-    def _passes_gate(self, service: Service) -> bool:
+    def _passes_gate(self, service: Service, *, booting: bool) -> bool:
         gate = self._gates.get(service.name)
         if gate is None:
             return True
         waited = 0.0
         while (verdict := gate()) is Verdict.NOT_YET and waited < STS_PATIENCE_S:
+            if self._closing.is_set() or (booting and self._boot_over.is_set()):
+                break
             self.pause(5.0)
             waited += 5.0
         return verdict is Verdict.READY
