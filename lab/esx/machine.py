@@ -152,7 +152,7 @@ class VirtualMachine:
     asks_at_power_on: Question | None = None
     tools_installed: bool = True
     snapshots_supported: bool = True
-    running_snapshot_state: str = ON
+    running_snapshot_state: str = OFF
     root_snapshots: list[Snapshot] = field(default_factory=list)
     current_snapshot: Snapshot | None = None
     boot_time: datetime | None = None
