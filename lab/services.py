@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import threading
@@ -22,6 +23,13 @@ logger = logging.getLogger(__name__)
 
 STS_PATIENCE_S = 600.0
 """Field seconds that vpxd-svcs waits for an STS that is not up yet, before it fails."""
+
+
+LATE = "late"
+"""Detail of a REFUSE rule for ``start <service>``: the start is reported as failed, and the
+service comes up by itself `LATE_S` field seconds later, with what needs it."""
+
+LATE_S = 90.0
 
 
 class State(enum.StrEnum):
@@ -262,7 +270,11 @@ class Board:
         try:
             with self._faults.around("guest", f"start {service.name}", self._disk.fqdn):
                 self.pause(min(service.start_s, 10) if missing else service.start_s)
-        except (Refused, Dropped):
+        except Dropped:
+            return False
+        except Refused as refusal:
+            if refusal.rule.detail == LATE:
+                self._start_later(service)
             return False
         if missing or not self._passes_gate(service, booting=booting):
             return False
@@ -275,6 +287,19 @@ class Board:
             return False
         self.started_log.append(service.name)
         return True
+
+    def _start_later(self, service: Service) -> None:
+        """Let vMon bring *service* up by itself after a while (peers.md c13)."""
+
+        def work() -> None:
+            with contextlib.suppress(PowerLost):
+                self.pause(LATE_S)
+                self.start(service)
+                for other in self.wanted():
+                    if service.name in other.needs:
+                        self.start(other)
+
+        threading.Thread(target=work, daemon=True, name=f"lab-late-{service.name}").start()
 
     def _passes_gate(self, service: Service, *, booting: bool) -> bool:
         gate = self._gates.get(service.name)

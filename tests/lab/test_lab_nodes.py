@@ -19,6 +19,7 @@ from lab_clients import (
 )
 from lab_keys import shared_keys
 from stsfix.lab import judge
+from stsfix.lab.faults import Rule
 from stsfix.lab.lab import Lab
 from stsfix.lab.seams import GuestRefusedError
 from stsfix.lab.services import State
@@ -26,6 +27,7 @@ from stsfix.lab.services import State
 pytestmark = pytest.mark.lab
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
+SVCS = "vmware-vpxd-svcs"
 VCENTER_SERVICES = ["vmware-vpxd-svcs", "vmware-vpxd", "vmware-vapi-endpoint", "vsphere-ui"]
 
 
@@ -213,3 +215,36 @@ def test_a_vcenter_waits_for_its_external_psc():
         VC1: "management\n",
         VC2: "management\n",
     }
+
+
+def test_a_vcenter_starts_when_its_psc_comes_back():
+    """A vCenter powered on before its PSC waits for the STS; shut down instead, it stops."""
+    psc = "psc1.lab.example"
+    with Lab.build("external-psc", "healthy", speed=400, keys=shared_keys()) as lab:
+        for node in (psc, VC1):
+            lab.set_power(node, "cut")
+        lab.set_power(VC1, "on")
+        waits = eventually(lambda: lab.nodes[VC1].board.state(SVCS) is State.START_PENDING)
+        lab.set_power(VC1, "off")
+        stopped = eventually(lambda: lab.machines[VC1].power == "poweredOff", 1.4)
+        lab.set_power(VC1, "on")
+        time.sleep(0.3)
+        lab.set_power(psc, "on")
+        lab.wait_settled()
+        refusal = judge.login_refusal(lab, VC1)
+
+    assert waits
+    assert stopped
+    assert refusal is None
+
+
+def test_a_refused_shutdown_leaves_the_node_running(healthy):
+    """A guest that ignores the request stays up until its power is cut."""
+    healthy.faults.add(Rule(protocol="guest", call="shut_down"))
+
+    healthy.set_power(VC1, "off")
+    time.sleep(0.3)
+    ignored = judge.power(healthy)[VC1]
+    healthy.machines[VC1].power_off()
+
+    assert ignored == "poweredOn"

@@ -163,6 +163,8 @@ def test_a_lab_in_the_foreground_is_controlled_over_its_socket(tmp_path, folder)
         ]
         judged = control.request(place, "judge")
         second = subprocess.run(command, capture_output=True, env=environment, check=False)
+        log = (place / "lab.log").read_text(encoding="utf-8")
+        secrets = tomllib.loads((place / "secrets.toml").read_text(encoding="utf-8"))
         control.request(place, "quit")
         code = process.wait(20)
 
@@ -173,6 +175,8 @@ def test_a_lab_in_the_foreground_is_controlled_over_its_socket(tmp_path, folder)
     assert judged["power"] == {VC1: "poweredOff"}
     assert second.returncode == 3
     assert code == 0
+    for password in (secrets["sso"], *secrets["esxi"].values(), *secrets["nodes"].values()):
+        assert password not in log
     assert not control.is_alive(place)
     assert not (place / "lab.json").exists()
 

@@ -171,3 +171,58 @@ def test_an_unknown_program_is_not_found():
 
     with pytest.raises(GuestRefusedError, match="FileNotFound"):
         node.tools.start_program("root", node.disk.root_password, "/bin/nope", "")
+
+
+@pytest.mark.parametrize("ending", ["service-control --stop --all", "shutdown"])
+def test_a_boot_that_waits_for_an_sts_can_be_ended(ending):
+    """Stop of all services, and a shutdown, do not wait for a PSC that never comes."""
+    node = BareNode(gates={"vmware-vpxd-svcs": lambda: Verdict.NOT_YET}, speed=200)
+    boot = threading.Thread(target=node.board.boot_all)
+    boot.start()
+    while node.board.state("vmware-vpxd-svcs") is not State.START_PENDING:
+        time.sleep(0.01)
+    began = time.monotonic()
+
+    if ending == "shutdown":
+        node.board.begin_shutdown()
+    else:
+        node.sh(ending)
+    boot.join(5)
+
+    assert time.monotonic() - began < 2.5  # the patience alone would take 3 s
+    assert not boot.is_alive()
+    assert node.board.state("vsphere-ui") is State.STOPPED
+
+
+def test_a_node_that_shuts_down_starts_nothing():
+    """A start that comes after the shutdown began fails at once."""
+    node = BareNode()
+    node.board.begin_shutdown()
+
+    assert node.sh("service-control --start lwsmd")[0] == 1
+
+
+def test_a_fault_rule_names_the_fault_of_a_guest_operation():
+    """Detail is the vim fault; the operation has not happened."""
+    node = BareNode()
+    node.faults.add(Rule(protocol="guest", call="write_file", detail="TaskInProgress"))
+
+    with pytest.raises(GuestRefusedError, match="TaskInProgress"):
+        node.tools.write_file("root", node.disk.root_password, "/tmp/a", b"", 0o600)
+
+    assert node.tools.files.find("/tmp/a") is None
+
+
+def test_a_late_service_is_reported_failed_and_comes_up_by_itself():
+    """RC=5 of 6.7: service-control fails, and minutes later everything runs."""
+    node = BareNode(speed=2000)
+    node.faults.add(Rule(protocol="guest", call="start vmware-vpxd", detail="late"))
+
+    code, _ = node.sh("service-control --start --all")
+    down = node.board.missing()
+    deadline = time.monotonic() + 5
+    while node.board.missing() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert (code, down) == (1, ["vmware-vpxd", "vsphere-ui"])
+    assert node.board.missing() == []
