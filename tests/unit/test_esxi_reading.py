@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyVmomi import vim, vmodl
@@ -59,7 +60,7 @@ def found(moref, *, missing=()):
 def read(*objects):
     """Read two VMs' names from a host that says *objects*."""
     collector = PagingCollector(*objects)
-    content = SimpleNamespace(propertyCollector=collector)
+    content: Any = SimpleNamespace(propertyCollector=collector)
     things = [vim.VirtualMachine(moref) for moref in ("1", "2")]
     return read_objects(content, things, ["name"]), collector.asked
 
