@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.exit_codes import exit_code
@@ -58,10 +58,12 @@ class Death:
 
 
 class KillingJournal(Journal):
-    """Counts what this process appends and kills it by SIGKILL at one of the records."""
+    """Counts what this process appends, to however many journals, and kills it by SIGKILL at
+    one of the records.
+    """
 
     death: Death | None = None
-    appended: int = 0
+    appended: ClassVar[int] = 0
 
     def append(self, record: Record) -> None:
         """Append, or die."""
@@ -69,7 +71,7 @@ class KillingJournal(Journal):
             if self.death.durable:
                 super().append(record)
             os.kill(os.getpid(), signal.SIGKILL)
-        self.appended += 1
+        KillingJournal.appended += 1
         super().append(record)
 
 

@@ -1,0 +1,264 @@
+"""Writing, replicating and retiring credentials: converges from whatever an attempt left."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+import sts_material
+from memory_directory import Fault, MemoryDomain
+from memory_hypervisor import MemoryClock
+from memory_logins import MemoryLogins
+from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    ReplicationOverdueError,
+    WriteInDoubtError,
+)
+from stsfix.remediation.ports import Observed
+from stsfix.remediation.steps.context import Limits, StepContext
+from stsfix.remediation.steps.credential import (
+    AwaitReplication,
+    ReplaceSts,
+    RetireOld,
+    written_leaves,
+)
+from worlds import spec
+
+if TYPE_CHECKING:
+    from stsfix.remediation.ports import ServiceControl
+    from stsfix.snapshot.coordinator import Coordinator
+
+VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
+OLD = sts_material.credential("old", start=-700, end=-1)
+SECOND = timedelta(seconds=1)
+
+
+class Issuers:
+    """An issuer that gives another credential each time."""
+
+    def __init__(self):
+        self.issued = []
+
+    def issue(self, *, node, now, validity):
+        made = sts_material.credential(f"new-{len(self.issued)}")
+        self.issued.append(made)
+        return made
+
+
+class Bench:
+    """Two directories, one step context, and the notes of a run."""
+
+    def __init__(self, lag=0):
+        self.domain = MemoryDomain(VC1, VC2, lag=lag)
+        self.domain.seed(1, OLD)
+        self.issuers = Issuers()
+        self.noted = {}
+        limit = timedelta(seconds=30)
+        self.context = StepContext(
+            spec=spec(),
+            coordinator=cast("Coordinator", None),
+            directory=self.domain.directory,
+            logins=MemoryLogins(self.leaves),
+            services=cast("ServiceControl", None),
+            issuer=lambda: self.issuers,
+            publish_root=True,
+            clock=MemoryClock(),
+            limits=Limits(
+                boot=limit,
+                replication=limit,
+                publish=limit,
+                services=limit,
+                logins=limit,
+                poll=SECOND,
+            ),
+            hook=lambda event: None,
+        )
+
+    def leaves(self):
+        """What each STS would sign with: its own directory's highest credential."""
+        return {
+            n: self.domain.directory(n).read_sts_entries().signing().chain[0] for n in (VC1, VC2)
+        }
+
+    def note(self, key, value):
+        self.noted[key] = value
+
+    def written(self):
+        return written_leaves(self.noted)
+
+    def names(self, node=VC1):
+        """Return the entries of a node, shortly."""
+        entries = self.domain.directory(node).read_sts_entries()
+        return sorted(f"{e.kind} {e.index}" for e in (*entries.credentials, *entries.chains))
+
+    def replace(self):
+        ReplaceSts(self.context).do(dict(self.noted), self.note)
+
+    def probe(self):
+        return ReplaceSts(self.context).probe(dict(self.noted))
+
+
+BOTH = ["chain 1", "chain 2", "credential 1", "credential 2"]
+
+
+def test_the_new_pair_is_added_with_the_next_numbers():
+    """Old entries stay, ours have the highest number, and the root is among the trusted."""
+    bench = Bench()
+
+    bench.replace()
+
+    assert bench.names() == BOTH
+    assert bench.leaves()[VC1] == bench.issuers.issued[0].chain[0]
+    assert bench.domain.nodes[VC1].roots == [bench.issuers.issued[0].chain[-1]]
+    assert bench.domain.violations == []
+
+
+def test_the_leaf_is_noted_before_it_is_written():
+    """Whatever dies next, a probe recognises what was ours."""
+    bench = Bench()
+    bench.domain.faults.append(Fault(call="add_chain"))
+
+    with pytest.raises(DirectoryFaultError):
+        bench.replace()
+
+    assert bench.written() == {fingerprint(bench.issuers.issued[0].chain[0])}
+
+
+@pytest.mark.parametrize(
+    ("fault", "after"),
+    [
+        pytest.param(Fault(call="add_trusted_root"), Observed.REPEATABLE, id="root refused"),
+        pytest.param(Fault(call="add_chain"), Observed.REPEATABLE, id="chain refused"),
+        pytest.param(Fault(call="add_chain", effect="lost"), Observed.REPEATABLE, id="chain lost"),
+        pytest.param(Fault(call="add_credential"), Observed.REPEATABLE, id="credential refused"),
+        pytest.param(
+            Fault(call="add_credential", effect="lost"), Observed.COMPLETE, id="credential lost"
+        ),
+        pytest.param(
+            Fault(call="add_credential", effect="lost-before"),
+            Observed.REPEATABLE,
+            id="credential not sent",
+        ),
+    ],
+)
+def test_a_second_attempt_ends_like_a_first(fault, after):
+    """The probe tells what is there, and doing it again leaves no orphan behind."""
+    bench = Bench()
+    bench.domain.faults.append(fault)
+    with pytest.raises((DirectoryFaultError, WriteInDoubtError)):
+        bench.replace()
+
+    observed = bench.probe()
+    if observed is Observed.REPEATABLE:
+        bench.replace()
+
+    assert observed is after
+    assert bench.names() == BOTH
+    assert bench.probe() is Observed.COMPLETE
+    assert bench.domain.violations == []
+
+
+def test_a_number_that_somebody_else_took_is_unclear():
+    """Another writer at the same time is for a person, not for a guess."""
+    bench = Bench()
+    bench.domain.faults.append(Fault(call="add_credential"))
+    with pytest.raises(DirectoryFaultError):
+        bench.replace()
+    bench.domain.seed(2, sts_material.credential("foreign"), chain=7)
+
+    assert bench.probe() is Observed.UNCLEAR
+
+
+def test_nothing_noted_means_nothing_was_written():
+    """A step that died before its first note is simply done."""
+    assert Bench().probe() is Observed.REPEATABLE
+
+
+def test_gaps_are_fine_and_the_highest_number_of_all_nodes_counts():
+    """A number used on any node is never used again (vmdird measured, 8)."""
+    bench = Bench()
+    bench.domain.seed(5, sts_material.credential("fifth"), chain=3)
+
+    bench.replace()
+
+    assert "credential 6" in bench.names()
+    assert "chain 4" in bench.names()
+
+
+def test_replication_is_awaited_until_every_node_has_the_same_entries():
+    """A slow partner is waited for."""
+    bench = Bench(lag=4)
+    bench.replace()
+
+    AwaitReplication(bench.context, bench.written).do({}, bench.note)
+
+    assert bench.names(VC2) == BOTH
+    assert bench.leaves()[VC1] == bench.leaves()[VC2]
+
+
+def test_a_partner_that_never_gets_it_is_named():
+    """The deadline ends the waiting, with who is behind."""
+    bench = Bench(lag=10_000)
+    bench.replace()
+
+    with pytest.raises(ReplicationOverdueError) as caught:
+        AwaitReplication(bench.context, bench.written).do({}, bench.note)
+
+    assert caught.value.behind == (VC2,)
+
+
+def test_a_partner_that_is_down_counts_as_behind():
+    """An unreachable directory proves nothing."""
+    bench = Bench()
+    bench.replace()
+    bench.domain.down.add(VC2)
+
+    with pytest.raises(ReplicationOverdueError) as caught:
+        AwaitReplication(bench.context, bench.written).do({}, bench.note)
+
+    assert caught.value.behind == (VC2,)
+
+
+def test_retiring_removes_old_credentials_with_their_chains_only():
+    """A chain that belonged to no credential is not ours to judge."""
+    bench = Bench()
+    bench.domain.directory(VC1).add_chain(2, sts_material.credential("stranger").chain)
+    bench.domain.replicate()
+    bench.domain.written_on.clear()
+    bench.replace()
+
+    RetireOld(bench.context, bench.written).do({}, bench.note)
+
+    assert bench.names() == ["chain 2", "chain 3", "credential 2"]
+    assert bench.names(VC2) == bench.names()
+    assert bench.domain.violations == []
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_retiring_goes_on_after_a_refusal(nth):
+    """What was removed already is not needed to know which chain belonged to it."""
+    bench = Bench()
+    bench.replace()
+    bench.domain.faults.append(Fault(call="delete_entry", nth=nth))
+    noted: dict[str, str] = {}
+    with pytest.raises(DirectoryFaultError):
+        RetireOld(bench.context, bench.written).do({}, noted.__setitem__)
+
+    RetireOld(bench.context, bench.written).do(noted, noted.__setitem__)
+
+    assert bench.names() == ["chain 2", "credential 2"]
+    assert bench.domain.violations == []
+
+
+def test_nothing_is_retired_while_ours_does_not_sign():
+    """Without our credential in place the old one is all there is."""
+    bench = Bench()
+
+    with pytest.raises(DirectoryFaultError, match="does not sign"):
+        RetireOld(bench.context, bench.written).do({}, bench.note)
+
+    assert bench.names() == ["chain 1", "credential 1"]
+    assert RetireOld(bench.context, bench.written).probe({}) is Observed.UNCLEAR
