@@ -79,9 +79,9 @@ class Bench:
 
     def leaves(self):
         """What each STS would sign with: its own directory's highest credential."""
-        return {
-            n: self.domain.directory(n).read_sts_entries().signing().chain[0] for n in (VC1, VC2)
-        }
+        read = {n: self.domain.directory(n).read_sts_entries() for n in (VC1, VC2)}
+        signing = {n: entries.signing() for n, entries in read.items()}
+        return {n: entry.chain[0] if entry else None for n, entry in signing.items()}
 
     def note(self, key, value):
         self.noted[key] = value
