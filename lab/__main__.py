@@ -39,7 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         filename=folder / LOG_FILE, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
-    lab = Lab.build(options.topology, options.scenario, speed=options.speed, seed=options.seed)
+    lab = Lab.build(
+        options.topology,
+        options.scenario,
+        speed=options.speed,
+        seed=options.seed,
+        passwords=options.passwords,
+        first_port=options.first_port,
+    )
     control = ControlServer(lab, folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: control.quit_asked.set())
@@ -91,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topology", choices=sorted(TOPOLOGIES), default="elm")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="expired")
     parser.add_argument("--speed", type=float, default=120.0, help="field seconds a second")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="names, UUIDs, passwords")
+    parser.add_argument("--passwords", type=Path, help="TOML: sso, [esxi], [nodes], as secrets")
+    parser.add_argument("--first-port", type=int, help="first of 40 ports on 127.0.0.1")
     return parser
 
 

@@ -72,21 +72,26 @@ class Lab:
         speed: float,
         seed: int,
         keys: Sequence[rsa.RSAPrivateKey] | None = None,
+        passwords: Path | None = None,
+        first_port: int | None = None,
     ) -> None:
         self.topology = topology
         self.scenario = scenario
         self.clock = LabClock(speed)
         self.faults = FaultBook()
         source = Seed(seed)
+        nodes = [node.fqdn for node in topology.nodes]
         self.passwords = Passwords(
             sso=source.password(),
             hosts={name: source.password() for name in HOSTS},
-            nodes={node.fqdn: source.password() for node in topology.nodes},
+            nodes={fqdn: source.password() for fqdn in nodes},
         )
+        if passwords is not None:
+            self.passwords = Passwords.read(passwords, hosts=HOSTS, nodes=nodes)
         world = build_world(topology, scenario, seed=source, passwords=self.passwords, keys=keys)
         self.ca_pem = world.ca_pem
         self.host_certificates = world.host_certificates
-        self._block = PortBlock()
+        self._block = PortBlock(first_port)
         take = self._block.take
         self.network = Network(
             clock=self.clock,
@@ -120,6 +125,8 @@ class Lab:
         speed: float = 120.0,
         seed: int = 1,
         keys: Sequence[rsa.RSAPrivateKey] | None = None,
+        passwords: Path | None = None,
+        first_port: int | None = None,
     ) -> Lab:
         """Return a lab that is not started.
 
@@ -129,6 +136,8 @@ class Lab:
             speed: How many field seconds pass in one real second; only durations scale.
             seed: Names, identifiers and passwords follow from it; keys do not.
             keys: Keys to use instead of new ones, see `stsfix.lab.trust.make_keys`.
+            passwords: A file to take them from, see `Passwords.read`; else the seed's.
+            first_port: First of `ports.BLOCK` ports; else a free block is taken.
 
         Raises:
             UnknownPlanError: No such topology or scenario.
@@ -137,7 +146,15 @@ class Lab:
             raise UnknownPlanError("topology", topology, tuple(TOPOLOGIES))
         if scenario not in SCENARIOS:
             raise UnknownPlanError("scenario", scenario, tuple(SCENARIOS))
-        return cls(TOPOLOGIES[topology], SCENARIOS[scenario], speed=speed, seed=seed, keys=keys)
+        return cls(
+            TOPOLOGIES[topology],
+            SCENARIOS[scenario],
+            speed=speed,
+            seed=seed,
+            keys=keys,
+            passwords=passwords,
+            first_port=first_port,
+        )
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import random
+import tomllib
 import uuid
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 AWKWARD = (" ", "'", '"', "$", "*", "<&>", "ü", "\\", "%", "#", "{", "`", ";", "ß")
 """What shells, XML, LDAP, TOML and URLs each take for something else."""
@@ -19,6 +25,22 @@ class Passwords:
     sso: str
     hosts: dict[str, str]
     nodes: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path, *, hosts: Sequence[str], nodes: Sequence[str]) -> Passwords:
+        """Return the passwords of a TOML file in the shape of the product's secrets file.
+
+        Raises:
+            KeyError: One is missing, for the host or node it names, and there is no default.
+            OSError, tomllib.TOMLDecodeError: The file cannot be read.
+        """
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+        esxi, appliances = read.get("esxi", {}), read.get("nodes", {})
+        return cls(
+            sso=read["sso"],
+            hosts={name: esxi[name if name in esxi else "default"] for name in hosts},
+            nodes={name: appliances[name if name in appliances else "default"] for name in nodes},
+        )
 
     def everything(self) -> tuple[str, ...]:
         """Return all of them, to search logs and command lines with."""

@@ -14,13 +14,25 @@ BLOCK = 40
 
 
 class NoPortsError(Exception):
-    """Every block of ports is taken by another lab."""
+    """Every block of ports is taken by another lab, or the one that was asked for."""
 
 
 class PortBlock:
-    """A block of ports, guarded by a socket on its first one; other labs keep away from it."""
+    """A block of ports, guarded by a socket on its first one; other labs keep away from it.
 
-    def __init__(self) -> None:
+    *first* names the block's first port; without it a free block is looked for.
+
+    Raises:
+        NoPortsError: Every block is taken, or the one that was named.
+    """
+
+    def __init__(self, first: int | None = None) -> None:
+        if first is not None:
+            guard = _guard(first)
+            if guard is None:
+                raise NoPortsError(f"port {first} is taken")
+            self._guard, self._next, self._end = guard, first + 1, first + BLOCK
+            return
         count = (LAST - FIRST) // BLOCK
         start = secrets.randbelow(count)
         for step in range(count):

@@ -42,7 +42,22 @@ _FOLDER = click.option(
     "--speed", type=float, default=120.0, show_default=True, help="Field seconds a second."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Names, UUIDs, passwords.")
-def up(*, folder: Path, topology: str, scenario: str, speed: float, seed: int) -> int:
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Take the passwords from this file (as a secrets file) [default: from the seed].",
+)
+@click.option("--first-port", type=click.IntRange(1024, 65000), help="First of 40 ports.")
+def up(
+    *,
+    folder: Path,
+    topology: str,
+    scenario: str,
+    speed: float,
+    seed: int,
+    passwords: Path | None,
+    first_port: int | None,
+) -> int:
     """Start a lab, write its domain.toml and secrets, and print the next command."""
     from stsfix.lab.control import is_alive  # noqa: PLC0415 - not for --help
 
@@ -52,6 +67,8 @@ def up(*, folder: Path, topology: str, scenario: str, speed: float, seed: int) -
         return 2
     words = ["--dir", str(folder), "--topology", topology, "--scenario", scenario]
     words += ["--speed", str(speed), "--seed", str(seed)]
+    words += ["--passwords", str(passwords)] if passwords else []
+    words += ["--first-port", str(first_port)] if first_port else []
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "stsfix.lab", *words],

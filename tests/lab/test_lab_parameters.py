@@ -1,0 +1,59 @@
+"""Passwords and ports of a lab can be given instead of drawn."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab_keys import shared_keys
+from stsfix.lab.lab import Lab
+from stsfix.lab.passwords import Passwords
+from stsfix.lab.ports import BLOCK, NoPortsError, PortBlock
+
+
+@pytest.fixture
+def block():
+    """A block of ports that nobody else has."""
+    block = PortBlock()
+    yield block
+    block.release()
+
+
+def test_passwords_come_from_a_secrets_file(tmp_path):
+    """A default holds for every host or node that the file does not name."""
+    path = tmp_path / "secrets.toml"
+    path.write_text('sso = "s"\n[esxi]\ndefault = "e"\n"esx2" = "e2"\n[nodes]\n"vc1" = "n"\n')
+
+    found = Passwords.read(path, hosts=["esx1", "esx2"], nodes=["vc1"])
+
+    assert found == Passwords(sso="s", hosts={"esx1": "e", "esx2": "e2"}, nodes={"vc1": "n"})
+
+
+def test_a_missing_password_names_its_owner(tmp_path):
+    """Nothing is made up when the file leaves a node out."""
+    path = tmp_path / "secrets.toml"
+    path.write_text('sso = "s"\n[esxi]\ndefault = "e"\n')
+
+    with pytest.raises(KeyError):
+        Passwords.read(path, hosts=["esx1"], nodes=["vc1"])
+
+
+@pytest.mark.lab
+def test_ports_come_from_the_named_block(block):
+    """The first port guards the block, the next ones are the lab's."""
+    first = block.take()
+    block.release()
+
+    lab = Lab.build("embedded", keys=shared_keys(), first_port=first)
+    ports = {host.port for host in lab.hosts.values()}
+    lab.stop()
+
+    assert all(first < port < first + BLOCK for port in ports)
+
+
+@pytest.mark.lab
+def test_a_taken_block_is_refused(block):
+    """Two labs never share ports."""
+    first = block.take() - 1
+
+    with pytest.raises(NoPortsError):
+        PortBlock(first)
