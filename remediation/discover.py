@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from stsfix.remediation.errors import (
     DirectoryLoginError,
     DomainNotFoundError,
+    InterruptedRunError,
     PlainBindRefusedError,
 )
 from stsfix.remediation.inventory import Inventory, NodeInventory, Problem, locate
@@ -102,6 +103,8 @@ class Discovery:
         self._sources.progress(Progress(step="preflight", subject=subject, text="reading"))
         try:
             return call()
+        except InterruptedRunError:
+            raise
         except OperationError as error:
             self._add(subject, error)
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.errors import NodeNotReadyError
+from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.ports import Observed
 from stsfix.snapshot.errors import SnapshotSetIncompleteError, TransientError
 from stsfix.snapshot.model import PowerState, SnapshotSet
@@ -48,16 +48,31 @@ def _await_ready(context: StepContext, step: str, node: NodePlan) -> None:
 
 
 def _await_answer(context: StepContext, step: str, node: NodePlan, started: float) -> None:
+    """Wait for vmdir and the STS. An STS that answers and publishes nothing for the time it
+    needs to load its tenant never will: that may be the very thing to repair.
+    """
+    first_refusal: list[float] = []
+
     def answers() -> bool:
         context.directory(node.fqdn).read_root_dse()
-        context.logins.read_published_leaf(node.fqdn)
+        try:
+            context.logins.read_published_leaf(node.fqdn)
+        except ProofError as error:
+            now = context.clock.monotonic()
+            first_refusal.append(now)
+            if now - first_refusal[0] < context.limits.publish.total_seconds():
+                raise
+            context.tell(step, node.fqdn, f"the STS publishes no certificate ({error})")
         return True
 
     context.tell(step, node.fqdn, "waiting for vmdir and STS")
     limits = context.limits
+    passing = (TransientError, ProofError)
     try:
-        poll_until(answers, clock=context.clock, limit=limits.boot, every=limits.poll)
-    except TransientError as error:
+        poll_until(
+            answers, clock=context.clock, limit=limits.boot, every=limits.poll, transient=passing
+        )
+    except passing as error:
         waited = context.clock.monotonic() - started
         raise NodeNotReadyError(node.fqdn, f"answer ({error})", waited) from error
 
