@@ -10,15 +10,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
+from stsfix.remediation.checks_rules import RULES
 from stsfix.remediation.inventory import foreign_runs
-from stsfix.remediation.model import Finding, Severity
 from stsfix.remediation.sts import leaf_of, same_entries
+from stsfix.snapshot.risk import Finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stsfix.remediation.inventory import Inventory, NodeInventory
-    from stsfix.remediation.model import StsEntry
+    from stsfix.remediation.model import Finding, StsEntry
+
+__all__ = ["CHECKS", "RULES", "RUN_PREFIX", "SOON"]
+
+found = Finder(RULES)
 
 RUN_PREFIX = "stsfix-"
 """Every run's name, and so every snapshot of ours, begins with it."""
@@ -27,42 +32,28 @@ SOON = timedelta(days=90)
 """vCenter itself begins to warn of the STS certificate 90 days ahead (KB 318197)."""
 
 _UNREADABLE = {
-    "HostUnreachableError": ("HOST-UNREACHABLE", "check address, port and firewall of the host"),
-    "HostLoginError": (
-        "HOST-LOGIN",
-        "check password, lockdown mode and account lock (900 s); it is not tried again",
-    ),
-    "HostTlsError": ("HOST-TLS", "compare the certificate with the host's console, then set tls"),
-    "DirectoryLoginError": (
-        "SSO-LOGIN",
-        "check the SSO administrator's password; it is not tried again on any node",
-    ),
-    "PlainBindRefusedError": ("SSO-LOGIN", "use the LDAPS port of the node"),
-    "DirectoryUnreachableError": ("SSO-UNREACHABLE", "check that vmdird runs on the node"),
-    "NodeTlsError": ("NODE-TLS", "compare the certificate with the node's, then set tls"),
-    "DomainNotFoundError": ("SSO-DOMAIN", "set sso.domain to the domain the node serves"),
-    "TenantNotFoundError": ("SSO-TENANT", "log in as an administrator of the SSO domain"),
-    "GuestLoginError": (
-        "GUEST-LOGIN",
-        "check root's password and whether it has expired or is locked (chage -l root)",
-    ),
-    "GuestUnavailableError": ("GUEST-UNAVAILABLE", "start VMware Tools or allow guest operations"),
+    "HostUnreachableError": "HOST-UNREACHABLE",
+    "HostLoginError": "HOST-LOGIN",
+    "HostTlsError": "HOST-TLS",
+    "DirectoryLoginError": "SSO-LOGIN",
+    "PlainBindRefusedError": "SSO-LOGIN",
+    "DirectoryUnreachableError": "SSO-UNREACHABLE",
+    "NodeTlsError": "NODE-TLS",
+    "DomainNotFoundError": "SSO-DOMAIN",
+    "TenantNotFoundError": "SSO-TENANT",
+    "GuestLoginError": "GUEST-LOGIN",
+    "GuestUnavailableError": "GUEST-UNAVAILABLE",
 }
 
 
 def unreadable(inventory: Inventory) -> Iterator[Finding]:
     """Everything that could not be read forbids a run: nobody knows what it hides."""
     for problem in inventory.problems:
-        name, advice = _UNREADABLE.get(
-            problem.error, ("NOT-CHECKED", "mend this and run preflight again")
-        )
-        yield Finding(
-            id=name,
-            severity=Severity.BLOCKS,
-            subject=problem.subject,
-            evidence=problem.text,
-            advice=advice,
-        )
+        rule = _UNREADABLE.get(problem.error, "NOT-CHECKED")
+        advice = None
+        if problem.error == "PlainBindRefusedError":
+            advice = "Use the LDAPS port of the node."
+        yield found(rule, problem.subject, problem.text, advice=advice)
 
 
 def nodes_are_found(inventory: Inventory) -> Iterator[Finding]:
@@ -70,29 +61,24 @@ def nodes_are_found(inventory: Inventory) -> Iterator[Finding]:
     for node in inventory.nodes:
         live, stale = node.location.live, node.location.stale
         if not live:
-            yield Finding(
-                id="NODE-NOT-FOUND",
-                severity=Severity.BLOCKS,
-                subject=node.fqdn,
-                evidence="no connected VM with this host name, address or VM name on any host",
-                advice="add the ESXi host that runs it; a partial domain is never touched",
+            yield found(
+                "NODE-NOT-FOUND",
+                node.fqdn,
+                "no connected VM with this host name, address or VM name on any host",
             )
         elif len(live) > 1:
             where = "; ".join(f"{s.vm} ({s.power}, UUID {s.vm.instance_uuid})" for s in live)
-            yield Finding(
-                id="NODE-AMBIGUOUS",
-                severity=Severity.BLOCKS,
-                subject=node.fqdn,
-                evidence=f"{len(live)} VMs match: {where}",
-                advice=f'name the right one: [nodes."{node.fqdn}"] vm = "<instance UUID>"',
+            yield found(
+                "NODE-AMBIGUOUS",
+                node.fqdn,
+                f"{len(live)} VMs match: {where}",
+                advice=f'Name the right one: [nodes."{node.fqdn}"] vm = "<instance UUID>"',
             )
         elif stale:
-            yield Finding(
-                id="NODE-STALE-COPY",
-                severity=Severity.INFORMS,
-                subject=node.fqdn,
-                evidence="stale registrations: " + "; ".join(str(s.vm) for s in stale),
-                advice="none; they are not touched",
+            yield found(
+                "NODE-STALE-COPY",
+                node.fqdn,
+                "stale registrations: " + "; ".join(str(s.vm) for s in stale),
             )
 
 
@@ -105,30 +91,24 @@ def nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:
     servers = {server.name for server in topology.servers}
     partners = {partner for server in topology.servers for partner in server.partners}
     for name in sorted((servers | partners) - controllers):
-        yield Finding(
-            id="NODE-UNLISTED",
-            severity=Severity.BLOCKS,
-            subject=name,
-            evidence="a directory server or replication partner that is no domain controller",
-            advice="clean up stale partners first (KB 425780), or bring the node back",
+        yield found(
+            "NODE-UNLISTED",
+            name,
+            "a directory server or replication partner that is no domain controller",
         )
     for name in sorted(controllers - servers):
-        yield Finding(
-            id="NODE-NO-SERVER",
-            severity=Severity.WARNS,
-            subject=name,
-            evidence="a domain controller without a directory server entry (a gateway?)",
-            advice="check that it is meant to be there",
+        yield found(
+            "NODE-NO-SERVER",
+            name,
+            "a domain controller without a directory server entry (a gateway?)",
         )
     if len(controllers) > 1:
         for server in topology.servers:
             if server.name in controllers and not server.partners:
-                yield Finding(
-                    id="REPL-NO-PARTNER",
-                    severity=Severity.BLOCKS,
-                    subject=server.name,
-                    evidence="it has no replication agreement, so no change would reach it",
-                    advice="restore replication before the repair",
+                yield found(
+                    "REPL-NO-PARTNER",
+                    server.name,
+                    "it has no replication agreement, so no change would reach it",
                 )
 
 
@@ -136,12 +116,10 @@ def roles_are_known(inventory: Inventory) -> Iterator[Finding]:
     """The node itself said what it is; otherwise the role is a guess."""
     for node in inventory.nodes:
         if not node.role_verified and node.location.found is not None:
-            yield Finding(
-                id="NODE-ROLE-UNVERIFIED",
-                severity=Severity.BLOCKS,
-                subject=node.fqdn,
-                evidence=f"taken for {node.role} from the directory: its guest did not answer",
-                advice="make guest operations work; services could not be restarted without them",
+            yield found(
+                "NODE-ROLE-UNVERIFIED",
+                node.fqdn,
+                f"taken for {node.role} from the directory: its guest did not answer",
             )
 
 
@@ -157,47 +135,39 @@ def entries_are_sound(inventory: Inventory) -> Iterator[Finding]:
 
 def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
     if entry.index is None and entry.kind == "credential":
-        yield Finding(
-            id="STS-MALFORMED-INDEX",
-            severity=Severity.BLOCKS,
-            subject=entry.dn,
-            evidence=f"on {node.fqdn}: no number in the name, which breaks the whole tenant",
-            advice="remove this entry by hand (keep a copy elsewhere), then run preflight again",
+        yield found(
+            "STS-MALFORMED-INDEX",
+            entry.dn,
+            f"on {node.fqdn}: no number in the name, which breaks the whole tenant",
         )
     if entry.key_matches is False:
-        yield Finding(
-            id="STS-KEY-MISMATCH",
-            severity=Severity.WARNS,
-            subject=entry.dn,
-            evidence="the private key does not belong to the first certificate",
-            advice="the repair replaces it",
+        yield found(
+            "STS-KEY-MISMATCH", entry.dn, "the private key does not belong to the first certificate"
         )
     if not entry.chain:
-        yield Finding(
-            id="STS-EMPTY-CHAIN",
-            severity=Severity.WARNS,
-            subject=entry.dn,
-            evidence="the entry holds no certificate",
-            advice="the repair adds a whole pair; this chain is left alone",
-        )
+        yield found("STS-EMPTY-CHAIN", entry.dn, "the entry holds no certificate")
         return
     leaf = parse(entry.chain[0])
     if isinstance(leaf, Malformed):
-        yield Finding(
-            id="STS-MALFORMED-CERTIFICATE",
-            severity=Severity.WARNS,
-            subject=entry.dn,
-            evidence=f"the first certificate cannot be read: {leaf.reason}",
-            advice="the repair adds a whole pair with a higher number",
+        yield found(
+            "STS-MALFORMED-CERTIFICATE",
+            entry.dn,
+            f"the first certificate cannot be read: {leaf.reason}",
         )
     elif leaf.authority:
-        yield Finding(
-            id="STS-LEAFLESS-CHAIN",
-            severity=Severity.WARNS,
-            subject=entry.dn,
-            evidence=f"the first certificate is a CA ({leaf.subject}), there is no leaf",
-            advice="the repair adds a whole pair; this chain is left alone",
+        yield found(
+            "STS-LEAFLESS-CHAIN",
+            entry.dn,
+            f"the first certificate is a CA ({leaf.subject}), there is no leaf",
         )
+
+
+_SIGNING = {
+    Expiry.VALID: "STS-VALID",
+    Expiry.EXPIRING: "STS-EXPIRING",
+    Expiry.EXPIRED: "STS-EXPIRED",
+    Expiry.NOT_YET_VALID: "STS-NOT-YET-VALID",
+}
 
 
 def signer_is_valid(inventory: Inventory) -> Iterator[Finding]:
@@ -207,12 +177,10 @@ def signer_is_valid(inventory: Inventory) -> Iterator[Finding]:
             continue
         signing = node.sts.signing()
         if signing is None:
-            yield Finding(
-                id="STS-NO-CREDENTIAL",
-                severity=Severity.INFORMS,
-                subject=node.fqdn,
-                evidence="the directory has no signing credential: nobody can log in",
-                advice="stsfix run adds one",
+            yield found(
+                "STS-NO-CREDENTIAL",
+                node.fqdn,
+                "the directory has no signing credential: nobody can log in",
             )
             continue
         yield from _signer(inventory, node, signing)
@@ -224,28 +192,14 @@ def _signer(inventory: Inventory, node: NodeInventory, signing: StsEntry) -> Ite
         return  # entries_are_sound tells
     expiry = classify(leaf, inventory.taken, SOON)
     dates = f"valid {leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}"
-    if expiry is Expiry.VALID:
-        name, advice = "STS-VALID", "nothing to repair"
-    elif expiry is Expiry.EXPIRING:
-        name, advice = "STS-EXPIRING", "plan a repair: stsfix run"
-    elif expiry is Expiry.EXPIRED:
-        name, advice = "STS-EXPIRED", "stsfix run replaces it"
-    else:
-        name, advice = "STS-NOT-YET-VALID", "check the clocks before anything else"
     if not any(chain.chain and chain.chain[0] == leaf.der for chain in _chains(node)):
-        yield Finding(
-            id="STS-UNTRUSTED-SIGNER",
-            severity=Severity.WARNS,
-            subject=node.fqdn,
-            evidence=f"no trusted chain begins with the leaf of TenantCredential-{signing.index}",
-            advice="the STS refuses its own tokens; stsfix run adds a whole pair",
+        yield found(
+            "STS-UNTRUSTED-SIGNER",
+            node.fqdn,
+            f"no trusted chain begins with the leaf of TenantCredential-{signing.index}",
         )
-    yield Finding(
-        id=name,
-        severity=Severity.WARNS if expiry is Expiry.NOT_YET_VALID else Severity.INFORMS,
-        subject=node.fqdn,
-        evidence=f"TenantCredential-{signing.index} signs; {expiry}: {dates}",
-        advice=advice,
+    yield found(
+        _SIGNING[expiry], node.fqdn, f"TenantCredential-{signing.index} signs; {expiry}: {dates}"
     )
 
 
@@ -260,12 +214,10 @@ def directories_agree(inventory: Inventory) -> Iterator[Finding]:
         assert readable[0].sts is not None
         assert node.sts is not None
         if not same_entries(readable[0].sts, node.sts):
-            yield Finding(
-                id="REPL-ENTRIES-DIFFER",
-                severity=Severity.BLOCKS,
-                subject=node.fqdn,
-                evidence=f"its STS entries differ from those of {readable[0].fqdn}",
-                advice="replication is broken; comparing entries is the only proof (open a case)",
+            yield found(
+                "REPL-ENTRIES-DIFFER",
+                node.fqdn,
+                f"its STS entries differ from those of {readable[0].fqdn}",
             )
     yield from _vectors(readable)
 
@@ -282,36 +234,31 @@ def _vectors(nodes: list[NodeInventory]) -> Iterator[Finding]:
         if status is None:
             continue
         if status.up_to_date is None:
-            yield Finding(
-                id="REPL-NEVER-PULLED",
-                severity=Severity.BLOCKS,
-                subject=node.fqdn,
-                evidence="it says UtdVector: Unknown, so it has not pulled from any partner",
-                advice="wait for replication or restore it before the repair",
+            yield found(
+                "REPL-NEVER-PULLED",
+                node.fqdn,
+                "it says UtdVector: Unknown, so it has not pulled from any partner",
             )
             continue
         for partner in nodes:
             other = partner.replication
             seen = status.up_to_date.get(other.invocation_id) if other else None
             if other is not None and seen is not None and seen > other.usn:
-                yield Finding(
-                    id="REPL-USN-ROLLBACK",
-                    severity=Severity.BLOCKS,
-                    subject=partner.fqdn,
-                    evidence=f"{node.fqdn} has seen its change {seen}, it is at {other.usn}",
-                    advice="it was reverted alone; do not write to this domain (open a case)",
+                yield found(
+                    "REPL-USN-ROLLBACK",
+                    partner.fqdn,
+                    f"{node.fqdn} has seen its change {seen}, it is at {other.usn}",
                 )
 
 
 def no_run_is_open(inventory: Inventory) -> Iterator[Finding]:
     """No snapshot of another run is left on any node."""
     for run, nodes in foreign_runs(inventory, prefix=RUN_PREFIX).items():
-        yield Finding(
-            id="RUN-SNAPSHOTS",
-            severity=Severity.BLOCKS,
-            subject=run,
-            evidence=f"a run left its snapshots on {', '.join(nodes)}",
-            advice=f"finish it first: stsfix release {run} (or rollback), where it was started",
+        yield found(
+            "RUN-SNAPSHOTS",
+            run,
+            f"a run left its snapshots on {', '.join(nodes)}",
+            advice=f"Finish it first: stsfix release {run} (or rollback), where it was started",
         )
 
 
@@ -319,12 +266,8 @@ def services_are_known(inventory: Inventory) -> Iterator[Finding]:
     """What runs on each node now; with an expired signer vpxd is expected to be down."""
     for node in inventory.nodes:
         if node.services is not None and node.services.stopped:
-            yield Finding(
-                id="SERVICES-STOPPED",
-                severity=Severity.INFORMS,
-                subject=node.fqdn,
-                evidence="stopped: " + ", ".join(node.services.stopped),
-                advice="the repair restarts all services and checks them",
+            yield found(
+                "SERVICES-STOPPED", node.fqdn, "stopped: " + ", ".join(node.services.stopped)
             )
 
 
@@ -336,12 +279,10 @@ def chains_without_credential(inventory: Inventory) -> Iterator[Finding]:
         leaves = {leaf_of(entry) for entry in node.sts.credentials}
         for entry in node.sts.chains:
             if entry.chain and leaf_of(entry) not in leaves:
-                yield Finding(
-                    id="STS-FOREIGN-CHAIN",
-                    severity=Severity.INFORMS,
-                    subject=entry.dn,
-                    evidence="its leaf belongs to no credential of this domain",
-                    advice="left alone; remove it by hand if its issuer is gone",
+                yield found(
+                    "STS-FOREIGN-CHAIN",
+                    entry.dn,
+                    "its leaf belongs to no credential of this domain",
                 )
         return
 

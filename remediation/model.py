@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from stsfix.snapshot import risk
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
@@ -192,24 +194,11 @@ class LoginProof:
     took: timedelta | None = None
 
 
-class Severity(enum.StrEnum):
-    """What a finding does to a run."""
+Severity = risk.Severity
+"""What a finding does to a run; made in the lower layer, which has findings of its own."""
 
-    BLOCKS = "blocks"
-    WARNS = "warns"
-    INFORMS = "informs"
+Finding = risk.Finding
+"""One result of preflight."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One result of preflight. *id* is stable and documented; *subject* is host, node or VM.
-
-    *evidence* is what was seen, *advice* the next action, one sentence each. A check that could
-    not be made is a finding of its own, never silence.
-    """
-
-    id: str
-    severity: Severity
-    subject: str
-    evidence: str
-    advice: str
+Rule = risk.Rule
+"""What a finding is found by."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.checks import CHECKS, RUN_PREFIX, SOON
+from stsfix.remediation.checks import RUN_PREFIX, SOON
 from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
-from stsfix.remediation.model import Finding, NodePlan, RunSpec, Severity
+from stsfix.remediation.findings import CHECKS
+from stsfix.remediation.model import NodePlan, RunSpec, Severity
 from stsfix.remediation.sts_state import sts_summary
 from stsfix.snapshot.safety import assess as assess_safety
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stsfix.remediation.inventory import Inventory
-    from stsfix.snapshot.risk import Risk
+    from stsfix.remediation.model import Finding
 
 _ORDER = {Severity.BLOCKS: 0, Severity.WARNS: 1, Severity.INFORMS: 2}
 
@@ -33,19 +34,9 @@ def assess(inventory: Inventory) -> tuple[Finding, ...]:
     """Return every finding, the gravest first; never stops at the first."""
     found = [finding for check in CHECKS for finding in check(inventory)]
     vms = [node.vm for node in inventory.nodes if node.vm is not None]
-    found += [_from_risk(risk) for risk in assess_safety(inventory.hosts, vms)]
+    found += assess_safety(inventory.hosts, vms)
     unique = dict.fromkeys(found)
     return tuple(sorted(unique, key=lambda f: (_ORDER[f.severity], f.id, f.subject)))
-
-
-def _from_risk(risk: Risk) -> Finding:
-    return Finding(
-        id=risk.id,
-        severity=Severity(risk.severity),
-        subject=risk.subject,
-        evidence=f"{risk.evidence} {risk.why}",
-        advice=risk.advice,
-    )
 
 
 def verdict(findings: Sequence[Finding]) -> Verdict:

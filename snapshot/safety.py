@@ -1,7 +1,6 @@
 """What makes it unsafe or impossible to stop, snapshot and revert these VMs on these hosts.
 
-Pure: facts in, risks out, every check always runs. Sources: VMware's guides and KBs as named at
-each check; none of it was run against a real host.
+Pure: facts in, findings out, every check always runs. What each means is in `safety_rules`.
 """
 
 from __future__ import annotations
@@ -11,15 +10,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.snapshot.model import LockdownMode
-from stsfix.snapshot.risk import Risk
+from stsfix.snapshot.risk import Finder, Severity
+from stsfix.snapshot.safety_rules import HOST_RULES, RULES, SPACE_RULES
 from stsfix.snapshot.safety_vm import assess_vm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from stsfix.snapshot.model import DatastoreFacts, HostFacts, VmFacts
+    from stsfix.snapshot.risk import Finding
 
-__all__ = ["Risk", "assess", "assess_host", "assess_space", "assess_vm"]
+__all__ = ["RULES", "assess", "assess_host", "assess_space", "assess_vm"]
+
+found = Finder((*HOST_RULES, *SPACE_RULES))
 
 SKEW_REFUSED = timedelta(seconds=60)
 SKEW_WARNED = timedelta(seconds=5)
@@ -35,27 +38,27 @@ FREE_EDITIONS = frozenset({"esxBasic"})
 
 def assess(
     hosts: Sequence[HostFacts], vms: Sequence[VmFacts], *, growth_bytes: int = GROWTH_BYTES
-) -> tuple[Risk, ...]:
+) -> tuple[Finding, ...]:
     """Return every risk of working on *vms*, which live on *hosts*; hosts first."""
     used = {facts.vm.host for facts in vms}
-    found: list[Risk] = []
+    risks: list[Finding] = []
     for host in hosts:
         if host.host in used or not vms:
-            found += assess_host(host)
-    found += assess_space(hosts, vms, growth_bytes=growth_bytes)
+            risks += assess_host(host)
+    risks += assess_space(hosts, vms, growth_bytes=growth_bytes)
     for facts in vms:
-        found += assess_vm(facts)
-    return tuple(found)
+        risks += assess_vm(facts)
+    return tuple(risks)
 
 
-def assess_host(facts: HostFacts) -> tuple[Risk, ...]:
+def assess_host(facts: HostFacts) -> tuple[Finding, ...]:
     """Return the risks of working on one host directly."""
     return tuple(risk for check in _HOST_CHECKS for risk in check(facts))
 
 
 def assess_space(
     hosts: Sequence[HostFacts], vms: Sequence[VmFacts], *, growth_bytes: int = GROWTH_BYTES
-) -> tuple[Risk, ...]:
+) -> tuple[Finding, ...]:
     """Return a risk for every datastore that is inaccessible or has too little room.
 
     A snapshot taken while off starts empty and grows with everything its VM writes until it is
@@ -65,12 +68,12 @@ def assess_space(
     known = {(h.host, store.name): store for h in hosts for store in h.datastores}
     nodes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     stores: dict[tuple[str, int], DatastoreFacts] = {}
-    found: list[Risk] = []
+    risks: list[Finding] = []
     for facts in vms:
         for name in sorted({*facts.datastores, *(disk.datastore for disk in facts.disks)} - {""}):
             store = known.get((facts.vm.host, name))
             if store is None or not store.accessible:
-                found.append(_inaccessible(facts, name))
+                risks.append(_inaccessible(facts, name))
                 continue
             key = (store.name, store.capacity_bytes)
             nodes[key].append(facts.vm.name)
@@ -78,31 +81,24 @@ def assess_space(
                 stores[key] = store
     for key, names in nodes.items():
         if stores[key].free_bytes < growth_bytes * len(names):
-            found.append(_no_space(stores[key], names, growth_bytes))
-    return tuple(found)
+            risks.append(_no_space(stores[key], names, growth_bytes))
+    return tuple(risks)
 
 
-def _inaccessible(facts: VmFacts, name: str) -> Risk:
-    return Risk(
-        id="SNAP-DATASTORE-INACCESSIBLE",
-        severity="blocks",
-        subject=str(facts.vm),
-        evidence=f"Datastore {name} is not accessible on {facts.vm.host}.",
-        why="A VM on it can neither be snapshotted nor powered on again.",
-        advice="Bring the datastore back, then run preflight again.",
+def _inaccessible(facts: VmFacts, name: str) -> Finding:
+    return found(
+        "SNAP-DATASTORE-INACCESSIBLE",
+        str(facts.vm),
+        f"Datastore {name} is not accessible on {facts.vm.host}.",
     )
 
 
-def _no_space(store: DatastoreFacts, names: Sequence[str], growth_bytes: int) -> Risk:
+def _no_space(store: DatastoreFacts, names: Sequence[str], growth_bytes: int) -> Finding:
     wanted = growth_bytes * len(names)
-    return Risk(
-        id="SNAP-NO-SPACE",
-        severity="blocks",
-        subject=store.name,
-        evidence=(
-            f"{_gib(store.free_bytes)} free, {_gib(wanted)} wanted for {', '.join(sorted(names))}."
-        ),
-        why="Snapshots grow until they are released; a full datastore stops every VM on it.",
+    return found(
+        "SNAP-NO-SPACE",
+        store.name,
+        f"{_gib(store.free_bytes)} free, {_gib(wanted)} wanted for {', '.join(sorted(names))}.",
         advice=f"Free {_gib(wanted - store.free_bytes)} on {store.name}.",
     )
 
@@ -111,87 +107,57 @@ def _gib(count: int) -> str:
     return f"{count / 2**30:.1f} GiB"
 
 
-def _host_clock(facts: HostFacts) -> Iterator[Risk]:
+def _host_clock(facts: HostFacts) -> Iterator[Finding]:
     skew = facts.clock_skew
-    if skew is not None and abs(skew) <= SKEW_WARNED:
-        return
     if skew is None:
         evidence = "The host did not tell its time."
-    else:
+        yield found("HOST-CLOCK", facts.host, evidence, severity=Severity.WARNS)
+    elif abs(skew) > SKEW_WARNED:
         side = "ahead of" if skew > timedelta(0) else "behind"
-        evidence = f"The host is {abs(skew).total_seconds():.0f} s {side} this workstation."
-    yield Risk(
-        id="HOST-CLOCK",
-        severity="blocks" if skew is not None and abs(skew) > SKEW_REFUSED else "warns",
-        subject=facts.host,
-        evidence=evidence,
-        why="Guests take the host's time at power-on and at revert, and tokens depend on it.",
-        advice="Set the clocks of host and workstation by the same NTP server.",
-    )
-
-
-def _host_lockdown(facts: HostFacts) -> Iterator[Risk]:
-    # vSphere 6.7 Security guide, "Lockdown Mode Behavior"; KB 425190. The login worked, so the
-    # user is an exception user; in strict mode no console is left if that ends during a run.
-    if facts.lockdown in {LockdownMode.NORMAL, LockdownMode.STRICT}:
-        strict = facts.lockdown is LockdownMode.STRICT
-        yield Risk(
-            id="HOST-LOCKDOWN",
-            severity="blocks" if strict else "warns",
-            subject=facts.host,
-            evidence=f"The host is in {'strict' if strict else 'normal'} lockdown mode.",
-            why="With vCenter down only exception users can work on it"
-            + (", and not even the console helps." if strict else "."),
-            advice="Leave lockdown mode for the time of the run.",
+        yield found(
+            "HOST-CLOCK",
+            facts.host,
+            f"The host is {abs(skew).total_seconds():.0f} s {side} this workstation.",
+            severity=Severity.BLOCKS if abs(skew) > SKEW_REFUSED else Severity.WARNS,
         )
 
 
-def _host_maintenance(facts: HostFacts) -> Iterator[Risk]:
-    if facts.maintenance:  # vSphere 6.0 Host Client guide, p. 24
-        yield Risk(
-            id="HOST-MAINTENANCE",
-            severity="blocks",
-            subject=facts.host,
-            evidence="The host is in maintenance mode.",
-            why="It refuses to power on any VM.",
-            advice="Exit maintenance mode.",
-        )
+def _host_lockdown(facts: HostFacts) -> Iterator[Finding]:
+    # The login worked, so the user is an exception user; in strict mode no console is left if
+    # that ends during a run.
+    if facts.lockdown is LockdownMode.STRICT:
+        yield found("HOST-LOCKDOWN", facts.host, "The host is in strict lockdown mode.")
+    elif facts.lockdown is LockdownMode.NORMAL:
+        evidence = "The host is in normal lockdown mode."
+        yield found("HOST-LOCKDOWN", facts.host, evidence, severity=Severity.WARNS)
 
 
-def _host_licence(facts: HostFacts) -> Iterator[Risk]:
+def _host_maintenance(facts: HostFacts) -> Iterator[Finding]:
+    if facts.maintenance:
+        yield found("HOST-MAINTENANCE", facts.host, "The host is in maintenance mode.")
+
+
+def _host_licence(facts: HostFacts) -> Iterator[Finding]:
     if facts.licence_edition in FREE_EDITIONS:
-        yield Risk(
-            id="HOST-LICENCE",
-            severity="blocks",
-            subject=facts.host,
-            evidence=f"The licence edition is {facts.licence_edition}.",
-            why="Its API refuses every change (RestrictedVersion).",
-            advice="Assign a licence that allows API writes.",
-        )
+        evidence = f"The licence edition is {facts.licence_edition}."
+        yield found("HOST-LICENCE", facts.host, evidence)
     elif facts.licence_edition == "eval":
-        yield Risk(
-            id="HOST-LICENCE",
-            severity="warns",
-            subject=facts.host,
-            evidence="The host runs in evaluation mode.",
-            why="Once the evaluation has ended the API refuses changes (RestrictedVersion).",
+        yield found(
+            "HOST-LICENCE",
+            facts.host,
+            "The host runs in evaluation mode.",
+            severity=Severity.WARNS,
             advice="Check in the Host Client that it lasts longer than the run.",
         )
 
 
-def _host_managed(facts: HostFacts) -> Iterator[Risk]:
+def _host_managed(facts: HostFacts) -> Iterator[Finding]:
     if facts.managed_by:
-        yield Risk(
-            id="HOST-MANAGED",
-            severity="informs",
-            subject=facts.host,
-            evidence=f"The host is managed by vCenter {facts.managed_by}.",
-            why="A vCenter that still runs may move or change VMs during the run (DRS, HA).",
-            advice="If that vCenter is up, set DRS of these VMs to manual for the time of the run.",
-        )
+        evidence = f"The host is managed by vCenter {facts.managed_by}."
+        yield found("HOST-MANAGED", facts.host, evidence)
 
 
-_HOST_CHECKS: tuple[Callable[[HostFacts], Iterator[Risk]], ...] = (
+_HOST_CHECKS: tuple[Callable[[HostFacts], Iterator[Finding]], ...] = (
     _host_clock,
     _host_lockdown,
     _host_maintenance,

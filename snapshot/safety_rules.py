@@ -1,0 +1,240 @@
+"""What is looked for on hosts and VMs. Data only; none of it was run against a real host."""
+
+from __future__ import annotations
+
+from stsfix.snapshot.risk import Rule, Severity
+
+BLOCKS, WARNS, INFORMS = Severity.BLOCKS, Severity.WARNS, Severity.INFORMS
+
+HOST_RULES = (
+    Rule(
+        id="HOST-CLOCK",
+        severity=BLOCKS,
+        title="The host's clock is wrong",
+        why="Guests take the host's time at power-on and at revert, and tokens depend on it.",
+        source="VMware Tools 12.4 guide, time synchronization; limits are ours",
+        advice="Set the clocks of host and workstation by the same NTP server.",
+        acceptable=True,
+    ),
+    Rule(
+        id="HOST-LOCKDOWN",
+        severity=BLOCKS,
+        title="The host is in lockdown mode",
+        why="With vCenter down only exception users can work on it; in strict mode not even "
+        "the console is left.",
+        source="vSphere 6.7 Security guide, Lockdown Mode Behavior; KB 425190",
+        advice="Leave lockdown mode for the time of the run.",
+        acceptable=True,
+    ),
+    Rule(
+        id="HOST-MAINTENANCE",
+        severity=BLOCKS,
+        title="The host is in maintenance mode",
+        why="It refuses to power on any VM, so the node would stay off.",
+        source="vSphere 6.0 Host Client guide, p. 24",
+        advice="Exit maintenance mode.",
+    ),
+    Rule(
+        id="HOST-LICENCE",
+        severity=BLOCKS,
+        title="The host's licence takes no writes",
+        why="Its API refuses every change (RestrictedVersion).",
+        source="pyvmomi issue 625, ansible issue 21121; edition name unverified",
+        advice="Assign a licence that allows API writes.",
+    ),
+    Rule(
+        id="HOST-MANAGED",
+        severity=INFORMS,
+        title="A vCenter manages the host",
+        why="A vCenter that still runs may move or change VMs during the run (DRS, HA).",
+        source="vSphere administration guide: direct work on a managed host",
+        advice="If that vCenter is up, set DRS of these VMs to manual for the time of the run.",
+    ),
+)
+
+SPACE_RULES = (
+    Rule(
+        id="SNAP-DATASTORE-INACCESSIBLE",
+        severity=BLOCKS,
+        title="A datastore of the VM is not accessible",
+        why="A VM on it can neither be snapshotted nor powered on again.",
+        source="vSphere API reference, Datastore.summary.accessible",
+        advice="Bring the datastore back, then run preflight again.",
+    ),
+    Rule(
+        id="SNAP-NO-SPACE",
+        severity=BLOCKS,
+        title="A datastore has too little room for snapshots",
+        why="Snapshots grow until they are released; a full datastore stops every VM on it.",
+        source="vSphere API reference, NoDiskSpace; 10 GiB a node is a rule of thumb, unverified",
+        advice="Free space on the datastore.",
+    ),
+)
+
+VM_RULES = (
+    Rule(
+        id="VM-STALE",
+        severity=BLOCKS,
+        title="The VM's registration is not live",
+        why="The VM may run on another host, or its files are out of reach.",
+        source="vSphere API reference, VirtualMachineConnectionState",
+        advice="Find the host that really runs it, and remove the stale registration.",
+    ),
+    Rule(
+        id="VM-SUSPENDED",
+        severity=BLOCKS,
+        title="The VM is suspended",
+        why="A suspended guest cannot shut down in order.",
+        source="vSphere API reference, ShutdownGuest",
+        advice="Resume it, then run preflight again.",
+    ),
+    Rule(
+        id="SNAP-QUESTION",
+        severity=BLOCKS,
+        title="The VM waits for an answer",
+        why="Until then no operation on it goes on.",
+        source="vSphere API reference, VirtualMachineRuntimeInfo.question",
+        advice="Answer the question in the Host Client.",
+    ),
+    Rule(
+        id="SNAP-INDEPENDENT-DISK",
+        severity=BLOCKS,
+        title="A disk takes no part in snapshots",
+        why="Snapshot and revert leave an independent disk as it is, without a word.",
+        source="vSphere VM administration guide, Snapshot Limitations",
+        advice="Power the VM off and make the disk dependent.",
+        acceptable=True,
+    ),
+    Rule(
+        id="SNAP-RDM",
+        severity=BLOCKS,
+        title="A raw device mapping is in physical mode",
+        why="The VM cannot be snapshotted.",
+        source="vSphere VM administration guide, Snapshot Limitations",
+        advice="Move its content to a virtual disk.",
+    ),
+    Rule(
+        id="SNAP-MULTI-WRITER",
+        severity=BLOCKS,
+        title="A disk is shared with other VMs",
+        why="Multi-writer disks cannot be snapshotted.",
+        source="vSphere VM administration guide, Snapshot Limitations",
+        advice="Take the disk away from one of the VMs.",
+    ),
+    Rule(
+        id="SNAP-BUS-SHARING",
+        severity=BLOCKS,
+        title="A controller shares its bus",
+        why="SCSI bus sharing excludes snapshots.",
+        source="vSphere VM administration guide, Snapshot Limitations",
+        advice="Set bus sharing to none.",
+    ),
+    Rule(
+        id="SNAP-PASSTHROUGH",
+        severity=BLOCKS,
+        title="The VM has passthrough devices",
+        why="A VM with DirectPath devices cannot be snapshotted.",
+        source="vSphere VM administration guide, Snapshot Limitations",
+        advice="Remove the device for the time of the run.",
+    ),
+    Rule(
+        id="SNAP-FT",
+        severity=BLOCKS,
+        title="Fault Tolerance is configured",
+        why="Snapshots are impossible while it is.",
+        source="vSphere 6.0-8.0 Availability guide",
+        advice="Turn Fault Tolerance off.",
+    ),
+    Rule(
+        id="SNAP-CONSOLIDATION",
+        severity=BLOCKS,
+        title="The VM's disks need consolidation",
+        why="An earlier removal failed; a new snapshot may make it worse.",
+        source="vSphere API reference, VirtualMachineRuntimeInfo.consolidationNeeded",
+        advice="Consolidate the disks in the Host Client.",
+        acceptable=True,
+    ),
+    Rule(
+        id="SNAP-CHAIN-TOO-DEEP",
+        severity=BLOCKS,
+        title="The VM has as many snapshots as a chain can hold",
+        why="The host refuses one more (TooManySnapshotLevels).",
+        source="KB 1025279",
+        advice="Remove old snapshots.",
+    ),
+    Rule(
+        id="SNAP-EXISTING",
+        severity=WARNS,
+        title="The VM has snapshots",
+        why="Long chains are slow and fill datastores (2 or 3 are advised, none over 72 h).",
+        source="KB 1025279",
+        advice="Remove those that nobody needs; the run never touches them.",
+    ),
+    Rule(
+        id="SNAP-METHOD-DISABLED",
+        severity=BLOCKS,
+        title="Another product has switched snapshots of this VM off",
+        why="A backup or replication that reserved the VM makes the host refuse the snapshot.",
+        source="vSphere API reference, MethodDisabled and disabledMethod",
+        advice="Let that product finish, or release the VM there.",
+    ),
+    Rule(
+        id="SNAP-MANAGED-BY",
+        severity=WARNS,
+        title="The VM belongs to a solution",
+        why="Its owner may not expect that the VM is stopped and reverted.",
+        source="vSphere API reference, ManagedByInfo",
+        advice="Check with the owner of that solution.",
+    ),
+    Rule(
+        id="SNAP-CBT",
+        severity=WARNS,
+        title="Changed block tracking is on",
+        why="A revert breaks the chain of incremental backups.",
+        source="vSphere API reference, changeTrackingEnabled; effect of a revert unverified",
+        advice="After a rollback, let the backup product make a full backup.",
+    ),
+    Rule(
+        id="SNAP-ENCRYPTED",
+        severity=WARNS,
+        title="The VM is encrypted or has a virtual TPM",
+        why="With vCenter down it can be powered on only where the host still holds its key.",
+        source="vSphere 7.0 and 8.0 Security guides, Virtual Machine Encryption",
+        advice="Do not reboot its host until the run is over.",
+    ),
+    Rule(
+        id="TOOLS-NOT-RUNNING",
+        severity=BLOCKS,
+        title="VMware Tools does not run in the guest",
+        why="Without it the guest cannot be shut down, and power is never cut silently.",
+        source="vSphere API reference, ShutdownGuest and ToolsUnavailable",
+        advice="Start VMware Tools (vmtoolsd) in the guest.",
+    ),
+    Rule(
+        id="GUEST-OPERATIONS-OFF",
+        severity=WARNS,
+        title="Guest operations are not ready",
+        why="Services cannot be restarted through the ESXi host.",
+        source="vSphere API reference, GuestInfo.guestOperationsReady",
+        advice="Enable them (tools.conf), or choose another transport for this node.",
+    ),
+    Rule(
+        id="NIC-DVS",
+        severity=WARNS,
+        title="Every network adapter is on a distributed switch",
+        why="With vCenter down a VM on a non-ephemeral port group may come back disconnected; "
+        "the host cannot tell which kind it is.",
+        source="KB 324492",
+        advice="Prepare an ephemeral port group, or a standard switch with an uplink of its own.",
+    ),
+    Rule(
+        id="NIC-DISCONNECTED",
+        severity=WARNS,
+        title="A network adapter is disconnected",
+        why="The node may be cut off already.",
+        source="vSphere API reference, VirtualDeviceConnectInfo",
+        advice="Connect the adapter, or clear its 'connect at power on'.",
+    ),
+)
+
+RULES = (*HOST_RULES, *SPACE_RULES, *VM_RULES)
