@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from stsfix.lab.node_status import NodeStatus
 from stsfix.lab.service_control import ServiceControl
 from stsfix.lab.services import State
 from stsfix.lab.shell import NOT_FOUND, USAGE, Shell
@@ -39,6 +40,7 @@ class Commands:
         self._environment = environment
         self._now = now
         control = ServiceControl(board, faults=faults, fqdn=disk.fqdn, release=disk.release)
+        self._status = NodeStatus(disk, now)
         core = {
             "bash": self._bash,
             "sh": self._bash,
@@ -54,6 +56,10 @@ class Commands:
             "date": self._date,
             "nohup": self._wrapped,
             "setsid": self._wrapped,
+            "timeout": self._timeout,
+            "chage": self._status.chage,
+            "df": self._status.df,
+            "ip": self._status.ip,
         }
         self._table: dict[str, Callable[[Sequence[str], Streams], int]] = {}
         for folder in ("/bin", "/usr/bin"):
@@ -107,11 +113,19 @@ class Commands:
     def _wrapped(self, words: Sequence[str], streams: Streams) -> int:
         return self._environment.execute(list(words), streams)
 
+    def _timeout(self, words: Sequence[str], streams: Streams) -> int:
+        """``timeout SECONDS COMMAND...``; nothing here hangs, so the limit is never reached."""
+        float(words[0])
+        return self._environment.execute(list(words[1:]), streams)
+
     def _cat(self, words: Sequence[str], streams: Streams) -> int:
         if not words:
             streams.out.write(streams.stdin)
         code = 0
         for path in words:
+            if path == "/proc/uptime":
+                streams.say(self._status.uptime())
+                continue
             try:
                 streams.out.write(self._environment.files.read(path))
             except FileNotFoundError:
@@ -188,7 +202,9 @@ class Commands:
         if form is None:
             streams.say(f"{now:%a %b} {now.day:2d} {now:%H:%M:%S} UTC {now.year}")
         else:
-            streams.say(now.strftime(form.replace("%s", str(int(now.timestamp())))))
+            nanoseconds = f"{now.microsecond * 1000:09d}"
+            form = form.replace("%s", str(int(now.timestamp()))).replace("%N", nanoseconds)
+            streams.say(now.strftime(form))
         return 0
 
     def _vmafd_cli(self, words: Sequence[str], streams: Streams) -> int:
@@ -223,5 +239,5 @@ class Commands:
         if self._board.state("vmdird") is not State.RUNNING:
             streams.say("VmDirGetState failed. (9127)")
             return 1
-        streams.say("\n VmDir State is - Normal\n")
+        streams.say(f"\n VmDir State is - {self._disk.vmdir_state}\n")
         return 0

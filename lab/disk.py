@@ -50,7 +50,10 @@ class NodeDisk:
     node uses: itself unless it is an external vCenter. *directory* is the vmdir database, None
     on an external vCenter. *clock_offset_s* is what the node's clock is ahead. *failed_logins*
     is pam's tally for root: it is on the disk, and only a right password before the third
-    wrong one clears it.
+    wrong one clears it. *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses
+    writes. *password_days* are left until chage says that root's password ends (None: never);
+    Tools refuses root only when *root_password_expired* is set, too. *free_kib* is what df shows
+    by mount point.
     """
 
     fqdn: str
@@ -68,6 +71,11 @@ class NodeDisk:
     clock_offset_s: float = 0.0
     root_password_expired: bool = False
     failed_logins: int = 0
+    vmdir_state: str = "Normal"
+    password_days: float | None = 300.0
+    free_kib: dict[str, int] = field(
+        default_factory=lambda: {"/": 4_812_852, "/storage/log": 8_478_012}
+    )
     tools_installed: bool = True
     files: dict[str, NodeFile] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
@@ -79,6 +87,7 @@ class NodeDisk:
         twin = copy.copy(self)
         twin.files = dict(self.files)
         twin.disabled = set(self.disabled)
+        twin.free_kib = dict(self.free_kib)
         twin.vecs = {store: dict(entries) for store, entries in self.vecs.items()}
         twin.directory = copy.deepcopy(self.directory, memo)
         return twin

@@ -124,7 +124,13 @@ class NodeParts:
         self._disk = disk
         self._network = network
         ports = network.ports[disk.fqdn]
-        self.front = NodeFront(disk.fqdn, ports.https, disk.machine, faults=network.faults)
+        self.front = NodeFront(
+            disk.fqdn,
+            ports.https,
+            disk.machine,
+            faults=network.faults,
+            now=lambda: network.clock.now() + self._offset(),
+        )
         for name in ("vmware-envoy", "vmware-rhttpproxy"):
             self.programs[name] = self.front
         if disk.role.has_directory:
@@ -148,6 +154,7 @@ class NodeParts:
             registry=network.directories,
             age=disk.age,
         )
+        self.vmdir.read_only = disk.vmdir_state == "Read only"
         self.sts = StsService(
             disk.fqdn,
             self.vmdir.reader(),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Protocol
 
 from stsfix.lab.faults import FaultBook, Refused
 from stsfix.lab.https import HttpsServer, Reply, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from stsfix.lab.seams import KeyPair
 
 UNHEALTHY = Reply(status=503, body=b"no healthy upstream", content_type="text/plain")
@@ -35,14 +40,23 @@ class NodeFront:
     A request goes to the longest prefix that matches whole path segments. A service that does
     not run, or a fault rule that refuses (protocol ``https``, call ``<METHOD> <prefix>``, the
     node), gives 503 "no healthy upstream". `start` and `stop` may follow each other any number
-    of times; the port stays the same.
+    of times; the port stays the same. With *now*, the node's clock, every answer has a Date.
     """
 
-    def __init__(self, node: str, port: int, tls: KeyPair, *, faults: FaultBook) -> None:
+    def __init__(
+        self,
+        node: str,
+        port: int,
+        tls: KeyPair,
+        *,
+        faults: FaultBook,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self.node = node
         self.port = port
         self._tls = tls
         self._faults = faults
+        self._now = now
         self._routes: dict[str, WebService] = {}
         self._server: HttpsServer | None = None
 
@@ -87,6 +101,13 @@ class NodeFront:
         Raises:
             Dropped: A fault rule closes the connection.
         """
+        reply = self._dispatch(request)
+        if self._now is None or any(name.lower() == "date" for name, _ in reply.headers):
+            return reply
+        date = ("Date", format_datetime(self._now(), usegmt=True))
+        return replace(reply, headers=(*reply.headers, date))
+
+    def _dispatch(self, request: Request) -> Reply:
         path = request.path.partition("?")[0]
         prefix = self._prefix(path)
         call = f"{request.method} {path if prefix is None else prefix}"

@@ -1,0 +1,234 @@
+"""What one look into a node's guest tells: one script, one tolerant parser; pure.
+
+Each fact stands alone: a command that is missing or says something else costs that fact only.
+Source: commands and formats are in public logs and in VMware's own scripts (fixsts, vCert);
+VMware documents none of it. Not verified on a real appliance.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_MARK: Final = "== stsfix:"
+_TIMEOUT_S: Final = 20
+"""Seconds that a single command may take; vdcadmintool waits for a vmdird that hangs."""
+
+_LINE: Final = 4000
+"""Characters of a line that are looked at, so that no pattern has much to search."""
+
+GATEWAY_PATH: Final = "/usr/lib/vmware-vmdir/sbin/vmdird"
+"""A vCenter gateway says ``embedded`` and has no vmdird (VMware's fixsts.sh tests this path)."""
+
+_COMMANDS: Final = {
+    "clock": "date -u +%s.%N",
+    "build": "cat /etc/vmware/.buildInfo",
+    "node-type": "cat /etc/vmware/deployment.node.type",
+    "vmdir-state": f"echo 6 | timeout {_TIMEOUT_S} /usr/lib/vmware-vmdir/bin/vdcadmintool",
+    "vmdird": f"test -e {GATEWAY_PATH} && echo installed || echo absent",
+    "vcha": "test -e /etc/vmware-vcha && echo /etc/vmware-vcha || echo no folder\n"
+    "test -e /storage/vmware-vmon/defaultStartProfile"
+    " && cat /storage/vmware-vmon/defaultStartProfile",
+    "password": "chage -l root",
+    "disks": "df -P -k / /storage/log",
+    "uptime": "cat /proc/uptime",
+    "addresses": "ip -o addr show scope global",
+    "services": "service-control --status --all",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A fact that could not be read, and why: one sentence."""
+
+    reason: str
+
+
+NOT_ASKED: Final = Unread(reason="no command was run in the node's guest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordAge:
+    """When root's password ends: None is never; *must_change* is an administrator's order."""
+
+    expires: date | None = None
+    must_change: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpace:
+    """One file system of a node, in bytes; *free_bytes* is what is available to root."""
+
+    mount: str
+    capacity_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """What a node's guest said of itself.
+
+    *vcha* holds what speaks for vCenter HA, empty if nothing does. *vmdird_installed* is whether
+    `GATEWAY_PATH` exists. *services* is the output of service-control, for its own parser.
+    """
+
+    clock: datetime | Unread = NOT_ASKED
+    build: str | Unread = NOT_ASKED
+    node_type: str | Unread = NOT_ASKED
+    vmdir_state: str | Unread = NOT_ASKED
+    vmdird_installed: bool | Unread = NOT_ASKED
+    vcha: tuple[str, ...] | Unread = NOT_ASKED
+    password: PasswordAge | Unread = NOT_ASKED
+    disks: tuple[DiskSpace, ...] | Unread = NOT_ASKED
+    uptime: timedelta | Unread = NOT_ASKED
+    addresses: tuple[str, ...] | Unread = NOT_ASKED
+    services: str | Unread = NOT_ASKED
+
+
+def script() -> str:
+    """Return the script that prints every section; it changes nothing and never stops early."""
+    lines = ["export LC_ALL=C"]
+    for name, command in _COMMANDS.items():
+        # The empty line: a file may end without a line end.
+        lines += [f"echo; echo '{_MARK}{name}'", command]
+    lines += [f"echo; echo '{_MARK}end'", ""]
+    return "\n".join(lines)
+
+
+def parse(output: str) -> NodeFacts:
+    """Return the facts in the *output* of `script`; any text gives some facts, maybe none."""
+    found = _sections(output)
+    return NodeFacts(
+        clock=_fact(found, "clock", _clock),
+        build=_fact(found, "build", _build),
+        node_type=_fact(found, "node-type", _node_type),
+        vmdir_state=_fact(found, "vmdir-state", _vmdir_state),
+        vmdird_installed=_fact(found, "vmdird", _installed),
+        vcha=_fact(found, "vcha", _vcha),
+        password=_fact(found, "password", _password),
+        disks=_fact(found, "disks", _disks),
+        uptime=_fact(found, "uptime", _uptime),
+        addresses=_fact(found, "addresses", _addresses),
+        services=_fact(found, "services", lambda text: text.strip() or None),
+    )
+
+
+def _sections(output: str) -> dict[str, str]:
+    """Return text by section. One that is cut off counts; of two with one name the first."""
+    found: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in output.splitlines():
+        if line.startswith(_MARK):
+            name = line.removeprefix(_MARK).strip()
+            current = [] if name in found else found.setdefault(name, [])
+        elif current is not None:
+            current.append(line[:_LINE])
+    return {name: "\n".join(lines) for name, lines in found.items()}
+
+
+def _fact(found: dict[str, str], name: str, read: Callable[[str], T | None]) -> T | Unread:
+    if name not in found:
+        return Unread(reason=f"the node's answer has no section {name}")
+    value = read(found[name])
+    if value is not None:
+        return value
+    said = " ".join(found[name].split())
+    printable = "".join(c if c.isprintable() else "?" for c in said)[:120]
+    return Unread(reason=f"the node said {printable!r}" if printable else "the node said nothing")
+
+
+def _clock(text: str) -> datetime | None:
+    match = re.fullmatch(r"\s*([0-9]{1,11})(?:\.([0-9]{1,9}))?[^0-9]*", text)
+    if match is None:
+        return None
+    seconds, fraction = int(match.group(1)), match.group(2)
+    micros = int(fraction.ljust(9, "0")[:6]) if fraction else 500_000  # the middle of the second
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds, microseconds=micros)
+
+
+def _build(text: str) -> str | None:
+    match = re.search(r"^\s*CLOUDVM_VERSION\s*:\s*([0-9][\w.-]*)", text, re.MULTILINE)
+    return match.group(1) if match else None
+
+
+def _node_type(text: str) -> str | None:
+    word = text.strip()
+    return word if re.fullmatch(r"[a-z]{1,32}", word) else None
+
+
+def _vmdir_state(text: str) -> str | None:
+    """``VmDir State is - Read only``: the state may be two words."""
+    match = re.search(r"VmDir State is\s+-\s+([A-Za-z][A-Za-z ]{0,30}?)\s*$", text, re.MULTILINE)
+    return match.group(1) if match else None
+
+
+def _installed(text: str) -> bool | None:
+    return {"installed": True, "absent": False}.get(text.strip())
+
+
+def _vcha(text: str) -> tuple[str, ...] | None:
+    """Either sign counts: the folder [unverified], or the vMon profile HACore (vCert 4)."""
+    lines = [line.strip() for line in text.splitlines()]
+    if "/etc/vmware-vcha" not in lines and "no folder" not in lines:
+        return None
+    signs = ["/etc/vmware-vcha exists"] if "/etc/vmware-vcha" in lines else []
+    if any(re.search(r"\bHACore\b", line) for line in lines):
+        signs.append("vMon starts the profile HACore")
+    return tuple(signs)
+
+
+_EXPIRES = re.compile(r"^\s*Password expires\s*:\s*(.+?)\s*$", re.MULTILINE)
+_DAYS = ("%b %d, %Y", "%Y-%m-%d")
+"""chage's own form, and that of newer releases of shadow."""
+
+
+def _password(text: str) -> PasswordAge | None:
+    match = _EXPIRES.search(text)
+    if match is None:
+        return None
+    said = match.group(1)
+    if said == "never":
+        return PasswordAge()
+    if "must be changed" in said:
+        return PasswordAge(must_change=True)
+    for form in _DAYS:
+        try:
+            return PasswordAge(expires=datetime.strptime(said, form).replace(tzinfo=UTC).date())
+        except ValueError:
+            continue
+    return None
+
+
+_DF = re.compile(r"^\S.*?\s+([0-9]{1,15})\s+[0-9]{1,15}\s+([0-9]{1,15})\s+[0-9]+%\s+(/.*?)\s*$")
+
+
+def _disks(text: str) -> tuple[DiskSpace, ...] | None:
+    found = tuple(
+        DiskSpace(
+            mount=match.group(3),
+            capacity_bytes=int(match.group(1)) * 1024,
+            free_bytes=int(match.group(2)) * 1024,
+        )
+        for line in text.splitlines()
+        if (match := _DF.match(line))
+    )
+    return found or None
+
+
+def _uptime(text: str) -> timedelta | None:
+    match = re.match(r"\s*([0-9]{1,10})(?:\.[0-9]+)?(?:\s|$)", text)
+    return timedelta(seconds=int(match.group(1))) if match else None
+
+
+_ADDRESS = re.compile(r"\binet6?\s+([0-9a-fA-F.:]{2,39})/[0-9]{1,3}\b")
+
+
+def _addresses(text: str) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys(_ADDRESS.findall(text))) or None
