@@ -1,0 +1,230 @@
+"""Stopping, snapshotting, starting and reverting the nodes of a domain, in the right order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+import sts_material
+from memory_directory import MemoryDomain
+from memory_hypervisor import MemoryClock, MemoryHost
+from memory_logins import MemoryLogins
+from stsfix.remediation.errors import NodeNotReadyError, NodeUnreachableError, ProofError
+from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.ports import Observed
+from stsfix.remediation.steps.context import Limits, StepContext
+from stsfix.remediation.steps.credential import ReplaceSts
+from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.snapshot.coordinator import Coordinator
+from stsfix.snapshot.errors import SnapshotSetIncompleteError
+from stsfix.snapshot.fleet import Limits as FleetLimits
+from stsfix.snapshot.model import PowerState, SnapshotSet
+from worlds import spec
+
+if TYPE_CHECKING:
+    from stsfix.remediation.ports import Issuer, ServiceControl
+
+PSC, VC = "psc1.lab.example", "vc1.lab.example"
+BOOT = timedelta(seconds=600)
+PUBLISH = timedelta(seconds=60)
+
+
+class Bench:
+    """A PSC and its vCenter on two hosts, and what happened in which order."""
+
+    def __init__(self):
+        self.clock = MemoryClock()
+        self.hosts = [MemoryHost(f"esx{n}.lab.example", self.clock) for n in (1, 2)]
+        self.psc = self.hosts[0].add_vm("psc1", disk={"certificate": "old"})
+        self.vc = self.hosts[1].add_vm("vc1", disk={"database": "old"})
+        self.foreign = self.hosts[0].add_vm("web01")
+        domain = MemoryDomain(PSC)
+        domain.seed(1, sts_material.credential("old", start=-700, end=-1))
+        self.domain = domain
+        self.logins = MemoryLogins({PSC: b"leaf"})
+        self.told = []
+        self.notes = {}
+        self.context = self.make_context()
+
+    def make_context(self):
+        nodes = (
+            NodePlan(fqdn=VC, role=Role.VCENTER, vm=self.vc),
+            NodePlan(fqdn=PSC, role=Role.PSC, vm=self.psc),
+        )
+        limit = timedelta(seconds=120)
+        return StepContext(
+            spec=replace(spec(), writer=PSC, nodes=nodes),
+            coordinator=Coordinator(
+                {host.host: host for host in self.hosts},
+                self.clock,
+                FleetLimits(),
+                progress=lambda vm, text: self.told.append(f"{vm.name} {text}"),
+            ),
+            directory=self.domain.directory,
+            logins=self.logins,
+            services=cast("ServiceControl", None),
+            issuer=lambda: cast("Issuer", None),
+            publish_root=True,
+            clock=self.clock,
+            limits=Limits(
+                boot=BOOT,
+                replication=limit,
+                publish=PUBLISH,
+                services=limit,
+                logins=limit,
+                poll=timedelta(seconds=5),
+            ),
+            hook=lambda event: self.told.append(f"{event.subject} {event.text}".strip()),
+        )
+
+    def do(self, step):
+        step.do(dict(self.notes), self.notes.__setitem__)
+
+    def undo(self, step):
+        step.undo(dict(self.notes), self.notes.__setitem__)
+
+    def power(self):
+        return {
+            "psc": self.hosts[0].vm(self.psc).power,
+            "vc": self.hosts[1].vm(self.vc).power,
+            "web01": self.hosts[0].vm(self.foreign).power,
+        }
+
+    def violations(self):
+        return [line for host in self.hosts for line in host.violations]
+
+    def position(self, text):
+        return next(i for i, line in enumerate(self.told) if text in line)
+
+
+@pytest.fixture
+def bench():
+    """A domain that is up."""
+    return Bench()
+
+
+@pytest.fixture
+def snapshotted(bench):
+    """The same with every node off and snapshotted, then changed and on again."""
+    bench.do(Quiesce(bench.context))
+    bench.do(TakeSnapshots(bench.context))
+    bench.do(PowerOn(bench.context))
+    bench.hosts[0].vm(bench.psc).disk["certificate"] = "new"
+    bench.hosts[1].vm(bench.vc).disk["database"] = "new"
+    bench.told.clear()
+    return bench
+
+
+def test_vcenters_stop_before_the_pscs_they_log_in_through(bench):
+    """Nobody but the nodes is stopped."""
+    bench.do(Quiesce(bench.context))
+
+    assert bench.power() == {"psc": PowerState.OFF, "vc": PowerState.OFF, "web01": PowerState.ON}
+    assert bench.position("vc1 asked") < bench.position("psc1 asked")
+    assert Quiesce(bench.context).probe({}) is Observed.COMPLETE
+    assert bench.violations() == []
+
+
+def test_a_half_stopped_domain_is_stopped_again(bench):
+    """The probe says so, and doing it again is harmless."""
+    bench.hosts[1].vm(bench.vc).power = PowerState.OFF
+
+    observed = Quiesce(bench.context).probe({})
+    bench.do(Quiesce(bench.context))
+
+    assert observed is Observed.REPEATABLE
+    assert bench.power()["psc"] is PowerState.OFF
+
+
+def test_snapshots_are_named_after_the_run_and_noted(bench):
+    """Each task's key is on record, so that nobody starts a second one."""
+    bench.do(Quiesce(bench.context))
+
+    before = TakeSnapshots(bench.context).probe({})
+    bench.do(TakeSnapshots(bench.context))
+
+    facts = bench.context.coordinator.observe([bench.psc, bench.vc]).values()
+    assert [[s.name for s in fact.snapshots] for fact in facts] == [[spec().run]] * 2
+    assert before is Observed.REPEATABLE
+    assert TakeSnapshots(bench.context).probe({}) is Observed.COMPLETE
+    assert len(bench.notes) == 2
+    assert bench.violations() == []
+
+
+def test_the_vcenter_is_started_when_the_psc_answers(snapshotted):
+    """PSC on, vmdir and STS answer, then the vCenter."""
+    snapshotted.undo(PowerOn(snapshotted.context))
+    snapshotted.told.clear()
+    snapshotted.logins.fail("metadata", PSC, NodeUnreachableError(PSC, "503"), times=4)
+
+    snapshotted.do(PowerOn(snapshotted.context))
+
+    assert snapshotted.position("psc1.lab.example ready") < snapshotted.position("vc1 powering on")
+    assert snapshotted.power()["vc"] is PowerState.ON
+
+
+def test_an_sts_that_never_publishes_does_not_hold_up_the_run(snapshotted):
+    """A tenant that cannot be loaded is what a run is there to repair."""
+    snapshotted.undo(PowerOn(snapshotted.context))
+    snapshotted.logins.fail("metadata", PSC, ProofError(PSC, "metadata", "HTTP 400"), times=999)
+    began = snapshotted.clock.monotonic()
+
+    snapshotted.do(PowerOn(snapshotted.context))
+
+    assert snapshotted.clock.monotonic() - began < BOOT.total_seconds()
+    assert any("publishes no certificate" in line for line in snapshotted.told)
+
+
+def test_a_directory_that_does_not_come_back_is_named(snapshotted):
+    """The deadline ends the waiting; the node is left running."""
+    snapshotted.undo(PowerOn(snapshotted.context))
+    snapshotted.domain.down.add(PSC)
+
+    with pytest.raises(NodeNotReadyError, match=PSC):
+        snapshotted.do(PowerOn(snapshotted.context))
+
+    assert snapshotted.power()["psc"] is PowerState.ON
+    assert snapshotted.power()["vc"] is PowerState.OFF
+
+
+def test_taking_the_write_back_reverts_every_node_and_leaves_all_off(snapshotted):
+    """All off, all reverted, nobody on; what the disks hold is what they held."""
+    snapshotted.undo(ReplaceSts(snapshotted.context))
+
+    assert snapshotted.hosts[0].vm(snapshotted.psc).disk == {"certificate": "old"}
+    assert snapshotted.hosts[1].vm(snapshotted.vc).disk == {"database": "old"}
+    assert snapshotted.power() == {
+        "psc": PowerState.OFF,
+        "vc": PowerState.OFF,
+        "web01": PowerState.ON,
+    }
+    assert snapshotted.violations() == []
+
+
+def test_a_set_with_a_hole_is_not_reverted_at_all(snapshotted):
+    """Somebody deleted one snapshot: no node is even stopped."""
+    context = snapshotted.context
+    found = context.coordinator.find(context.spec.run, context.vms)
+    assert isinstance(found, SnapshotSet)
+    member = found.of(snapshotted.vc)
+    key = snapshotted.hosts[1].start_removal(member)
+    snapshotted.hosts[1].await_task(key, limit=timedelta(seconds=60))
+
+    with pytest.raises(SnapshotSetIncompleteError, match="vc1"):
+        snapshotted.undo(ReplaceSts(snapshotted.context))
+
+    assert snapshotted.power()["psc"] is PowerState.ON
+    assert snapshotted.hosts[0].vm(snapshotted.psc).disk == {"certificate": "new"}
+
+
+def test_undo_keeps_snapshots_and_powers_on_in_order(snapshotted):
+    """Only release deletes; the vCenter waits for the PSC."""
+    for step in (ReplaceSts, PowerOn, TakeSnapshots, Quiesce):
+        snapshotted.undo(step(snapshotted.context))
+
+    assert set(snapshotted.power().values()) == {PowerState.ON}
+    assert TakeSnapshots(snapshotted.context).probe({}) is Observed.COMPLETE
+    assert snapshotted.violations() == []
