@@ -227,6 +227,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "See each finding with its advice: {preflight}",
             "When none blocks any more: {run}",
         ),
+        remediation.AcceptanceError: (
+            "See what was found, with ids and objects: {preflight}",
+            "docs/findings.md lists every id and whether it can be accepted",
+        ),
         remediation.NothingToRepairError: (
             (
                 "If logins fail all the same, the cause is another one; see which proof fails:"

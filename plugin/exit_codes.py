@@ -44,6 +44,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.DomainLockedError: 24,
         remediation.PlanChangedError: 25,
         remediation.NothingToRepairError: 26,
+        remediation.AcceptanceError: 27,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,

@@ -7,6 +7,7 @@ RefusedError
 ├── DomainNotFoundError       the node serves another SSO domain, or the tenant is missing
 ├── IssuerError               no usable credential can be made of what was given
 ├── PreflightBlockedError     findings forbid a run
+├── AcceptanceError           a finding cannot be accepted as a risk, or does not exist
 ├── NothingToRepairError      the signing credential is sound
 ├── RunNotFoundError          no such run in the state folder
 ├── RunStateError             the run cannot do this in its state (rollback after release)
@@ -110,6 +111,15 @@ class PreflightBlockedError(RefusedError):
     def __init__(self, ids: Iterable[str]) -> None:
         self.ids = tuple(ids)
         super().__init__(f"preflight forbids the run: {', '.join(self.ids)}")
+
+
+class AcceptanceError(RefusedError):
+    """A finding cannot be accepted as a risk, or there is none of that id."""
+
+    def __init__(self, wanted: str, reason: str) -> None:
+        super().__init__(f"--accept {wanted}: {reason}")
+        self.wanted = wanted
+        self.reason = reason
 
 
 class NothingToRepairError(RefusedError):

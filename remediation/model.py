@@ -138,7 +138,8 @@ class RunSpec:
 
     *run* is the run's name and the name of its snapshots. *writer* is the one node whose
     directory is written. *nodes* are all nodes of the domain, in no particular order.
-    *retire* tells whether old credentials are removed at the end.
+    *retire* tells whether old credentials are removed at the end. *accepted* are the risks the
+    operator took, as ``ID:object``.
     """
 
     run: str
@@ -148,6 +149,7 @@ class RunSpec:
     issuer: str
     validity_days: int
     retire: bool
+    accepted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [node.fqdn for node in self.nodes]

@@ -111,4 +111,5 @@ def plan_run(
         issuer=issuer,
         validity_days=validity_days,
         retire=retire,
+        accepted=tuple(f"{f.id}:{f.subject}" for f in findings if f.accepted),
     )

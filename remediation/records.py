@@ -150,6 +150,7 @@ def spec_to_json(spec: RunSpec) -> str:
             "issuer": spec.issuer,
             "validity_days": spec.validity_days,
             "retire": spec.retire,
+            "accepted": list(spec.accepted),
             "nodes": [
                 {
                     "fqdn": node.fqdn,
@@ -180,6 +181,7 @@ def spec_from_json(text: str) -> RunSpec:
         issuer=raw["issuer"],
         validity_days=raw["validity_days"],
         retire=raw["retire"],
+        accepted=tuple(raw.get("accepted", ())),  # older journals have none
         nodes=tuple(
             NodePlan(
                 fqdn=node["fqdn"],
