@@ -19,6 +19,10 @@ AUTHORITY_CLASSES: Final = ("vmwCertificationAuthority", "pkiCA", "top")
 CONTAINER_CLASS: Final = "container"
 SERVER_CLASS: Final = "vmwDirServer"
 AGREEMENT_CLASS: Final = "vmwReplicationAgreement"
+SERVICE_PRINCIPAL_CLASS: Final = "vmwServicePrincipal"
+IDENTITY_STORE_CLASS: Final = "vmwSTSIdentityStore"
+REGISTRATION_CLASS: Final = "vmwLKUPServiceRegistration"
+ENDPOINT_CLASS: Final = "vmwLKUPEndpointRegistration"
 
 # Attributes: the same file. `userCertificate;binary` is an undefined type to vmdir (measured).
 CN: Final = "cn"
@@ -29,6 +33,16 @@ OBJECT_GUID: Final = "objectGUID"
 USN_CHANGED: Final = "uSNChanged"
 CA_CERTIFICATE: Final = "cACertificate"
 CA_CERTIFICATE_DN: Final = "cACertificateDN"
+REVOCATION_LIST: Final = "certificateRevocationList"
+SUBJECT_DN: Final = "vmwSTSSubjectDN"
+STORE_NAME: Final = "vmwSTSDomainName"
+STORE_TYPE: Final = "vmwSTSDomainType"
+PROVIDER_TYPE: Final = "vmwSTSProviderType"
+CONNECTION_STRINGS: Final = "vmwSTSConnectionStrings"
+LOOKUP_PRODUCT: Final = "vmwLKUPProduct"
+LOOKUP_TYPE: Final = "vmwLKUPType"
+LOOKUP_URI: Final = "vmwLKUPURI"
+LOOKUP_TRUST: Final = "vmwLKUPEndpointSslTrust"
 LABELED_URI: Final = "labeledURI"
 INVOCATION_ID: Final = "invocationId"
 UP_TO_DATE_VECTOR: Final = "upToDateVector"
@@ -194,6 +208,16 @@ def authorities(domain: str) -> str:
 def authority(domain: str, key_id: str) -> str:
     """Return the DN of a trusted root; *key_id* is its SKI, upper-case hex without colons."""
     return f"cn={escape(key_id)},{authorities(domain)}"
+
+
+def service_principals(domain: str) -> str:
+    """Return where the solution users are (vmdir/server/vmdir/instance.c)."""
+    return f"cn=ServicePrincipals,{domain_dn(domain)}"
+
+
+def identity_providers(domain: str) -> str:
+    """Return the container of the tenant's identity sources (DirectoryStoreMeta.java)."""
+    return f"cn=IdentityProviders,{tenant(domain)}"
 
 
 def user(domain: str, name: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from datetime import datetime
 
+    from stsfix.remediation.inventory_certificates import PublishedKey
     from stsfix.remediation.model import VerifiedToken
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.secret import Secret
@@ -66,6 +67,17 @@ class NodeLogins:
             raise ProofError(node, "metadata", f"HTTP {answer.status}")
         try:
             return metadata.parse_signing_chain(answer.body)[0]
+        except metadata.MetadataError as error:
+            raise ProofError(node, "metadata", str(error)) from None
+
+    def read_published_keys(self, node: str) -> tuple[PublishedKey, ...]:
+        """See `ports.Logins`."""
+        path = f"/openidconnect/jwks/{self._domain}"
+        answer = https.request(self._endpoints[node], "GET", path, clock=self._clock)
+        if answer.status != _OK:
+            raise ProofError(node, "metadata", f"HTTP {answer.status} for its JWKS")
+        try:
+            return metadata.parse_jwks(answer.body)
         except metadata.MetadataError as error:
             raise ProofError(node, "metadata", str(error)) from None
 

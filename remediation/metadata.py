@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
+from stsfix.remediation.inventory_certificates import PublishedKey
 from stsfix.remediation.xml import XmlRefusedError, children, descendants, parse, text_of
 
 if TYPE_CHECKING:
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 class MetadataError(ValueError):
     """The answer is not what an STS publishes; the text says what is wrong with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedKey:
-    """The key of a JWKS. *leaf* is DER; None with builds before Lightwave 42f75b34 (2017-01)."""
-
-    modulus: int
-    exponent: int
-    leaf: bytes | None
 
 
 def parse_signing_chain(content: bytes) -> tuple[bytes, ...]:
@@ -85,7 +76,7 @@ def parse_jwks(content: bytes) -> tuple[PublishedKey, ...]:
 def _key(key: Any) -> PublishedKey:
     chain = key.get("x5c") or []
     return PublishedKey(
-        modulus=_number(key["n"]),
+        modulus=f"{_number(key['n']):x}",
         exponent=_number(key["e"]),
         leaf=_certificate(chain[0]) if chain else None,
     )

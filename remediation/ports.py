@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from stsfix.remediation.inventory_certificates import DirectoryCertificates, PublishedKey
     from stsfix.remediation.model import (
         NodePlan,
         ReplicationStatus,
@@ -135,6 +136,16 @@ class Directory(Protocol):
     def read_replication_status(self) -> ReplicationStatus:
         """Read cn=replicationstatus of this node."""
 
+    def read_certificates(self) -> DirectoryCertificates:
+        """Read solution users, trusted roots, trusted chains, lookup-service registrations and
+        identity sources. A part that is missing is empty; one that the node refuses to read is
+        named in the answer's *unread*. Values are kept as they are, also malformed ones, up to
+        `inventory_certificates.VALUE_LIMIT`.
+
+        Raises:
+            TenantNotFoundError: As `read_sts_entries`.
+        """
+
     def add_trusted_root(self, root: bytes) -> bool:
         """Ensure *root* (DER) is in cn=Certificate-Authorities; False if it was already."""
 
@@ -165,6 +176,13 @@ class Logins(Protocol):
 
     def read_published_leaf(self, node: str) -> bytes:
         """Return the DER of the STS signing leaf that *node* publishes (SAML metadata).
+
+        Raises:
+            ProofError: It answered something else.
+        """
+
+    def read_published_keys(self, node: str) -> tuple[PublishedKey, ...]:
+        """Return the RSA keys of the JWKS that *node* publishes, in its order.
 
         Raises:
             ProofError: It answered something else.

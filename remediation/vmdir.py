@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stsfix.remediation import dn, vmdir_entries
+from stsfix.remediation import dn, vmdir_certificates, vmdir_entries
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
@@ -22,6 +22,7 @@ from stsfix.remediation.model import ReplicationStatus, StsEntries
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stsfix.remediation.inventory_certificates import DirectoryCertificates
     from stsfix.remediation.ldap_session import Entry
     from stsfix.remediation.model import RootDse, StsEntry, Topology
     from stsfix.remediation.ports import IssuedCredential
@@ -116,6 +117,11 @@ class LdapDirectory:
             if status.invocation_id:
                 return status
         return self._read_own_server()
+
+    def read_certificates(self) -> DirectoryCertificates:
+        """Read each part in one or two searches; a part that is refused costs that part only."""
+        self._prove()
+        return vmdir_certificates.read_certificates(self._node, self._domain, self._searched)
 
     def add_trusted_root(self, root: bytes) -> bool:
         """Add *root* below cn=Certificate-Authorities unless it is there, under any name."""
@@ -228,9 +234,18 @@ class LdapDirectory:
 
     def _level(self, base: str, of_class: str, attributes: Sequence[str]) -> tuple[Entry, ...]:
         """Return direct children of a class, in the order received; none if *base* is missing."""
+        return self._searched(base, of_class, attributes, deep=False)
+
+    def _searched(
+        self, base: str, of_class: str, attributes: Sequence[str], *, deep: bool
+    ) -> tuple[Entry, ...]:
+        """Return entries of a class below *base*, all of them if *deep*; none without *base*."""
         try:
             return self._session.search(
-                base, f"(objectClass={of_class})", scope="LEVEL", attributes=attributes
+                base,
+                f"(objectClass={of_class})",
+                scope="SUBTREE" if deep else "LEVEL",
+                attributes=attributes,
             )
         except DirectoryFaultError as error:
             if error.code != NO_SUCH_OBJECT:

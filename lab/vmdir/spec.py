@@ -54,6 +54,16 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySource:
+    """A vmwSTSIdentityStore besides the domain's own. *certificates*: DER, for LDAPS."""
+
+    name: str
+    connections: tuple[str, ...]
+    certificates: tuple[bytes, ...] = ()
+    provider: str = "IDENTITY_STORE_TYPE_LDAP_WITH_AD_MAPPING"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSpec:
     """A whole SSO domain.
 
@@ -70,6 +80,8 @@ class DomainSpec:
         idp_chains: DER chain of each external identity provider by its entity id.
         solution_users: DER certificate by the account's name (``machine-<guid>`` ...).
         registrations: Lookup service registrations.
+        identity_sources: Directories of other people.
+        connections: vmwSTSConnectionStrings of the domain's own identity source.
         users: Ordinary users' passwords by name, in cn=Users.
         administrators: Names out of *users* that are members of Administrators.
         partners: Replication partners by node; without it every other node.
@@ -92,6 +104,8 @@ class DomainSpec:
     idp_chains: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     solution_users: Mapping[str, bytes] = field(default_factory=dict)
     registrations: tuple[Registration, ...] = ()
+    identity_sources: tuple[IdentitySource, ...] = ()
+    connections: tuple[str, ...] = ("ldap://localhost:389",)
     users: Mapping[str, str] = field(default_factory=dict)
     administrators: frozenset[str] = frozenset()
     partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stsfix.lab.vmdir.ages import Behaviour
-    from stsfix.lab.vmdir.spec import DomainSpec, Registration
+    from stsfix.lab.vmdir.spec import DomainSpec, IdentitySource, Registration
 
 _TOP_CONTAINERS = (
     "Users",
@@ -275,10 +275,26 @@ class _Builder:
             "vmwSTSProviderType": ["IDENTITY_STORE_TYPE_VMWARE_DIRECTORY"],
             "vmwSTSUserBaseDN": [self._base],
             "vmwSTSGroupBaseDN": [self._base],
-            "vmwSTSConnectionStrings": ["ldap://localhost:389"],
+            "vmwSTSConnectionStrings": list(self._spec.connections),
         }
         above = f"cn=IdentityProviders,{self._tenant}"
         self._add(f"cn={domain},{above}", "vmwSTSIdentityStore", store)
+        for source in self._spec.identity_sources:
+            self._identity_source(source, above)
+
+    def _identity_source(self, source: IdentitySource, above: str) -> None:
+        store: _Attributes = {
+            "vmwSTSDomainName": [source.name],
+            "vmwSTSDomainType": ["EXTERNAL_DOMAIN"],
+            "vmwSTSAuthenticationType": ["PASSWORD"],
+            "vmwSTSProviderType": [source.provider],
+            "vmwSTSUserName": [f"CN=reader,{dn.domain_dn(source.name)}"],
+            "vmwSTSPassword": ["not for anybody"],
+            "vmwSTSConnectionStrings": list(source.connections),
+        }
+        if source.certificates:
+            store["userCertificate"] = list(source.certificates)
+        self._add(f"cn={source.name},{above}", "vmwSTSIdentityStore", store)
 
     def _credentials(self) -> None:
         for number, credential in sorted(self._spec.credentials.items()):

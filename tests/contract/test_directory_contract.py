@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
-from directory_worlds import OLD, MemoryWorld, lab_world, other_root, slapd_world
+from directory_worlds import OLD, OTHERS, MemoryWorld, lab_world, other_root, slapd_world
 from slapd_peer import INVOCATION_ID, PARTNER, PARTNER_ID, SLAPADD, SLAPD
 from sts_material import NODE, credential, key
 from stsfix.lab import pki
+from stsfix.remediation import dn
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
@@ -17,6 +19,7 @@ from stsfix.remediation.errors import (
     EntryChangedError,
     TenantNotFoundError,
 )
+from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.ports import IssuedCredential
 from stsfix.snapshot.secret import Secret
 
@@ -98,6 +101,33 @@ def test_sts_entries_come_as_stored(directory):
     assert [(c.index, c.chain, c.key_matches) for c in found.chains] == [(1, OLD.chain, None)]
     assert found.node == NODE
     assert all(e.object_guid for e in (*found.credentials, *found.chains))
+
+
+def test_certificates_of_everybody_else_come_with_their_owner(directory):
+    """Solution users, roots, chains, registrations and identity sources are read whole; only the
+    chains of the STS itself are its own.
+    """
+    found = directory.read_certificates()
+
+    sources = tuple(s for s in found.identity_sources if s.name != "vsphere.local")
+    own = [c for c in found.chains if c.owner is ChainOwner.STS]
+    foreign = tuple(c for c in found.chains if c.owner.is_untouchable)
+    assert [c.chain for c in own] == [OLD.chain]
+    assert [(c.owner, c.chain) for c in foreign] == [(c.owner, c.chain) for c in OTHERS.chains]
+    assert [dn.split(c.dn) for c in foreign] == [dn.split(c.dn) for c in OTHERS.chains]
+    assert replace(found, chains=OTHERS.chains, identity_sources=sources) == OTHERS
+
+
+def test_missing_containers_hold_no_certificates(directory, world):
+    """Containers that a release does not have are no error and no unread part."""
+    for source in directory.read_certificates().identity_sources:
+        world.remove(f"cn={source.name},cn=IdentityProviders,{TENANT}")
+    world.remove(f"cn=IdentityProviders,{TENANT}")
+
+    found = directory.read_certificates()
+
+    assert found.identity_sources == ()
+    assert found.has_read("identity sources")
 
 
 def test_new_pair_is_read_back_as_written(directory):
@@ -214,6 +244,15 @@ def test_user_who_sees_no_tenant_is_not_told_there_are_no_credentials(world):
 
     with pytest.raises(TenantNotFoundError):
         directory.read_sts_entries()
+    directory.close()
+
+
+def test_user_who_sees_no_tenant_is_not_told_there_are_no_certificates(world):
+    """As with the STS entries: nothing seen proves nothing before the tenant is seen."""
+    directory = world.directory(user="ordinary@vsphere.local")
+
+    with pytest.raises(TenantNotFoundError):
+        directory.read_certificates()
     directory.close()
 
 

@@ -2,7 +2,7 @@
 
 Each holds SSO domain vsphere.local with the nodes vc1 and vc2.lab.example, the vCenter
 vc9.lab.example, TenantCredential-1 and TrustedCertChain-1 (leaf "old", which has expired), the
-administrator and a user named ordinary.
+administrator and a user named ordinary; besides, `OTHERS`: one certificate of every other kind.
 """
 
 from __future__ import annotations
@@ -12,19 +12,29 @@ import random
 import socket
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ldap3
 
 from memory_directory import MemoryDomain
-from slapd_peer import PARTNER, PASSWORD, running_slapd
+from slapd_peer import CRL, PARTNER, PASSWORD, running_slapd
 from sts_material import NODE, credential, key, root
 from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
 from stsfix.lab.faults import FaultBook
-from stsfix.lab.vmdir import DomainSpec, SigningCredential, VmdirServer, build_stores
+from stsfix.lab.vmdir import DomainSpec, SigningCredential, VmdirServer, build_stores, spec
+from stsfix.remediation.inventory_certificates import (
+    ChainOwner,
+    DirectoryCertificates,
+    IdentitySource,
+    LookupEndpoint,
+    LookupRegistration,
+    SolutionUser,
+    TrustedChain,
+    TrustedRoot,
+)
 from stsfix.remediation.vmdir import LdapDirectory
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.tls import Endpoint, Trust
@@ -36,6 +46,61 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports import Directory
 
 OLD = credential("old", start=-800, end=-1)
+CARDS, PROVIDER = pki.der(root("smart-card")), pki.der(root("provider"))
+TENANT = "cn=vsphere.local,cn=Tenants,cn=IdentityManager,cn=Services,dc=vsphere,dc=local"
+STS_URI = f"https://{NODE}/sts/STSService/vsphere.local"
+OTHERS = DirectoryCertificates(
+    node=NODE,
+    solution_users=(
+        SolutionUser(
+            name="machine-1",
+            subject="CN=machine-1,DC=vsphere,DC=local,C=US",
+            certificates=OLD.chain[:1],
+        ),
+    ),
+    roots=(
+        TrustedRoot(
+            name="AB01",
+            subject="/CN=CA",
+            certificates=(pki.der(root()),),
+            crl_count=2,
+            crl_bytes=len(CRL),
+        ),
+    ),
+    chains=(
+        TrustedChain(
+            dn="cn=DefaultClientCertCAStore,cn=ClientCertAuthnTrustedCAs,cn=Default,"
+            f"cn=ClientCertificatePolicies,{TENANT}",
+            owner=ChainOwner.SMART_CARD,
+            chain=(CARDS,),
+        ),
+        TrustedChain(
+            dn="cn=TrustedCertChain-1,cn=TrustedCertificateChains,cn=idp,"
+            f"cn=ExternalIdpConfigs,{TENANT}",
+            owner=ChainOwner.EXTERNAL_IDP,
+            chain=(PROVIDER,),
+        ),
+    ),
+    registrations=(
+        LookupRegistration(
+            name="service-1",
+            kind="cs.identity",
+            product="com.vmware.cis",
+            endpoints=(LookupEndpoint(uri=STS_URI, trust=OLD.chain[:1]),),
+        ),
+    ),
+    identity_sources=(
+        IdentitySource(
+            name="example.org",
+            domain_type="EXTERNAL_DOMAIN",
+            provider="IDENTITY_STORE_TYPE_LDAP_WITH_AD_MAPPING",
+            connections=("ldaps://dc1.example.org:636",),
+            certificates=(CARDS,),
+        ),
+    ),
+)
+"""What each world holds besides its STS entries; the lab's has its own identity source too."""
+
 ADMINISTRATOR = "cn=Administrator,cn=Users,dc=vsphere,dc=local"
 
 
@@ -81,6 +146,7 @@ class MemoryWorld:
         self.domain = MemoryDomain(NODE, PARTNER)
         self.domain.computers = ("vc9.lab.example",)
         self.domain.seed(1, OLD)
+        self.domain.nodes[NODE].certificates = OTHERS
 
     def directory(
         self,
@@ -98,6 +164,8 @@ class MemoryWorld:
             node.entries.pop(name.lower(), None)
             if name.startswith("cn=TrustedCertificateChains"):
                 node.has_container = False
+            if ",cn=IdentityProviders," in name and node.certificates is not None:
+                node.certificates = replace(node.certificates, identity_sources=())
 
 
 @dataclass(kw_only=True)
@@ -154,6 +222,38 @@ def domain_spec() -> DomainSpec:
         credentials={1: signing},
         chains={1: OLD.chain},
         users={"ordinary": PASSWORD},
+        solution_users={"machine-1": OLD.chain[0]},
+        roots=(
+            spec.TrustedRoot(
+                name="AB01", certificate_pem=pki.pem(root()), subject="/CN=CA", crl_pem=CRL
+            ),
+        ),
+        client_ca_chain=(CARDS,),
+        idp_chains={"idp": (PROVIDER,)},
+        identity_sources=(
+            spec.IdentitySource(
+                name="example.org",
+                connections=("ldaps://dc1.example.org:636",),
+                certificates=(CARDS,),
+            ),
+        ),
+        registrations=(
+            spec.Registration(
+                service_id="service-1",
+                type="cs.identity",
+                product="com.vmware.cis",
+                owner="machine-1@vsphere.local",
+                node_id="1",
+                endpoints=(
+                    spec.Endpoint(
+                        type="com.vmware.cis.cs.identity.sso",
+                        protocol="wsTrust",
+                        uri=STS_URI,
+                        ssl_trust=OLD.chain[:1],
+                    ),
+                ),
+            ),
+        ),
     )
 
 

@@ -30,6 +30,11 @@ from stsfix.remediation.errors import (
     TenantNotFoundError,
     WriteInDoubtError,
 )
+from stsfix.remediation.inventory_certificates import (
+    ChainOwner,
+    DirectoryCertificates,
+    TrustedChain,
+)
 from stsfix.remediation.model import (
     DirServer,
     ReplicationStatus,
@@ -81,6 +86,7 @@ class MemoryNode:
     usn: int = 100
     entries: dict[str, StsEntry] = field(default_factory=dict)
     roots: list[bytes] = field(default_factory=list)
+    certificates: DirectoryCertificates | None = None
     has_container: bool = True
     has_tenant: bool = True
     up_to_date: dict[str, int] = field(default_factory=dict)
@@ -107,6 +113,7 @@ class MemoryDomain:
 
     `violations` holds what a sound repair never does, as sentences; `down` the nodes that do not
     answer; `password` the right one; `ordinary` users log in and see nothing.
+    `certificates` of a `MemoryNode` are what it holds besides STS entries.
     """
 
     def __init__(self, *nodes: str, domain: str = "vsphere.local", lag: int = 0) -> None:
@@ -320,6 +327,16 @@ class MemoryDirectory:
             invocation_id=node.invocation_id,
             up_to_date=dict(node.up_to_date) or None,
         )
+
+    def read_certificates(self) -> DirectoryCertificates:
+        """See the port; the chains of the STS are those of the node's entries."""
+        node = self._enter("read_certificates", tenant=True)
+        found = node.certificates or DirectoryCertificates(node=self._node)
+        chains = tuple(
+            TrustedChain(dn=entry.dn, owner=ChainOwner.STS, chain=entry.chain)
+            for entry in node.of_kind("chain")
+        )
+        return replace(found, node=self._node, chains=(*found.chains, *chains))
 
     def add_trusted_root(self, root: bytes) -> bool:
         """See the port."""

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import ProofError, SigningCertificateError, SsoLoginError
+from stsfix.remediation.inventory_certificates import PublishedKey
 from stsfix.remediation.model import VerifiedToken
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ class MemoryLogins:
             raise ProofError(node, "metadata", "HTTP 400")
         return leaf
 
+    def read_published_keys(self, node: str) -> tuple[PublishedKey, ...]:
+        self._called("jwks", node)
+        leaf = self.leaves[node]
+        if leaf is None:
+            raise ProofError(node, "metadata", "HTTP 400 for its JWKS")
+        return (PublishedKey(modulus="", exponent=65537, leaf=leaf),)
+
     def issue_token(self, node: str) -> VerifiedToken:
         self._called("sts-token", node)
         return VerifiedToken(
@@ -86,7 +94,7 @@ class MemoryLogins:
     def _called(self, way: str, node: str) -> None:
         with self._lock:
             self.calls.append((way, node))
-            if self._refused and way != "metadata":
+            if self._refused and way not in {"metadata", "jwks"}:
                 self.violations.append(f"refused password sent again: {way} on {node}")
             waiting = self._failures.get((way, node), [])
             error = waiting.pop(0) if waiting else None

@@ -28,6 +28,8 @@ PASSWORD = "VMware1!"
 PARTNER = "vc2.lab.example"
 INVOCATION_ID = "11111111-2222-3333-4444-555555555555"
 PARTNER_ID = "66666666-7777-8888-9999-000000000000"
+CRL = b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n" * 2
+"""Nobody parses it: only its presence, size and number count."""
 
 _FILES = Path(__file__).parents[1] / "peers" / "slapd"
 _DOMAIN = "dc=vsphere,dc=local"
@@ -239,8 +241,91 @@ def _tree() -> str:
                 ("objectGUID", "aaaaaaaa-0000-0000-0000-000000000002"),
                 ("uSNChanged", "4712"),
             ),
+            *_other_certificates(old),
         ]
     )
+
+
+def _other_certificates(old: bytes) -> list[str]:
+    """Return entries with certificates that are not the STS's; see `directory_worlds`."""
+    smart, provider = pki.der(root("smart-card")), pki.der(root("provider"))
+    policies = f"cn=ClientCertificatePolicies,{_TENANT}"
+    stores = f"cn=ClientCertAuthnTrustedCAs,cn=Default,{policies}"
+    providers = f"cn=ExternalIdpConfigs,{_TENANT}"
+    chain_class = ("objectClass", "vmwSTSTenantTrustedCertificateChain")
+    services = f"cn=LookupService,cn=Default-First-Site,cn=Sites,cn=Configuration,{_DOMAIN}"
+    service = f"cn=service-1,cn=ServiceRegistrations,{services}"
+    return [
+        _container(f"cn=ServicePrincipals,{_DOMAIN}"),
+        _ldif(
+            f"cn=machine-1,cn=ServicePrincipals,{_DOMAIN}",
+            ("objectClass", "user"),
+            ("objectClass", "vmwServicePrincipal"),
+            ("cn", "machine-1"),
+            ("userCertificate", old),
+            ("vmwSTSSubjectDN", "CN=machine-1,DC=vsphere,DC=local,C=US"),
+        ),
+        _ldif(
+            f"cn=AB01,cn=Certificate-Authorities,cn=Configuration,{_DOMAIN}",
+            ("objectClass", "vmwCertificationAuthority"),
+            ("objectClass", "pkiCA"),
+            ("cn", "AB01"),
+            ("cACertificate", pki.pem(root())),
+            ("cACertificateDN", "/CN=CA"),
+            ("certificateRevocationList", CRL),
+        ),
+        _container(policies),
+        _container(f"cn=Default,{policies}"),
+        _container(stores),
+        _ldif(
+            f"cn=DefaultClientCertCAStore,{stores}",
+            chain_class,
+            ("cn", "DefaultClientCertCAStore"),
+            ("userCertificate", smart),
+        ),
+        _container(providers),
+        _container(f"cn=idp,{providers}"),
+        _container(f"cn=TrustedCertificateChains,cn=idp,{providers}"),
+        _ldif(
+            f"cn=TrustedCertChain-1,cn=TrustedCertificateChains,cn=idp,{providers}",
+            chain_class,
+            ("cn", "TrustedCertChain-1"),
+            ("userCertificate", provider),
+        ),
+        _container(f"cn=IdentityProviders,{_TENANT}"),
+        _ldif(
+            f"cn=example.org,cn=IdentityProviders,{_TENANT}",
+            ("objectClass", "vmwSTSIdentityStore"),
+            ("cn", "example.org"),
+            ("vmwSTSDomainName", "example.org"),
+            ("vmwSTSDomainType", "EXTERNAL_DOMAIN"),
+            ("vmwSTSAuthenticationType", "PASSWORD"),
+            ("vmwSTSProviderType", "IDENTITY_STORE_TYPE_LDAP_WITH_AD_MAPPING"),
+            ("vmwSTSPassword", "not for anybody"),
+            ("vmwSTSConnectionStrings", "ldaps://dc1.example.org:636"),
+            ("userCertificate", smart),
+        ),
+        _container(services),
+        _container(f"cn=ServiceRegistrations,{services}"),
+        _ldif(
+            service,
+            ("objectClass", "vmwLKUPServiceRegistration"),
+            ("cn", "service-1"),
+            ("vmwLKUPVersion", "2.0"),
+            ("vmwLKUPProduct", "com.vmware.cis"),
+            ("vmwLKUPType", "cs.identity"),
+            ("vmwLKUPOwnerId", "machine-1@vsphere.local"),
+        ),
+        _ldif(
+            f"cn=Endpoint0,{service}",
+            ("objectClass", "vmwLKUPEndpointRegistration"),
+            ("cn", "Endpoint0"),
+            ("vmwLKUPEndpointType", "com.vmware.cis.cs.identity.sso"),
+            ("vmwLKUPEndpointProtocol", "wsTrust"),
+            ("vmwLKUPURI", f"https://{NODE}/sts/STSService/vsphere.local"),
+            ("vmwLKUPEndpointSslTrust", base64.b64encode(old).decode()),
+        ),
+    ]
 
 
 def _status() -> str:
