@@ -10,20 +10,24 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.discover import Discovery
+from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors import DomainLockedError, RunStateError
+from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.plan import build_steps, step_names
 from stsfix.remediation.preflight import assess, plan_run, run_name
 from stsfix.remediation.records import Mark, MarkRecord, Phase, marks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from stsfix.plugin.wiring import Wiring
+    from stsfix.remediation.durations import Phase as RunPhase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.journal import JournalFile
     from stsfix.remediation.model import Finding, RunSpec
@@ -71,10 +75,29 @@ class Runs:
         """Hold the configured domain; everything below is called inside it."""
         return self._file.locked(self._wiring.settings.sso.domain, holder())
 
-    def look(self) -> tuple[Inventory, tuple[Finding, ...]]:
-        """Read everything and judge it; changes nothing."""
+    def look(self, taken: Sequence[str] = ()) -> tuple[Inventory, tuple[Finding, ...]]:
+        """Read everything and judge it; changes nothing. *taken* are risks the operator takes,
+        as ``ID`` or ``ID:object``.
+
+        Raises:
+            AcceptanceError: One of them cannot be taken; nobody was asked anything.
+        """
+        acceptances = parse_acceptances(taken, RULES)
         inventory = Discovery(self._wiring.sources).discover()
-        return inventory, assess(inventory)
+        return inventory, accept(assess(inventory), acceptances)
+
+    def outlook(self, inventory: Inventory) -> tuple[RunPhase, ...]:
+        """Return what a run would do to whom and how long it takes, as measured by the newest
+        run of the same nodes if this state folder has one.
+        """
+        roles = {node.fqdn: node.role for node in inventory.nodes}
+        plan = step_names(retire=self._wiring.settings.sts.retire_old)
+        for name in reversed(self._file.names()):
+            stored = self._file.read(name)
+            measured = durations_of(stored.records)
+            if measured and {n.fqdn: n.role for n in stored.spec.nodes} == roles:
+                return phases(roles, plan, measured=measured, measured_by=name)
+        return phases(roles, plan)
 
     def prepare(
         self, inventory: Inventory, findings: tuple[Finding, ...], options: RunOptions
