@@ -37,6 +37,7 @@ _STATES: tuple[tuple[type[OperationError], str], ...] = (
 
 _COMMANDS = ("preflight", "run", "resume", "rollback", "release", "status", "runs", "verify")
 _OF_A_RUN = frozenset({"resume", "rollback", "release", "status"})
+_ONLY_IN_A_RUN = ("{resume}", "{rollback}", "{release}", "{status}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +91,24 @@ def explain(error: OperationError, context: RunContext | None = None) -> Diagnos
     context = context or RunContext()
     text = str(error)
     return Diagnosis(
-        what_happened=printable(f"{text[:1].upper()}{text[1:]}."),
+        what_happened=printable(f"{_capitalised(text)}."),
         state=printable(_state(error, context)),
         next_actions=tuple(printable(action) for action in _actions(error, context)),
     )
+
+
+def _capitalised(text: str) -> str:
+    """Return *text* with its first letter in upper case, unless that is a name of a thing."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def _state(error: OperationError, context: RunContext) -> str:
     own = next((OWN_STATE[c].format(e=error) for c in type(error).__mro__ if c in OWN_STATE), None)
     sentence = own or next(text for category, text in _STATES if isinstance(error, category))
     if not context.run:
-        return sentence
+        # Nothing is changed outside a run.
+        return "Nothing was changed." if isinstance(error, RefusedError) else sentence
     phase = f" ({context.phase})" if context.phase else ""
     return f"{sentence} Run {context.run}{phase} is recorded up to this point."
 
@@ -118,5 +126,8 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
     if advice is None:
         return (f"Look at the run: {context.command('status')}",)
     lines = advice if isinstance(advice, tuple) else advice(error)
+    if not context.run:
+        general = [line for line in lines if not any(part in line for part in _ONLY_IN_A_RUN)]
+        lines = tuple(general) or lines
     commands = {name: context.command(name) for name in _COMMANDS}
     return tuple(line.format(e=error, go_on=context.go_on(), **commands) for line in lines)

@@ -10,18 +10,19 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.text import printable
+from stsfix.plugin.text import counted, lasted, printable
 from stsfix.remediation.certificates import Certificate, parse
 from stsfix.remediation.model import Severity
+from stsfix.remediation.preflight import Verdict
 from stsfix.remediation.records import Phase, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from stsfix.plugin.view import RunView, StepView
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding, LoginProof
-    from stsfix.remediation.preflight import Verdict
 
 _STYLES = {Severity.BLOCKS: "bold red", Severity.WARNS: "yellow", Severity.INFORMS: ""}
 _TITLES = {
@@ -38,6 +39,21 @@ _STEP_MARKS = {
     StepState.UNDONE: ("<<", "yellow"),
     StepState.UNDO_FAILED: ("!!", "bold red"),
 }
+_VERDICTS = {
+    Verdict.CLEAN: "a repair is safe",
+    Verdict.WARNINGS: "a repair is possible, read the warnings first",
+    Verdict.BLOCKED: "no repair yet",
+}
+_STATE_TEXTS = {
+    StepState.PENDING: "not begun",
+    StepState.STARTED: "under way",
+    StepState.DONE: "done",
+    StepState.FAILED: "failed",
+    StepState.UNDOING: "being taken back",
+    StepState.UNDONE: "taken back",
+    StepState.UNDO_FAILED: "not taken back",
+}
+_POWER = {"poweredOn": "on", "poweredOff": "OFF", "suspended": "SUSPENDED"}
 MIN_WIDTH = 40
 
 
@@ -52,22 +68,39 @@ class Line:
 def wrapped(text: str, width: int, *, indent: str = "", style: str = "") -> Iterator[Line]:
     """Yield *text* in lines of at most *width* columns."""
     room = max(width, MIN_WIDTH)
-    lines = textwrap.wrap(printable(text), room, initial_indent=indent, subsequent_indent=indent)
+    lines = textwrap.wrap(
+        printable(text),
+        room,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,  # names and UUIDs are copied whole
+    )
     for line in lines or [""]:
         yield Line(line, style)
 
 
 def preflight_lines(
-    inventory: Inventory, findings: Sequence[Finding], verdict: Verdict, *, width: int
+    inventory: Inventory,
+    findings: Sequence[Finding],
+    verdict: Verdict,
+    *,
+    repair: bool,
+    width: int,
 ) -> Iterator[Line]:
-    """Yield the summary, the tree of nodes, then the findings by severity."""
+    """Yield the summary, the tree of nodes, then the findings by severity.
+
+    *repair* tells whether anything needs one.
+    """
     counts = {s: sum(f.severity is s for f in findings) for s in Severity}
     gravest = next((s for s in Severity if counts[s]), None)
     style = _STYLES.get(gravest, "green") if gravest is not None else "green"
     yield from _summary(inventory, verdict, counts, width, style)
+    if not repair and not counts[Severity.BLOCKS]:
+        text = "Nothing needs a repair: every signing certificate is sound."
+        yield from wrapped(text, width, style="green")
     yield Line("")
     for node in inventory.nodes:
-        yield from _node(node, width)
+        yield from _node(node, inventory.taken, width)
     for severity in Severity:
         several = [f for f in findings if f.severity is severity]
         if several:
@@ -84,26 +117,37 @@ def _summary(
     width: int,
     style: str,
 ) -> Iterator[Line]:
-    hosts = len(inventory.hosts)
     yield Line(f"SSO domain {inventory.domain}", "bold")
     yield from wrapped(
-        f"{len(inventory.nodes)} nodes, {hosts} ESXi hosts read, "
+        f"{counted(len(inventory.nodes), 'node')}, "
+        f"{counted(len(inventory.hosts), 'ESXi host')} read, "
         f"{inventory.taken:%Y-%m-%d %H:%M:%S} UTC",
         width,
     )
-    found = ", ".join(f"{number} {severity}" for severity, number in counts.items() if number)
+    found = ", ".join(
+        text
+        for severity, text in (
+            (Severity.BLOCKS, counted(counts[Severity.BLOCKS], "reason") + " against it"),
+            (Severity.WARNS, counted(counts[Severity.WARNS], "warning")),
+            (Severity.INFORMS, f"{counts[Severity.INFORMS]} good to know"),
+        )
+        if counts[severity]
+    )
     yield from wrapped(
-        f"Verdict: {verdict}" + (f" ({found})" if found else ""), width, style=f"bold {style}"
+        f"Verdict: {_VERDICTS[verdict]}" + (f" ({found})" if found else ""),
+        width,
+        style=f"bold {style}",
     )
 
 
-def _node(node: NodeInventory, width: int) -> Iterator[Line]:
+def _node(node: NodeInventory, now: datetime, width: int) -> Iterator[Line]:
     known = "" if node.role_verified else ", unverified"
     yield Line(printable(f"- {node.fqdn} ({node.role}{known})"), "bold")
     if node.vm is not None:
         vm = node.vm
         yield from wrapped(
-            f"VM {vm.vm.name} on {vm.vm.host}, {vm.summary.power}, {len(vm.snapshots)} snapshots",
+            f"VM {vm.vm.name} on {vm.vm.host}, {_POWER.get(vm.summary.power, vm.summary.power)}, "
+            f"{counted(len(vm.snapshots), 'snapshot')}",
             width,
             indent="    ",
         )
@@ -111,11 +155,10 @@ def _node(node: NodeInventory, width: int) -> Iterator[Line]:
         signing = node.sts.signing()
         for credential in sorted(node.sts.credentials, key=lambda e: -(e.index or 0)):
             leaf = parse(credential.chain[0]) if credential.chain else None
-            dates = (
-                f"{leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}"
-                if isinstance(leaf, Certificate)
-                else "unreadable"
-            )
+            dates = "unreadable"
+            if isinstance(leaf, Certificate):
+                dates = f"{leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}"
+                dates += ", EXPIRED" if leaf.not_after < now else ""
             signs = " (signs)" if credential == signing else ""
             name = credential.dn.split(",", 1)[0].removeprefix("cn=")
             yield from wrapped(f"{name}{signs}: {dates}", width, indent="    ")
@@ -149,20 +192,47 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
         yield Line("")
         yield Line("Next:", "bold")
         for action in run.next_actions:
-            yield Line(f"  {action}")
+            yield Line(f"  {action}")  # never wrapped: it is copied
+
+
+def list_lines(runs: Sequence[RunView], *, width: int) -> Iterator[Line]:
+    """Yield two lines or more for each run: name, domain and phase, then what that means."""
+    for run in runs:
+        yield Line(printable(f"{run.run}  {run.domain}  {run.phase}"), "bold")
+        yield from wrapped(run.meaning, width, indent="    ")
 
 
 def _step(step: StepView) -> Line:
     mark, style = _STEP_MARKS[step.state]
-    times = f"{step.began:%H:%M:%S}" if step.began else ""
-    if step.ended is not None:
-        times += f" - {step.ended:%H:%M:%S}"
-    error = f"  {step.error}" if step.error else ""
-    return Line(f"  {mark} {step.name:<18} {step.state:<12} {times}{error}".rstrip(), style)
+    time = f"{step.began:%H:%M:%S}" if step.began else ""
+    took = lasted(step.took) if step.took is not None else ""
+    text = f"{mark} {step.name:<17} {_STATE_TEXTS[step.state]:<10} {time}  {took:<6}"
+    return Line(f"  {text}  {step.error}".rstrip(), style)
 
 
 def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:
-    """Yield every way in that was tried."""
+    """Yield every way in that was tried, node by node, then how many work."""
+    for node in dict.fromkeys(proof.node for proof in proofs):
+        yield Line(printable(node), "bold")
+        for proof in proofs:
+            if proof.node == node:
+                mark, style = ("ok", "green") if proof.ok else ("!!", "bold red")
+                text = f"{mark} {proof.way}: {proof.detail}"
+                yield from wrapped(text, width, indent="  ", style=style)
+    failed = [proof for proof in proofs if not proof.ok]
+    yield Line("")
+    if not failed:
+        yield from wrapped(f"All {len(proofs)} ways in work.", width, style="bold green")
+        return
+    ways = "; ".join(f"{node}: {ways}" for node, ways in failed_ways(proofs).items())
+    text = f"{len(failed)} of {len(proofs)} ways in do NOT work. {ways}"
+    yield from wrapped(text, width, style="bold red")
+
+
+def failed_ways(proofs: Sequence[LoginProof]) -> dict[str, str]:
+    """Return for each node on which something failed the ways that did, joined by commas."""
+    ways: dict[str, list[str]] = {}
     for proof in proofs:
-        mark, style = ("ok", "green") if proof.ok else ("!!", "bold red")
-        yield from wrapped(f"{mark} {proof.node}  {proof.way}: {proof.detail}", width, style=style)
+        if not proof.ok:
+            ways.setdefault(proof.node, []).append(proof.way)
+    return {node: ", ".join(found) for node, found in ways.items()}

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+_TENTHS_S, _MINUTE_S, _HOUR_S = 9.95, 60, 3600
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -31,3 +36,21 @@ def _shown(character: str) -> str:
     if unicodedata.category(character) not in _UNSAFE:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def lasted(duration: timedelta) -> str:
+    """Return *duration* as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``1 h 2 min``."""
+    seconds = max(0.0, duration.total_seconds())
+    whole = round(seconds)
+    if seconds < _TENTHS_S:
+        return f"{seconds:.1f} s"
+    if whole < _MINUTE_S:
+        return f"{whole} s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S} s"
+    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return ``1 node``, ``2 nodes``; *thing* takes a plain s."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.records import (
+    Mark,
     MarkRecord,
     NoteRecord,
     Phase,
     StepRecord,
     StepState,
+    marks,
     step_states,
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from stsfix.plugin.diagnostics import RunContext
     from stsfix.remediation.journal import StoredRun
 
 MEANING = {
@@ -26,15 +29,27 @@ MEANING = {
     Phase.ROLLING_BACK: "being taken back, not finished",
     Phase.ROLLED_BACK: "taken back; every node is on as before, the snapshots are still there",
     Phase.RELEASING: "its snapshots are being deleted, not finished",
-    Phase.RELEASED: "finished; its snapshots are deleted",
+    Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
 }
+RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
+NEXT_COMMANDS = {
+    Phase.OPEN: ("resume", "rollback"),
+    Phase.STOPPED: ("resume", "rollback"),
+    Phase.REPAIRED: ("release", "rollback"),
+    Phase.ROLLING_BACK: ("rollback",),
+    Phase.ROLLED_BACK: ("release",),
+    Phase.RELEASING: ("release",),
+    Phase.RELEASED: (),
+}
+"""What makes sense for a run in each phase, the most likely first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
     """One step. *began* and *ended* are aware UTC, None if that has not happened.
 
-    *error* is the class of the last failure, empty if the step has not failed.
+    Both are of the last attempt, or of the taking back if that has begun. *error* is the class
+    of the last failure, empty if the step has not failed.
     """
 
     name: str
@@ -43,6 +58,11 @@ class StepView:
     ended: datetime | None
     error: str
     notes: dict[str, str]
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the last attempt, or the taking back, lasted; None if it has not ended."""
+        return self.ended - self.began if self.began and self.ended else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +91,15 @@ class RunView:
     next_actions: tuple[str, ...]
 
 
-def view_of(stored: StoredRun) -> RunView:
-    """Return the picture of *stored*."""
+def view_of(stored: StoredRun, context: RunContext) -> RunView:
+    """Return the picture of *stored*; *context* knows the options its commands need."""
     spec = stored.spec
+    about = replace(context, run=spec.run, phase=stored.phase.value)
     return RunView(
         run=spec.run,
         domain=spec.domain,
         phase=stored.phase,
-        meaning=MEANING[stored.phase],
+        meaning=_meaning(stored),
         created=stored.created,
         version=stored.version,
         writer=spec.writer,
@@ -86,8 +107,14 @@ def view_of(stored: StoredRun) -> RunView:
             NodeView(fqdn=n.fqdn, role=n.role, vm=n.vm.name, host=n.vm.host) for n in spec.nodes
         ),
         steps=tuple(_step(name, stored) for name in stored.plan),
-        next_actions=next_actions(stored.phase, spec.run),
+        next_actions=tuple(about.command(name) for name in NEXT_COMMANDS[stored.phase]),
     )
+
+
+def _meaning(stored: StoredRun) -> str:
+    if stored.phase is Phase.RELEASED and Mark.ROLLBACK in marks(stored.records):
+        return RELEASED_AFTER_ROLLBACK
+    return MEANING[stored.phase]
 
 
 def _step(name: str, stored: StoredRun) -> StepView:
@@ -95,26 +122,12 @@ def _step(name: str, stored: StoredRun) -> StepView:
     changes = [r for r in records if isinstance(r, StepRecord)]
     settled = {StepState.DONE, StepState.FAILED, StepState.UNDONE, StepState.UNDO_FAILED}
     last = changes[-1] if changes else None
+    begun = [r for r in changes if r.state in {StepState.STARTED, StepState.UNDOING}]
     return StepView(
         name=name,
         state=step_states(stored.plan, stored.records)[name],
-        began=changes[0].at if changes else None,
+        began=begun[-1].at if begun else None,
         ended=last.at if last is not None and last.state in settled else None,
         error=last.facts.get("error", "") if last is not None else "",
         notes={r.key: r.value for r in records if isinstance(r, NoteRecord)},
     )
-
-
-def next_actions(phase: Phase, run: str) -> tuple[str, ...]:
-    """Return the commands that make sense for a run in *phase*."""
-    match phase:
-        case Phase.OPEN | Phase.STOPPED:
-            return (f"stsfix resume {run}", f"stsfix rollback {run}")
-        case Phase.REPAIRED:
-            return (f"stsfix release {run}", f"stsfix rollback {run}")
-        case Phase.ROLLING_BACK:
-            return (f"stsfix rollback {run}",)
-        case Phase.ROLLED_BACK | Phase.RELEASING:
-            return (f"stsfix release {run}",)
-        case Phase.RELEASED:
-            return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from stsfix.plugin.cli.rehearse import TOPOLOGIES
+from stsfix.plugin.cli.rehearse import lab_options
 
 START_LIMIT_S = 120.0
 
@@ -20,34 +21,19 @@ def lab() -> None:
     """The embedded lab: an SSO domain on loopback, made to be broken and repaired."""
 
 
-def _folder() -> Path:
-    return Path("lab-state")
-
-
 _FOLDER = click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=_folder,
-    show_default="lab-state",
+    default=Path("lab-state"),
+    show_default=True,
     help="Where the lab keeps its files.",
 )
 
 
-@lab.command()
+@lab.command(short_help="Start a lab in the background.")
 @_FOLDER
-@click.option("--topology", type=TOPOLOGIES, default="elm", show_default=True)
-@click.option("--scenario", default="expired", show_default=True, help="What is wrong in it.")
-@click.option(
-    "--speed", type=float, default=120.0, show_default=True, help="Field seconds a second."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Names, UUIDs, passwords.")
-@click.option(
-    "--passwords",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Take the passwords from this file (as a secrets file) [default: from the seed].",
-)
-@click.option("--first-port", type=click.IntRange(1024, 65000), help="First of 40 ports.")
+@lab_options
 def up(
     *,
     folder: Path,
@@ -63,8 +49,8 @@ def up(
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_alive(folder):
-        click.echo(f"a lab is already up in {folder}; stsfix lab down --dir {folder}", err=True)
-        return 2
+        click.echo(f"a lab is already up in {folder}\n  -> {_command('down', folder)}", err=True)
+        return 1
     words = ["--dir", str(folder), "--topology", topology, "--scenario", scenario]
     words += ["--speed", str(speed), "--seed", str(seed)]
     words += ["--passwords", str(passwords)] if passwords else []
@@ -82,8 +68,14 @@ def up(
         click.echo("the lab did not come up", err=True)
         return 1
     click.echo(f"{topology} lab up in {folder} (scenario {scenario}, process {process.pid})")
-    click.echo(f"next: stsfix preflight -c {folder / 'domain.toml'}")
+    words = ["stsfix", "preflight", "-c", str(folder / "domain.toml")]
+    words += ["--state-dir", str(folder / "state")]
+    click.echo(f"next: {shlex.join(words)}")
     return 0
+
+
+def _command(name: str, folder: Path) -> str:
+    return shlex.join(["stsfix", "lab", name, "--dir", str(folder)])
 
 
 def _await_up(process: subprocess.Popen[bytes], folder: Path) -> bool:

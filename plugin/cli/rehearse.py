@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-TOPOLOGIES = click.Choice(["embedded", "elm", "external-psc"])
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
 _MARKS = {
     "act": ("\n== ", "bold"),
     "command": ("$ ", "bold cyan"),
@@ -17,13 +21,47 @@ _MARKS = {
 }
 
 
+def lab_options(function: F) -> F:
+    """Give a command the options that describe a lab."""
+    from stsfix.lab.scenario import SCENARIOS  # noqa: PLC0415 - not for other commands
+    from stsfix.lab.topology import TOPOLOGIES  # noqa: PLC0415 - same
+
+    scenarios = click.Choice(list(SCENARIOS))
+    options = (
+        click.option(
+            "--topology", type=click.Choice(list(TOPOLOGIES)), default="elm", show_default=True
+        ),
+        click.option(
+            "--scenario",
+            type=scenarios,
+            metavar="NAME",
+            default="expired",
+            show_default=True,
+            help=f"What is wrong in it: {', '.join(SCENARIOS)}.",
+        ),
+        click.option(
+            "--speed",
+            type=click.FloatRange(min=1, max=100_000),
+            metavar="N",
+            default=120.0,
+            show_default=True,
+            help="Seconds of the field that pass in one second.",
+        ),
+        click.option(
+            "--seed",
+            type=int,
+            default=1,
+            show_default=True,
+            help="Identifiers and passwords follow from it.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @click.command()
-@click.option("--topology", type=TOPOLOGIES, default="elm", show_default=True)
-@click.option("--scenario", default="expired", show_default=True, help="What is wrong in it.")
-@click.option(
-    "--speed", type=float, default=120.0, show_default=True, help="Field seconds a second."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Names, UUIDs, passwords.")
+@lab_options
 @click.option("-q", "--quiet", is_flag=True, help="Leave out what the commands print.")
 @click.option("--json", "as_json", is_flag=True, help="The claims as JSON on standard output.")
 def rehearse(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from stsfix.plugin.cli.session import Session, report_error, session_options
+from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.view import view_of
 from stsfix.remediation.errors import InterruptedRunError, JournalUnwritableError
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
     from stsfix.plugin.runs import Runs
-    from stsfix.remediation.model import Finding
+    from stsfix.plugin.view import RunView
 
 ON_FAILURE = click.Choice(["stop", "ask", "rollback"])
 
@@ -39,78 +40,87 @@ def run(session: Session, *, force: bool, on_failure: str | None) -> int:
     before and after it happens; a run that stops is continued by `stsfix resume` or taken back
     by `stsfix rollback`.
     """
-    from stsfix.plugin.cli.preflight import show_preflight  # noqa: PLC0415
+    from stsfix.plugin.cli.preflight import seen, show_preflight  # noqa: PLC0415
     from stsfix.plugin.output import json_document  # noqa: PLC0415
     from stsfix.plugin.runs import RunOptions  # noqa: PLC0415
-    from stsfix.remediation.model import Severity  # noqa: PLC0415
-    from stsfix.remediation.preflight import verdict  # noqa: PLC0415
 
+    _require_answer(session)
     with session.runs() as runs:
         inventory, findings = runs.look()
-        blocked = any(f.severity is Severity.BLOCKS for f in findings)
-        if blocked or not session.as_json:
-            show_preflight(session, inventory, findings, verdict(findings))
+        if not session.as_json:
+            show_preflight(session, inventory, findings)
         sts = session.settings.sts
-        spec = runs.prepare(
-            inventory,
-            findings,
-            RunOptions(
-                issuer=sts.issuer,
-                validity_days=sts.validity_days,
-                retire=sts.retire_old,
-                force=force,
-            ),
+        options = RunOptions(
+            issuer=sts.issuer,
+            validity_days=sts.validity_days,
+            retire=sts.retire_old,
+            force=force,
         )
+        try:
+            spec = runs.prepare(inventory, findings, options)
+        except OperationError as error:
+            return report_error(session, error, **seen(inventory, findings))
         names = ", ".join(node.fqdn for node in spec.nodes)
         if not _confirmed(session, f"Shut down, snapshot and repair {names} now?"):
             return 0
         saved = json_document({"inventory": inventory, "findings": findings})
         runs.start(spec, saved)
-        session.output.note(f"run {spec.run}")
-        return _go(session, runs, spec.run, on_failure, findings)
+        session.say(f"Run {spec.run} begins; times are UTC.")
+        return _go(session, runs, spec.run, on_failure)
+
+
+def _require_answer(session: Session) -> None:
+    """Return if the question whether to begin can be answered; asked before any work."""
+    if not session.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            "nobody is here to be asked: give --yes", ctx=click.get_current_context()
+        )
 
 
 def _confirmed(session: Session, question: str) -> bool:
-    if session.yes:
+    if session.yes or click.confirm(question, err=True):
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("nobody is here to be asked: give --yes")
-    return click.confirm(question, err=True)
+    session.say("Nothing was changed.")
+    return False
 
 
-def _go(
-    session: Session,
-    runs: Runs,
-    run_name: str,
-    on_failure: str | None,
-    findings: tuple[Finding, ...] = (),
-) -> int:
+def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> int:
     """Carry the run on; a failed step is answered as *on_failure* says."""
-    del findings
     session.about(run_name)
     try:
-        runs.carry_on(run_name)
+        with session.stoppable():
+            runs.carry_on(run_name)
     except (InterruptedRunError, JournalUnwritableError):
         raise
     except OperationError as error:
-        code = report_error(session, error)
-        choice = on_failure or _on_failure()
-        if choice == "ask":
-            back = click.confirm("Roll back now?", default=False, err=True)
-            choice = "rollback" if back else "stop"
-        if choice == "rollback":
-            session.output.note(f"rolling back {run_name}")
+        if not _goes_back(session, error, on_failure or _on_failure()):
+            return report_error(session, error, run=_view(session, run_name))
+        session.say(f"Rolling back {run_name}.")
+        with session.stoppable():
             runs.roll_back(run_name)
-            _show(session, run_name)
-        return code
+        if session.as_json:
+            return report_error(session, error, run=_view(session, run_name))
+        _show(session, run_name)
+        return exit_code(error)
     _show(session, run_name)
     return 0
+
+
+def _goes_back(session: Session, error: OperationError, choice: str) -> bool:
+    if choice == "stop":
+        return False
+    session.say(f"The run stopped: {error}.")
+    return choice == "rollback" or click.confirm("Roll back now?", default=False, err=True)
+
+
+def _view(session: Session, run_name: str) -> RunView:
+    return view_of(session.journal.read(run_name), session.context)
 
 
 def _show(session: Session, run_name: str) -> None:
     from stsfix.plugin.render import run_lines  # noqa: PLC0415
 
-    view = view_of(session.journal.read(run_name))
+    view = _view(session, run_name)
     if session.as_json:
         session.output.json({"run": view})
         return
@@ -129,7 +139,10 @@ def _named(session: Session, run_name: str | None) -> str:
 @click.option("--on-failure", type=ON_FAILURE, default=None, help="As for `stsfix run`.")
 @session_options
 def resume(session: Session, run_name: str | None, *, on_failure: str | None) -> int:
-    """Continue a run that stopped or died. A step in doubt is looked at before it is repeated."""
+    """Continue a run that stopped or died. A step in doubt is looked at before it is repeated.
+
+    RUN is the newest run of the domain if it is left out.
+    """
     with session.runs() as runs:
         name = _named(session, run_name)
         runs.require_resumable(name)
@@ -140,13 +153,18 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
 @click.argument("run_name", metavar="[RUN]", required=False)
 @session_options
 def rollback(session: Session, run_name: str | None) -> int:
-    """Take a run back: every node off, every snapshot reverted, then every node on again."""
+    """Take a run back: every node off, every snapshot reverted, then every node on again.
+
+    RUN is the newest run of the domain if it is left out.
+    """
+    _require_answer(session)
     with session.runs() as runs:
         name = _named(session, run_name)
         runs.require_reversible(name)
         if not _confirmed(session, f"Take back {name}, reverting every node?"):
             return 0
-        runs.roll_back(name)
+        with session.stoppable():
+            runs.roll_back(name)
         _show(session, name)
     return 0
 
@@ -155,14 +173,19 @@ def rollback(session: Session, run_name: str | None) -> int:
 @click.argument("run_name", metavar="[RUN]", required=False)
 @session_options
 def release(session: Session, run_name: str | None) -> int:
-    """Delete the run's snapshots, and nobody else's. There is no rollback afterwards."""
+    """Delete the run's snapshots, and nobody else's. There is no rollback afterwards.
+
+    RUN is the newest run of the domain if it is left out.
+    """
+    _require_answer(session)
     with session.runs() as runs:
         name = _named(session, run_name)
         runs.require_releasable(name)
-        if not _confirmed(session, f"Delete the snapshots of {name}? There is no way back."):
+        if not _confirmed(session, f"Delete the snapshots of {name}? There is no way back then."):
             return 0
-        released = runs.release(name)
+        with session.stoppable():
+            released = runs.release(name)
         for vm in released.consolidation_needed:
-            session.output.note(f"{vm} needs disk consolidation")
+            session.say(f"{vm} needs disk consolidation: do it in the Host Client.")
         _show(session, name)
     return 0

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
+import signal
 import sys
+import textwrap
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.hardening import harden
-from stsfix.plugin.interrupt import InterruptibleClock, StopFlag, stop_on_signals
+from stsfix.plugin.interrupt import (
+    SECOND_SIGNAL,
+    InterruptibleClock,
+    StopFlag,
+    stop_on_signals,
+)
 from stsfix.plugin.logs import logging_to
 from stsfix.plugin.output import Output
+from stsfix.plugin.progress import ProgressPrinter
 from stsfix.plugin.redaction import Redactor
 from stsfix.plugin.text import printable
 from stsfix.remediation.journal import JournalFile
@@ -26,14 +36,16 @@ from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from types import FrameType
 
     from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
     from stsfix.plugin.settings import Settings
     from stsfix.plugin.wiring import Wiring
-    from stsfix.remediation.ports import Progress
+    from stsfix.remediation.ports import ProgressHook
 
 F = TypeVar("F", bound="Callable[..., Any]")
+MIN_WIDTH = 40
 
 
 def default_state_dir() -> Path:
@@ -92,14 +104,23 @@ class Session:
         """Columns of standard output; 80 where it is no terminal."""
         return self.output.out.width if sys.stdout.isatty() else 80
 
-    def progress(self, event: Progress) -> None:
-        """Write one line of progress to standard error."""
-        parts = (f"{event.step:<18}", event.subject, event.text)
-        self.output.note(printable("  ".join(part for part in parts if part.strip())))
+    @functools.cached_property
+    def progress(self) -> ProgressHook:
+        """Writes what happens to standard error as it happens."""
+        width = _error_width()
+        return ProgressPrinter(self.output.note, self.clock.now, width=width)
+
+    def say(self, text: str) -> None:
+        """Write a diagnostic to standard error, wrapped at words on a terminal."""
+        self.output.note("\n".join(_wrapped(printable(text), _error_width())))
 
     @contextmanager
     def wiring(self) -> Generator[Wiring]:
-        """Adapters of the configuration; logged out at the end, whatever happens."""
+        """Adapters of the configuration; logged out at the end, whatever happens.
+
+        A signal ends the command after it has logged out and cleaned up on the nodes; a second
+        one ends it at once.
+        """
         from stsfix.plugin.secrets import SecretStore, terminal_prompt  # noqa: PLC0415
         from stsfix.plugin.wiring import Wiring  # noqa: PLC0415 - imports the adapters
 
@@ -108,26 +129,31 @@ class Session:
         )
         wiring = Wiring(self.settings, secrets, self.clock, self.progress)
         try:
-            yield wiring
+            with _ends_on_signals(self.flag, self.output.note):
+                yield wiring
         finally:
             wiring.close()
 
     @contextmanager
     def runs(self) -> Generator[Runs]:
-        """The runs of the state folder, with adapters, the domain's lock and signal handling."""
+        """The runs of the state folder, with adapters and the domain's lock."""
         from stsfix.plugin.runs import Runs  # noqa: PLC0415
 
         with self.wiring() as wiring:
             runs = Runs(self.journal, wiring, stop_requested=self.flag)
-            with runs.locked(), stop_on_signals(self.flag, self.output.note):
+            with runs.locked():
                 yield runs
+
+    @contextmanager
+    def stoppable(self) -> Generator[None]:
+        """While something is changed, a signal stops the run where it can be resumed."""
+        with stop_on_signals(self.flag, self.output.note):
+            yield
 
     def about(self, run: str) -> None:
         """Let error messages name *run* and its phase from now on."""
         phase = self.journal.read(run).phase.value if run else ""
-        self.context = RunContext(
-            config=self.config, state_dir=self.context.state_dir, run=run, phase=phase
-        )
+        self.context = replace(self.context, run=run, phase=phase)
 
 
 def session_options(function: F) -> F:
@@ -143,6 +169,7 @@ def session_options(function: F) -> F:
         envvar="STSFIX_CONFIG",
         default=Path("domain.toml"),
         show_default=True,
+        show_envvar=True,
         help="The domain's configuration.",
     )
     @click.option(
@@ -150,9 +177,11 @@ def session_options(function: F) -> F:
         type=click.Path(path_type=Path, file_okay=False),
         envvar="STSFIX_STATE_DIR",
         default=None,
-        help="Folder of the runs' journal [default: the platform's].",
+        show_envvar=True,
+        show_default="~/.local/state/stsfix, or the platform's folder for state",
+        help="Folder of the runs' journal.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="Data as JSON on standard output.")
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
     @click.option("--yes", is_flag=True, help="Ask nothing (unattended use).")
     @click.option("-v", "verbose", count=True, help="Log more on standard error (-vv: all calls).")
     @functools.wraps(function)
@@ -174,7 +203,7 @@ def session_options(function: F) -> F:
             yes=yes,
             output=Output(sys.stdout, sys.stderr, os.environ),
             redactor=redactor,
-            context=RunContext(config=config, state_dir=state_dir),
+            context=RunContext(config=_unless_default(config), state_dir=state_dir),
             flag=StopFlag(),
         )
         with logging_to(sys.stderr, redactor, verbosity=verbose):
@@ -187,19 +216,78 @@ def session_options(function: F) -> F:
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
 
 
-def report_error(session: Session, error: OperationError) -> int:
-    """Say what happened, what state things are in and what to do; return the exit code."""
+def report_error(session: Session, error: OperationError, **seen: object) -> int:
+    """Say what happened, what state things are in and what to do; return the exit code.
+
+    With ``--json`` this is the command's one document; *seen* is what else belongs into it.
+    """
     if session.context.run:
         session.about(session.context.run)
     diagnosis = explain(error, session.context)
     code = exit_code(error)
     if session.as_json:
         session.output.json(
-            {"error": type(error).__name__, "exit_code": code, "diagnosis": diagnosis}
+            {"error": type(error).__name__, "exit_code": code, "diagnosis": diagnosis, **seen}
         )
-    session.output.note(f"{diagnosis.what_happened}\n{diagnosis.state}")
+    session.say(diagnosis.what_happened)
+    session.say(diagnosis.state)
     for action in diagnosis.next_actions:
-        session.output.note(f"  -> {action}")
+        _show_action(session, action)
     for note in getattr(error, "__notes__", ()):
-        session.output.note(printable(note))
+        session.say(note)
     return code
+
+
+def _show_action(session: Session, action: str) -> None:
+    """Show one next action; a command at its end gets a line of its own, to be copied."""
+    text, colon, command = action.rpartition(": stsfix ")
+    if not colon:
+        text, command = action, ""
+    lines = _wrapped(text + colon[:1], _error_width(), first="  -> ", indent="     ")
+    if command:
+        lines.append(f"     stsfix {command}")
+    session.output.note("\n".join(lines))
+
+
+def _wrapped(text: str, width: int | None, *, first: str = "", indent: str = "") -> list[str]:
+    if width is None:
+        return [first + text]
+    return textwrap.wrap(
+        text,
+        max(width, MIN_WIDTH),
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def _error_width() -> int | None:
+    """Columns of standard error if it is a terminal; lines in a file are left whole."""
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+
+
+def _unless_default(config: Path) -> Path | None:
+    """Return *config* if printed commands must name it."""
+    source = click.get_current_context().get_parameter_source("config")
+    return None if source is ParameterSource.DEFAULT else config
+
+
+@contextmanager
+def _ends_on_signals(flag: StopFlag, tell: Callable[[str], None]) -> Generator[None]:
+    """While nothing is changed, a signal ends the command: cleaned up first, a second at once."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if flag():
+            os._exit(SECOND_SIGNAL)
+        flag.set()
+        tell("stopping; nothing was changed (once more to exit now)")
+        raise KeyboardInterrupt
+
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

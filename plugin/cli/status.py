@@ -12,27 +12,30 @@ from stsfix.plugin.view import view_of
 @session_options
 def runs(session: Session) -> None:
     """List every run of the state folder, oldest first."""
-    views = [view_of(session.journal.read(name)) for name in session.journal.names()]
+    views = [
+        view_of(session.journal.read(name), session.context) for name in session.journal.names()
+    ]
     if session.as_json:
         session.output.json({"runs": views})
         return
-    from stsfix.plugin.render import Line  # noqa: PLC0415
+    from stsfix.plugin.render import list_lines  # noqa: PLC0415
 
     if not views:
-        session.output.note("no run yet")
-    session.show(
-        Line(f"{view.run}  {view.phase:<12}  {view.domain}  {view.meaning}") for view in views
-    )
+        session.output.note(f"no run yet in {session.state_dir}")
+    session.show(list_lines(views, width=session.width))
 
 
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
 @session_options
 def status(session: Session, run_name: str | None) -> None:
-    """Show one run in full: nodes, steps, and the commands that make sense now."""
+    """Show one run in full: nodes, steps, and the commands that make sense now.
+
+    RUN is the newest run of the state folder if it is left out.
+    """
     from stsfix.plugin.render import run_lines  # noqa: PLC0415
 
-    view = view_of(session.journal.read(run_name or session.journal.latest()))
+    view = view_of(session.journal.read(run_name or session.journal.latest()), session.context)
     if session.as_json:
         session.output.json({"run": view})
         return

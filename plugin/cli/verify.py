@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
-from stsfix.plugin.cli.session import Session, session_options
-from stsfix.plugin.exit_codes import exit_code
+from stsfix.plugin.cli.session import Session, report_error, session_options
+
+if TYPE_CHECKING:
+    from stsfix.remediation.ports import Progress
 
 
 @click.command()
@@ -23,7 +27,8 @@ from stsfix.plugin.exit_codes import exit_code
 def verify(session: Session, *, wait: int) -> int:
     """Get a token from every STS, check its signature, and log in to every vCenter.
 
-    Every way in is tried and shown; the exit code is 0 only if all work.
+    Every way in is tried and shown; the exit code is 0 only if all work, else 51. Before a
+    repair 51 is what is to be expected.
     """
     from stsfix.plugin.render import proof_lines  # noqa: PLC0415
     from stsfix.remediation.errors import ProofError  # noqa: PLC0415
@@ -40,14 +45,21 @@ def verify(session: Session, *, wait: int) -> int:
             expected=frozenset({leaf}) if leaf else None,
             clock=session.clock,
             limit=timedelta(seconds=wait),
-            progress=session.progress,
+            progress=lambda event: session.progress(_short(event)),
             every=session.settings.timeouts.poll,
         )
-    if session.as_json:
-        session.output.json({"proofs": proofs})
-    else:
+    failed = [proof for proof in proofs if not proof.ok]
+    facts = {"ok": not failed, "failed": failed, "proofs": proofs}
+    if not session.as_json:
         session.show(proof_lines(proofs, width=session.width))
-    failed = next((proof for proof in proofs if not proof.ok), None)
-    if failed is None:
+    elif not failed:
+        session.output.json({"exit_code": 0, **facts})
+    if not failed:
         return 0
-    return exit_code(ProofError(failed.node, failed.way, failed.detail))
+    first = failed[0]
+    return report_error(session, ProofError(first.node, first.way, first.detail), **facts)
+
+
+def _short(event: Progress) -> Progress:
+    """Return *event* without the details, which standard output has at the end."""
+    return replace(event, text=event.text.partition(":")[0] + " tried")

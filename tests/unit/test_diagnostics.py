@@ -73,7 +73,7 @@ def test_refused_host_login_names_its_three_causes():
     """Password, lockdown and the 900 s lock look the same, so all three are named."""
     found = explain(HostLoginError(VM.host, "root"), RUN)
 
-    assert found.what_happened == "Esx1.lab.example refused the login of root."
+    assert found.what_happened == "esx1.lab.example refused the login of root."
     causes = found.next_actions[0]
     assert "wrong password of root" in causes
     assert "lockdown mode on esx1.lab.example" in causes

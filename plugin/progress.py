@@ -1,0 +1,103 @@
+"""What a run does, told as it happens: one line an event, with the time of day."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from typing import TYPE_CHECKING
+
+from stsfix.plugin.text import lasted, printable
+from stsfix.remediation.records import StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from stsfix.remediation.ports import Progress
+
+STEP_TEXTS = {
+    "quiesce": "shut every node down",
+    "take-snapshots": "snapshot every node while it is off",
+    "power-on": "power the nodes on and wait for their directories",
+    "replace-sts": "add the new signing credential",
+    "await-replication": "see it on every node",
+    "restart-services": "restart the services of every node",
+    "verify-logins": "prove the logins on every node",
+    "retire-old": "remove the old credentials",
+}
+"""What each step does, in words."""
+
+_BEGINS = {StepState.STARTED: "begins", StepState.UNDOING: "is taken back"}
+_ENDS = {
+    StepState.DONE: "done",
+    StepState.FAILED: "FAILED",
+    StepState.UNDONE: "taken back",
+    StepState.UNDO_FAILED: "could NOT be taken back",
+}
+_INDENT = " " * 10
+MIN_WIDTH = 40
+
+
+class ProgressPrinter:
+    """Writes events of several threads as lines.
+
+    Every line begins with the time in UTC, as the journal has it. What is told twice in one
+    step is written once. *width* is the terminal's; None leaves lines whole, for a file.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        now: Callable[[], datetime],
+        *,
+        width: int | None = None,
+    ) -> None:
+        self._write = write
+        self._now = now
+        self._width = width
+        self._lock = threading.Lock()
+        self._step = ""
+        self._began: dict[str, datetime] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def __call__(self, event: Progress) -> None:
+        """Write *event*, unless this step has told it before."""
+        with self._lock:
+            if not event.subject and event.text in _STATES:
+                self._turn(event.step, StepState(event.text))
+                return
+            key = (event.subject, event.text)
+            if key in self._told:
+                return
+            self._told.add(key)
+            parts = (event.subject, event.text)
+            self._line(event.step or self._step, "  ".join(part for part in parts if part))
+
+    def _turn(self, step: str, state: StepState) -> None:
+        now = self._now()
+        if state in _BEGINS:
+            self._step, self._told = step, set()
+            self._began[step] = now
+            words = STEP_TEXTS.get(step, "")
+            self._line(step, f"{_BEGINS[state]}: {words}" if words else _BEGINS[state])
+            return
+        began = self._began.get(step)
+        took = f" in {lasted(now - began)}" if began is not None else ""
+        self._line(step, f"{_ENDS[state]}{took}")
+
+    def _line(self, step: str, text: str) -> None:
+        line = printable(f"{self._now():%H:%M:%S}  {step:<17} {text}")
+        if self._width is None:
+            self._write(line)
+            return
+        for part in textwrap.wrap(
+            line,
+            max(self._width, MIN_WIDTH),
+            subsequent_indent=_INDENT,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        ):
+            self._write(part)
+
+
+_STATES = frozenset({*_BEGINS, *_ENDS})

@@ -1,0 +1,116 @@
+"""The command line of stsfix in processes of its own.
+
+`Command.run` forks each from a server that has the adapters imported already: the process is
+real (own descriptors, environment, folder, signals), only the half second of imports is saved.
+`Command.start` starts the interpreter anew, as a person's shell does.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from killable import PRELOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LIMIT_S = 60.0
+_PRELOAD = [*PRELOAD, "stsfix_command", "stsfix.plugin.cli.run", "stsfix.plugin.cli.verify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """Both streams, with runs of white space as one blank: wrapping does not matter."""
+        return " ".join(f"{self.err} {self.out}".split())
+
+    def json(self) -> Any:
+        """The one document on standard output."""
+        return json.loads(self.out)
+
+
+def _carry_out(words: list[str], environment: dict[str, str], folder: str) -> None:
+    from stsfix.plugin.cli import run_cli
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, name, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, "stdout", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (2, "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+    ):
+        descriptor = os.open(name, flags, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.exit(run_cli(words))
+
+
+class Command:
+    """Runs ``stsfix`` in *folder* without a terminal, with nothing of our own environment."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            **(environment or {}),
+        }
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOAD)
+
+    def run(self, *words: str) -> Ended:
+        """Run one command to its end."""
+        process = self._context.Process(
+            target=_carry_out, args=(list(words), self.environment, str(self.folder))
+        )
+        process.start()
+        process.join(LIMIT_S)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise AssertionError(f"stsfix {' '.join(words)} hangs")
+        out, err = (self.folder / name for name in ("stdout", "stderr"))
+        return Ended(code=process.exitcode, out=out.read_text("utf-8"), err=err.read_text("utf-8"))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start one command; the caller waits for it (`ended`)."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "stsfix.plugin", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for a process of `Command.start`; kill it if it does not end."""
+    try:
+        out, err = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return Ended(code=process.returncode, out=out, err=err)
