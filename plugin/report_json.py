@@ -1,0 +1,172 @@
+"""The document of ``stsfix preflight --json``; docs/schema/preflight-1.json describes it. Pure.
+
+Every field is named here on purpose: a document dumped from values would change whenever they do.
+A certificate is described once, under its SHA-256; whoever holds it refers to that.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
+from stsfix.plugin.preflight_view import expired, node_state, validities
+from stsfix.plugin.report_json_parts import JsonObject, host_object, node_object, topology_object
+from stsfix.remediation.certificates import Certificate, Malformed
+from stsfix.remediation.model import Severity
+from stsfix.remediation.preflight import Verdict
+
+if TYPE_CHECKING:
+    from stsfix.plugin.preflight_view import PhaseOutlook, PreflightReport, Validity
+    from stsfix.remediation.inventory import Inventory
+    from stsfix.remediation.model import Finding
+
+EXIT_CODES = {Verdict.CLEAN: SUCCESS, Verdict.WARNINGS: WARNINGS, Verdict.BLOCKED: BLOCKED}
+"""What ``stsfix preflight`` ends with."""
+
+
+def preflight_document(report: PreflightReport) -> JsonObject:
+    """Return the whole document, without ``schema_version``, which `output.json_document` adds.
+
+    Datetimes, durations and enums are left to it as well.
+    """
+    inventory = report.inventory
+    held = validities(inventory)
+    return sound(
+        {
+            "kind": "preflight",
+            "stsfix_version": report.version,
+            "taken": inventory.taken,
+            "domain": inventory.domain,
+            "verdict": report.verdict,
+            "needs_repair": report.needs_repair,
+            "exit_code": EXIT_CODES[report.verdict],
+            "summary": _summary(report),
+            "findings": [_finding(finding) for finding in report.findings],
+            "not_read": [
+                {"subject": p.subject, "error": p.error, "text": p.text} for p in inventory.problems
+            ],
+            "expected": _expected(report.phases),
+            "topology": topology_object(inventory),
+            "nodes": [
+                node_object(node, health=node_state(node, report).health)
+                for node in inventory.nodes
+            ],
+            "hosts": [host_object(host, inventory) for host in inventory.hosts],
+            "certificates": {v.certificate.sha256: _certificate(v) for v in held},
+        }
+    )
+
+
+def _summary(report: PreflightReport) -> JsonObject:
+    inventory: Inventory = report.inventory
+    return {
+        "nodes": len(inventory.nodes),
+        "hosts": len(inventory.hosts),
+        "blocks": report.count(Severity.BLOCKS),
+        "warns": report.count(Severity.WARNS),
+        "informs": report.count(Severity.INFORMS),
+        "accepted": sum(finding.accepted for finding in report.findings),
+        "expired": [validity.certificate.sha256 for validity in expired(inventory)],
+    }
+
+
+def _finding(finding: Finding) -> JsonObject:
+    return {
+        "id": finding.id,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "title": finding.title,
+        "evidence": finding.evidence,
+        "why": finding.why,
+        "source": finding.source,
+        "advice": finding.advice,
+        "accepted": finding.accepted,
+    }
+
+
+def _expected(phases: tuple[PhaseOutlook, ...]) -> JsonObject | None:
+    """Return what the repair will take, in order; None if it is not known."""
+    if not phases:
+        return None
+    return {
+        "seconds": sum(phase.typical.total_seconds() for phase in phases),
+        "downtime_seconds": sum(p.typical.total_seconds() for p in phases if p.down),
+        "phases": [
+            {
+                "title": phase.title,
+                "seconds": phase.typical,
+                "down": phase.down,
+                "basis": phase.basis,
+            }
+            for phase in phases
+        ],
+    }
+
+
+def _certificate(validity: Validity) -> JsonObject:
+    certificate = validity.certificate
+    seen: JsonObject = {
+        "group": validity.group,
+        "places": validity.title,
+        "nodes": validity.nodes,
+        "signs_now": validity.signs,
+        "sha256": certificate.sha256,
+    }
+    if isinstance(certificate, Malformed):
+        return {**seen, "readable": False, "reason": certificate.reason}
+    return {
+        **seen,
+        "readable": True,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        # As a string: JSON's readers keep 53 bits of a number, RFC 5280 allows 160.
+        "serial": f"{certificate.x509.serial_number:x}",
+        "not_before": certificate.not_before,
+        "not_after": certificate.not_after,
+        "expiry": validity.expiry,
+        "key": key_words(certificate),
+        "signature_hash": certificate.signature_hash,
+        "authority": certificate.authority,
+        "subject_key_id": certificate.key_id,
+        "der_base64": base64.b64encode(certificate.der).decode("ascii"),
+    }
+
+
+def key_words(certificate: Certificate) -> str:
+    """Return kind and size of the certificate's public key, such as ``RSA 2048``."""
+    key = certificate.x509.public_key()
+    match key:
+        case rsa.RSAPublicKey():
+            return f"RSA {key.key_size}"
+        case ec.EllipticCurvePublicKey():
+            return f"EC {key.curve.name}"
+        case ed25519.Ed25519PublicKey():
+            return "Ed25519"
+        case ed448.Ed448PublicKey():
+            return "Ed448"
+        case _:
+            return "another kind"
+
+
+def sound(value: JsonObject) -> JsonObject:
+    """Return *value* with U+FFFD for every lone surrogate: strict readers of JSON refuse those."""
+    return {_text(key): _sound(item) for key, item in value.items()}
+
+
+def _sound(value: object) -> object:
+    match value:
+        case str() if not value.isascii():
+            return _text(value)
+        case dict():
+            return sound(value)
+        case list() | tuple():
+            return [_sound(item) for item in value]
+        case _:
+            return value
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,0 +1,154 @@
+"""Inventories that no reader would make: any text, any bytes as certificates, any date."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from reports import finding, host_of, vm_of
+from sts_material import leaf, root
+from stsfix.lab import pki
+from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
+from stsfix.remediation.model import (
+    DirServer,
+    ReplicationStatus,
+    Role,
+    RootDse,
+    Severity,
+    StsEntries,
+    StsEntry,
+    Topology,
+)
+from stsfix.snapshot.model import SnapshotRef
+
+ANY_TEXT = st.text(max_size=30)
+"""Every code point there is, lone surrogates and controls included."""
+
+_MOMENTS = st.datetimes(
+    min_value=datetime(1, 1, 2),  # noqa: DTZ001 - the strategy adds the zone itself
+    max_value=datetime(9999, 12, 30),  # noqa: DTZ001 - same
+    timezones=st.just(UTC),
+)
+_CHAINS = st.lists(
+    st.one_of(st.binary(max_size=40), st.sampled_from([pki.der(root()), pki.der(leaf())])),
+    max_size=3,
+).map(tuple)
+_ENTRIES = st.builds(
+    StsEntry,
+    kind=st.sampled_from(["credential", "chain"]),
+    dn=st.text(st.characters(codec="utf-8"), max_size=30).map(lambda text: f"cn=x{text}"),
+    index=st.none() | st.integers(),
+    chain=_CHAINS,
+    object_guid=ANY_TEXT,
+    usn=st.integers(),
+    key_matches=st.none() | st.booleans(),
+)
+_VMS = st.builds(
+    lambda name, host, taken, text: replace(
+        vm_of(name, host),
+        snapshots=(
+            SnapshotRef(
+                vm=vm_of(name, host).vm,
+                moref=text,
+                name=text,
+                description=text,
+                created=taken,
+                taken_off=False,
+            ),
+        ),
+        question=text,
+    ),
+    ANY_TEXT,
+    ANY_TEXT,
+    _MOMENTS,
+    ANY_TEXT,
+)
+_NODES = st.builds(
+    lambda fqdn, role, sts, vm, dse, replication: NodeInventory(
+        fqdn=fqdn,
+        role=role,
+        root_dse=dse,
+        sts=sts,
+        vm=vm,
+        replication=replication,
+        location=Location(live=(vm.summary,) if vm else ()),
+    ),
+    ANY_TEXT,
+    st.sampled_from(Role),
+    st.none()
+    | st.builds(
+        StsEntries,
+        node=ANY_TEXT,
+        credentials=st.lists(_ENTRIES, max_size=3).map(tuple),
+        chains=st.lists(_ENTRIES, max_size=3).map(tuple),
+    ),
+    st.none() | _VMS,
+    st.none()
+    | st.builds(
+        RootDse,
+        domain_dn=ANY_TEXT,
+        admin_dn=ANY_TEXT,
+        server_dn=ANY_TEXT,
+        site=ANY_TEXT,
+        version=ANY_TEXT,
+        functional_level=st.none() | st.integers(),
+    ),
+    st.none()
+    | st.builds(
+        ReplicationStatus,
+        server=ANY_TEXT,
+        usn=st.integers(),
+        invocation_id=ANY_TEXT,
+        up_to_date=st.none() | st.dictionaries(ANY_TEXT, st.integers(), max_size=3),
+    ),
+)
+_TOPOLOGIES = st.builds(
+    Topology,
+    domain=ANY_TEXT,
+    controllers=st.lists(ANY_TEXT, max_size=3).map(tuple),
+    computers=st.lists(ANY_TEXT, max_size=3).map(tuple),
+    servers=st.lists(
+        st.builds(
+            DirServer,
+            name=ANY_TEXT,
+            site=ANY_TEXT,
+            invocation_id=ANY_TEXT,
+            partners=st.lists(ANY_TEXT, max_size=3).map(tuple),
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+INVENTORIES = st.builds(
+    Inventory,
+    domain=ANY_TEXT,
+    taken=_MOMENTS,
+    nodes=st.lists(_NODES, max_size=3).map(tuple),
+    hosts=st.lists(
+        st.builds(
+            lambda name, skew, vms: replace(host_of(name, vms), clock_skew=skew),
+            ANY_TEXT,
+            st.none() | st.timedeltas(),
+            st.lists(_VMS, max_size=3),
+        ),
+        max_size=3,
+    ).map(tuple),
+    topology=st.none() | _TOPOLOGIES,
+    problems=st.lists(
+        st.builds(Problem, subject=ANY_TEXT, error=ANY_TEXT, text=ANY_TEXT), max_size=3
+    ).map(tuple),
+)
+"""Inventories that no reader would make: any text, any bytes as certificates, any date."""
+
+FINDINGS = st.lists(
+    st.builds(
+        finding,
+        st.sampled_from(["HOST-CLOCK", "STS-EXPIRED", "SNAP-NO-SPACE"]),
+        st.sampled_from(Severity),
+        ANY_TEXT,
+        evidence=ANY_TEXT,
+        advice=ANY_TEXT,
+    ),
+    max_size=5,
+)
