@@ -27,7 +27,7 @@ Part = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unread:
+class UnreadPart:
     """Something that could not be read. *reason* is one sentence, without a full stop."""
 
     what: str
@@ -132,7 +132,7 @@ class DirectoryCertificates:
     chains: tuple[TrustedChain, ...] = ()
     registrations: tuple[LookupRegistration, ...] = ()
     identity_sources: tuple[IdentitySource, ...] = ()
-    unread: tuple[Unread, ...] = ()
+    unread: tuple[UnreadPart, ...] = ()
 
     def has_read(self, part: Part) -> bool:
         """Tell whether *part* was read, so that nothing there means that there is none."""
@@ -168,7 +168,7 @@ class NodeCertificates:
     shown: tuple[ShownCertificate, ...] = ()
     published: bytes | None = None
     keys: tuple[PublishedKey, ...] = ()
-    unread: tuple[Unread, ...] = ()
+    unread: tuple[UnreadPart, ...] = ()
 
     def on(self, port: TlsPort) -> bytes | None:
         """Return the leaf that *port* shows, None if it could not be read."""

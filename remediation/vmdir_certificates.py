@@ -24,7 +24,7 @@ from stsfix.remediation.inventory_certificates import (
     SolutionUser,
     TrustedChain,
     TrustedRoot,
-    Unread,
+    UnreadPart,
 )
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def read_certificates(node: str, domain: str, search: Search) -> DirectoryCertif
     Raises:
         OperationError: What *search* raises, except a DirectoryFaultError.
     """
-    unread: list[Unread] = []
+    unread: list[UnreadPart] = []
 
     def read(what: Part, ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         try:
             return ask()[:COUNT_LIMIT]
         except DirectoryFaultError as error:
-            unread.append(Unread(what=what, reason=str(error)))
+            unread.append(UnreadPart(what=what, reason=str(error)))
             return ()
 
     return DirectoryCertificates(
