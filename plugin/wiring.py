@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.discover import Discovery, Sources
+from stsfix.remediation.discover_certificates import CertificateSources
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.snapshot.coordinator import Coordinator
@@ -18,13 +19,28 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
+    from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import NodePlan, RunSpec
-    from stsfix.remediation.ports import Directory, Issuer, Logins, ProgressHook
+    from stsfix.remediation.ports import (
+        Directory,
+        Issuer,
+        Logins,
+        ProgressHook,
+        ServiceControl,
+    )
     from stsfix.remediation.transports.guest import NodeShell
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.ports import Clock, GuestOperations
     from stsfix.snapshot.secret import Secret
+    from stsfix.snapshot.tls import Endpoint
+
+_GUEST_POLL = timedelta(seconds=1)
+"""Longest pause between two looks at a script in a guest: most end within seconds."""
+
+_LOOKS = 6
+"""Pauses that directories which lag may take to move: 30 s at the default, the longest interval
+of replication (vmdir.md 6.5)."""
 
 
 class Wiring:
@@ -108,16 +124,26 @@ class Wiring:
 
         if vm.host not in self._guests:
             self._guests[vm.host] = EsxiGuestOperations(
-                self.hypervisors[vm.host], self.clock, poll=self.settings.timeouts.poll
+                self.hypervisors[vm.host],
+                self.clock,
+                poll=min(self.settings.timeouts.poll, _GUEST_POLL),
             )
         return self._guests[vm.host]
+
+    @cached_property
+    def services(self) -> ServiceControl:
+        """Services of nodes, through the guest operations of their ESXi hosts."""
+        from stsfix.remediation.transports.service_control import (  # noqa: PLC0415
+            GuestServiceControl,
+        )
+
+        return GuestServiceControl(self.shell, clock=self.clock, poll=self.settings.timeouts.poll)
 
     @property
     def sources(self) -> Sources:
         """Whom preflight asks."""
-        from stsfix.remediation.transports.service_control import (  # noqa: PLC0415
-            GuestServiceControl,
-        )
+        from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
+        from stsfix.remediation.transports.node_reader import GuestNodeReader  # noqa: PLC0415
 
         return Sources(
             domain=self.settings.sso.domain,
@@ -126,13 +152,22 @@ class Wiring:
             directory=self.directory,
             addresses=self._addresses,
             vm_uuids={n.fqdn: n.vm for n in self.settings.nodes if n.vm is not None},
-            shell=self.shell,
-            services=GuestServiceControl(
-                self.shell, clock=self.clock, poll=self.settings.timeouts.poll
-            ),
+            guest=GuestNodeReader(self.shell, self.clock),
+            front=HttpsNodeFront(lambda fqdn: self.settings.node(fqdn).https, self.clock),
             clock=self.clock,
             progress=self.hook,
+            patience=_LOOKS * self.settings.timeouts.poll,
+            certificates=self._certificates(),
         )
+
+    def _certificates(self) -> CertificateSources:
+        from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
+
+        def endpoint(fqdn: str, port: TlsPort) -> Endpoint:
+            node = self.settings.node(fqdn)
+            return {"https": node.https, "ldaps": node.ldaps, "vami": node.vami}[port]
+
+        return CertificateSources(shown=TlsProbe(endpoint, self.clock), published=self.logins)
 
     def _addresses(self, fqdn: str) -> frozenset[str]:
         """Return the configured address of *fqdn*, if it has one that tells it from others.
@@ -202,15 +237,12 @@ class Wiring:
     def step_context(self, spec: RunSpec) -> StepContext:
         """Return what the steps of the run *spec* work with."""
         timeouts = self.settings.timeouts
-        services = self.sources.services
-        if services is None:
-            raise AssertionError("sources always have services")
         return StepContext(
             spec=spec,
             coordinator=self.coordinator,
             directory=self.directory,
             logins=self.logins([node.fqdn for node in spec.nodes]),
-            services=services,
+            services=self.services,
             issuer=self.issuer,
             publish_root=self.settings.sts.publish_root,
             clock=self.clock,

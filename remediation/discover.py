@@ -5,9 +5,16 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from stsfix.remediation.discover_certificates import (
+    read_directory,
+    read_nodes,
+    unread_directory,
+)
+from stsfix.remediation.discover_nodes import find_stalled, with_front, with_guest
 from stsfix.remediation.errors import (
     DirectoryLoginError,
     DomainNotFoundError,
@@ -15,42 +22,38 @@ from stsfix.remediation.errors import (
     PlainBindRefusedError,
 )
 from stsfix.remediation.inventory import Inventory, NodeInventory, Problem, locate
-from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.model import Role
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stsfix.remediation.model import Topology
-    from stsfix.remediation.ports import Directory, ProgressHook, ServiceControl
+    from stsfix.remediation.discover_certificates import CertificateSources
+    from stsfix.remediation.discover_nodes import FrontReader, GuestReader
+    from stsfix.remediation.inventory_certificates import (
+        DirectoryCertificates,
+        NodeCertificates,
+    )
+    from stsfix.remediation.model import ReplicationStatus, Topology
+    from stsfix.remediation.ports import Directory, ProgressHook
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmId
     from stsfix.snapshot.ports import Clock, Hypervisor
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-NODE_TYPES = {
-    "embedded": Role.EMBEDDED,
-    "infrastructure": Role.PSC,
-    "management": Role.VCENTER,
-}
-"""/etc/vmware/deployment.node.type (seen in VMware's own fixsts and vCert scripts)."""
-
-
-class NodeTypeReader(Protocol):
-    """Reads what a node says it is."""
-
-    def read_node_type(self, node: NodePlan) -> str:
-        """Return the text of /etc/vmware/deployment.node.type of *node*, stripped."""
+_AT_ONCE = 16
+"""Hosts, and nodes, that are asked at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Whom to ask. *directory* opens the vmdir of one node; *addresses* are configured ones.
 
-    *vm_uuids* are instance UUIDs the operator named for nodes. *shell* and *services* may be
-    None: then nothing is run in any guest.
+    *vm_uuids* are instance UUIDs the operator named for nodes. *guest* and *front* may be None:
+    then nothing is run in any guest, or asked over HTTPS. *patience* is how long directories
+    that lag may take to move before they count as stalled.
     """
 
     domain: str
@@ -59,10 +62,12 @@ class Sources:
     directory: Callable[[str], Directory]
     addresses: Callable[[str], frozenset[str]]
     vm_uuids: Mapping[str, str]
-    shell: NodeTypeReader | None
-    services: ServiceControl | None
+    guest: GuestReader | None
+    front: FrontReader | None
     clock: Clock
     progress: ProgressHook
+    patience: timedelta = timedelta(seconds=30)
+    certificates: CertificateSources | None = None
 
 
 class Discovery:
@@ -72,23 +77,36 @@ class Discovery:
         self._sources = sources
         self._problems: list[Problem] = []
         self._login_refused = False
+        self._topologies: dict[str, Topology] = {}
 
     def discover(self) -> Inventory:
         """Return everything that could be read; what could not is among its problems."""
         sources = self._sources
         taken = sources.clock.now()
-        with ThreadPoolExecutor(max_workers=16) as pool:
+        # Two pools: 64 hosts must not keep the nodes waiting.
+        with (
+            ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="hosts") as hosts_pool,
+            ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="nodes") as pool,
+        ):
             pending = [
-                pool.submit(self._tried, host, hypervisor.observe_host)
+                hosts_pool.submit(self._tried, host, hypervisor.observe_host)
                 for host, hypervisor in sources.hypervisors.items()
             ]
             topology = self._read_topology()
             names = _node_names(topology, sources.nodes)
+            shown = pool.submit(self._read_shown, names)
+            held = pool.submit(self._read_certificates, names)
             nodes = tuple(pool.map(lambda item: self._read_node(*item), names.items()))
-            hosts = tuple(facts for facts in (p.result() for p in pending) if facts is not None)
             nodes = tuple(pool.map(self._with_later_usn, nodes))
-        nodes = self._with_machines(nodes, hosts)
-        with ThreadPoolExecutor(max_workers=16) as pool:
+            standing = find_stalled(
+                nodes, self._replication_of, sources.clock, patience=sources.patience
+            )
+            hosts = tuple(facts for facts in (p.result() for p in pending) if facts is not None)
+            nodes = self._with_machines(nodes, hosts, pool)
+            nodes = tuple(
+                replace(node, certificates=shown.result().get(node.fqdn, node.certificates))
+                for node in nodes
+            )
             nodes = tuple(pool.map(self._with_guest, nodes))
         return Inventory(
             domain=sources.domain,
@@ -97,6 +115,8 @@ class Discovery:
             hosts=hosts,
             topology=topology,
             problems=tuple(self._problems),
+            stalled=tuple(sorted(standing)),
+            certificates=held.result(),
         )
 
     def _tried(self, subject: str, call: Callable[[], T]) -> T | None:
@@ -130,23 +150,43 @@ class Discovery:
             if topology.domain != sources.domain.lower():
                 self._add(name, DomainNotFoundError(name, sources.domain, topology.domain))
                 return None
+            self._topologies[name.lower()] = topology
             return topology
         return None
 
     def _read_node(self, fqdn: str, role: Role) -> NodeInventory:
-        node = NodeInventory(fqdn=fqdn, role=role)
+        node = with_front(NodeInventory(fqdn=fqdn, role=role), self._sources.front)
         if not role.has_directory or self._login_refused:
             return node
         directory = self._sources.directory(fqdn)
         root_dse = self._tried(fqdn, directory.read_root_dse)
         if root_dse is None:
             return node
+        listed = self._topologies.get(fqdn) or self._tried(fqdn, directory.read_topology)
         return replace(
             node,
             root_dse=root_dse,
+            listed=listed,
             sts=self._tried(fqdn, directory.read_sts_entries),
-            replication=self._tried(fqdn, directory.read_replication_status),
+            replication=self._replication_of(fqdn),
         )
+
+    def _read_shown(self, names: Mapping[str, Role]) -> dict[str, NodeCertificates]:
+        sources = self._sources.certificates
+        return read_nodes(sources, names) if sources is not None else {}
+
+    def _read_certificates(self, names: Mapping[str, Role]) -> DirectoryCertificates | None:
+        """Ask the directory that told the topology first: its login works."""
+        if self._sources.certificates is None:
+            return None
+        asked = [name for name in self._topologies if name in names]
+        asked += [name for name, role in names.items() if role.has_directory and name not in asked]
+        if not self._topologies:
+            return unread_directory("no directory could be read")
+        return read_directory(self._sources.directory(name) for name in asked)
+
+    def _replication_of(self, fqdn: str) -> ReplicationStatus | None:
+        return self._tried(fqdn, self._sources.directory(fqdn).read_replication_status)
 
     def _with_later_usn(self, node: NodeInventory) -> NodeInventory:
         """Read the node's USN again, after every vector was read: so a partner that has seen
@@ -154,14 +194,16 @@ class Discovery:
         """
         if node.replication is None:
             return node
-        directory = self._sources.directory(node.fqdn)
-        later = self._tried(node.fqdn, directory.read_replication_status)
+        later = self._replication_of(node.fqdn)
         if later is None:
             return node
         return replace(node, replication=replace(node.replication, usn=later.usn))
 
     def _with_machines(
-        self, nodes: Sequence[NodeInventory], hosts: Sequence[HostFacts]
+        self,
+        nodes: Sequence[NodeInventory],
+        hosts: Sequence[HostFacts],
+        pool: ThreadPoolExecutor,
     ) -> tuple[NodeInventory, ...]:
         sources = self._sources
         located = [
@@ -181,32 +223,20 @@ class Discovery:
             if node.location.found is not None:
                 vm = node.location.found.vm
                 by_host.setdefault(vm.host, []).append(vm)
-        facts: dict[VmId, VmFacts] = {}
-        for host, vms in by_host.items():
-            seen = self._tried(host, partial(sources.hypervisors[host].observe_vms, vms))
-            facts |= {fact.vm: fact for fact in seen or ()}
+        seen = pool.map(
+            lambda item: self._tried(
+                item[0], partial(sources.hypervisors[item[0]].observe_vms, item[1])
+            ),
+            by_host.items(),
+        )
+        facts: dict[VmId, VmFacts] = {f.vm: f for several in seen for f in several or ()}
         return tuple(
             replace(node, vm=facts.get(found.vm)) if (found := node.location.found) else node
             for node in located
         )
 
     def _with_guest(self, node: NodeInventory) -> NodeInventory:
-        sources = self._sources
-        if node.vm is None or sources.shell is None or not node.vm.guest_operations_ready:
-            return node
-        plan = NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
-        shell, control = sources.shell, sources.services
-        text = self._tried(node.fqdn, partial(shell.read_node_type, plan))
-        if text is None:
-            return node
-        role = NODE_TYPES.get(text)
-        report = self._tried(node.fqdn, partial(control.read_services, plan)) if control else None
-        return replace(
-            node,
-            role=role or node.role,
-            role_verified=role is not None,
-            services=report,
-        )
+        return with_guest(node, self._sources.guest, self._tried)
 
 
 def _node_names(topology: Topology | None, configured: Sequence[str]) -> dict[str, Role]:

@@ -69,6 +69,7 @@ def request(
     clock: Clock,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    may_be_unavailable: bool = False,
 ) -> Answer:
     """Send one request and read the whole answer within connect plus read timeout.
 
@@ -77,7 +78,8 @@ def request(
 
     Raises:
         NodeUnreachableError: No connection, it broke, it took too long, the answer is too
-            large or no HTTP, or 503 (the node's proxy has no such service yet).
+            large or no HTTP, or 503 (the node's proxy has no such service yet) unless it
+            *may_be_unavailable*.
         NodeTlsError: The certificate is not the one wanted; no byte of the request was sent.
     """
     context = context_for(endpoint)
@@ -89,7 +91,7 @@ def request(
         raise NodeUnreachableError(endpoint.name, "no answer in time") from error
     except (OSError, http.client.HTTPException) as error:
         raise NodeUnreachableError(endpoint.name, str(error) or type(error).__name__) from error
-    if answer.status == _UNAVAILABLE:
+    if answer.status == _UNAVAILABLE and not may_be_unavailable:
         raise NodeUnreachableError(endpoint.name, "503 Service Unavailable")
     return answer
 

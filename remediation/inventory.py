@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.inventory_certificates import NodeCertificates
+from stsfix.remediation.node_facts import NOT_ASKED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from stsfix.remediation.inventory_certificates import DirectoryCertificates
     from stsfix.remediation.model import (
         ReplicationStatus,
         Role,
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
         StsEntries,
         Topology,
     )
+    from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
     from stsfix.remediation.ports import ServiceReport
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmSummary
 
@@ -56,7 +61,10 @@ class NodeInventory:
     """One node of the domain: what its directory, its VM and its guest said.
 
     *role* is from the node's own deployment.node.type if *role_verified*, else a guess from
-    where the directory lists it. Anything that could not be read is None, with a Problem.
+    where the directory lists it. Anything that could not be read is None, with a Problem, or an
+    `Unread` with its reason. *listed* is the domain as this node's own directory tells it: each
+    node knows its own agreements best (they are not replicated, vmdir.md 6.5). *clock* is the
+    most precise reading of the node's clock.
     """
 
     fqdn: str
@@ -68,11 +76,21 @@ class NodeInventory:
     location: Location = field(default_factory=Location)
     vm: VmFacts | None = None
     services: ServiceReport | None = None
+    listed: Topology | None = None
+    facts: NodeFacts | Unread = NOT_ASKED
+    clock: ClockReading | Unread = NOT_ASKED
+    about: VCenterAbout | Unread = NOT_ASKED
+    certificates: NodeCertificates = field(default_factory=NodeCertificates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Everything preflight saw of one SSO domain. *taken* is this workstation's clock."""
+    """Everything preflight saw of one SSO domain. *taken* is this workstation's clock.
+
+    *stalled* are pairs (consumer, supplier) of directories that lagged and caught up nothing
+    while they were watched. *certificates* is what one of the directories holds besides the STS
+    entries; None if nobody asked.
+    """
 
     domain: str
     taken: datetime
@@ -80,6 +98,8 @@ class Inventory:
     hosts: tuple[HostFacts, ...]
     topology: Topology | None
     problems: tuple[Problem, ...]
+    stalled: tuple[tuple[str, str], ...] = ()
+    certificates: DirectoryCertificates | None = None
 
     def node(self, fqdn: str) -> NodeInventory:
         """Return the node *fqdn*; LookupError if the domain has none such."""

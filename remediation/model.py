@@ -79,12 +79,18 @@ class ReplicationStatus:
     """cn=replicationstatus of one node. *up_to_date* maps an invocation id to the USN seen.
 
     None means the node says ``Unknown`` (a single node, or one that never pulled yet).
+    *processed* maps a partner's host name to its USN that was pulled last, None if ``Unknown``.
+    *max_originating* is the highest USN of a change made here, *cycles* counts pulls; None if
+    the node does not tell.
     """
 
     server: str
     usn: int
     invocation_id: str
     up_to_date: Mapping[str, int] | None
+    processed: Mapping[str, int] | None = None
+    max_originating: int | None = None
+    cycles: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

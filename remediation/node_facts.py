@@ -92,6 +92,34 @@ class NodeFacts:
     services: str | Unread = NOT_ASKED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """A node's clock minus this workstation's (positive: the node is ahead), give or take
+    *uncertainty*. *source* says how it was read.
+    """
+
+    skew: timedelta
+    uncertainty: timedelta
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VCenterAbout:
+    """What vCenter's ``/sdk`` tells anybody about itself."""
+
+    version: str
+    build: str
+
+
+def read_between(
+    theirs: datetime, before: datetime, after: datetime, *, source: str, resolution: timedelta
+) -> ClockReading:
+    """Return what a clock that said *theirs* some time from *before* to *after* is ahead."""
+    half = abs(after - before) / 2
+    middle = min(before, after) + half
+    return ClockReading(skew=theirs - middle, uncertainty=half + resolution / 2, source=source)
+
+
 def script() -> str:
     """Return the script that prints every section; it changes nothing and never stops early."""
     lines = ["export LC_ALL=C"]

@@ -134,10 +134,13 @@ def replication_status(lines: Sequence[str]) -> ReplicationStatus:
         usn=_number(said.get("usn", "")) or 0,
         invocation_id=said.get("invocationid", ""),
         up_to_date=vector(said.get("utdvector", "")),
+        processed=vector(said.get("raprocessedusn vector", "").lower(), "|"),
+        max_originating=_number(said.get("maxoriginatingusn", "")),
+        cycles=_number(said.get("replication cycle count", "")),
     )
 
 
-def vector(text: str) -> dict[str, int] | None:
+def vector(text: str, between: str = ":") -> dict[str, int] | None:
     """Return ``<invocation id>:<usn>,...`` as a mapping; None for ``Unknown`` or nothing usable.
 
     A trailing comma and broken parts are skipped.
@@ -146,7 +149,7 @@ def vector(text: str) -> dict[str, int] | None:
         return None
     found = {}
     for part in text.split(","):
-        invocation_id, colon, usn = part.strip().rpartition(":")
+        invocation_id, colon, usn = part.strip().rpartition(between)
         number = _number(usn)
         if colon and invocation_id and number is not None:
             found[invocation_id] = number

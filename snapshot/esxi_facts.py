@@ -104,6 +104,7 @@ def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
         managed_by=None if managed_by is None else str(managed_by.extensionKey),
         change_tracking=bool(found.get("config.changeTrackingEnabled")),
         datastores=tuple(sorted(stores | ({home.group(1)} if home else set()))),
+        guest_os=str(found.get("guest.guestFamily") or found.get("config.guestId") or ""),
     )
 
 

@@ -34,6 +34,8 @@ DETAIL_PATHS = (
     *SUMMARY_PATHS,
     "guest.toolsRunningStatus",
     "guest.guestOperationsReady",
+    "guest.guestFamily",
+    "config.guestId",
     "config.hardware.device",
     "config.files.vmPathName",
     "config.keyId",

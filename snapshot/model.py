@@ -137,7 +137,10 @@ class VmSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmFacts:
-    """Everything about one node's VM that decides whether it can be stopped and snapshotted."""
+    """Everything about one node's VM that decides whether it can be stopped and snapshotted.
+
+    *guest_os* is vim's guestFamily, or the guestId it is configured with; empty if unknown.
+    """
 
     summary: VmSummary
     tools_running: bool
@@ -156,11 +159,17 @@ class VmFacts:
     managed_by: str | None
     change_tracking: bool
     datastores: tuple[str, ...]
+    guest_os: str = ""
 
     @property
     def vm(self) -> VmId:
         """The VM these facts are about."""
         return self.summary.vm
+
+    @property
+    def is_windows(self) -> bool:
+        """True if the guest runs Windows (``windowsGuest``; guestIds begin with ``win``)."""
+        return self.guest_os.lower().startswith("win")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,6 +210,12 @@ class VmProperties(Entity):
     def _tools_version(self) -> object:
         return "guestToolsUnmanaged" if self.vm.tools_installed else "guestToolsNotInstalled"
 
+    @leaf("guest.guestFamily")
+    def _guest_family(self) -> object:
+        if not self.vm.tools_up:
+            return None
+        return "windowsGuest" if self.vm.guest_id.startswith("win") else "linuxGuest"
+
     @leaf("guest.guestState")
     def _guest_state(self) -> object:
         return "running" if self.vm.tools_up else "notRunning"

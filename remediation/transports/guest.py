@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stsfix.snapshot.errors import GuestUnavailableError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,14 +38,3 @@ class NodeShell:
         return self._guests(node.vm).run_script(
             node.vm, script, user=user, password=password, limit=limit
         )
-
-    def read_node_type(self, node: NodePlan) -> str:
-        """Return ``embedded``, ``infrastructure`` or ``management``, as the node says.
-
-        Raises:
-            GuestUnavailableError: There is no such file on it.
-        """
-        result = self.run(node, "cat /etc/vmware/deployment.node.type\n")
-        if result.exit_code != 0:
-            raise GuestUnavailableError(node.vm, "no /etc/vmware/deployment.node.type")
-        return result.output.strip()

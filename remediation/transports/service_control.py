@@ -184,7 +184,7 @@ class GuestServiceControl:
             GuestUnavailableError: The node listed no services at all.
         """
         status, _ = self._read(node)
-        return _report(node, status)
+        return report(node, status)
 
     def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
         """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
@@ -209,7 +209,7 @@ class GuestServiceControl:
             missing = missing_services(seen[-1], before)
             words = output[-_OUTPUT_LIMIT:]
             raise ServiceRestartError(node.fqdn, missing or ("the restart still runs",), words)
-        return _report(node, done)
+        return report(node, done)
 
     def _await_earlier(self, node: NodePlan, limit: timedelta) -> ServiceStatus:
         """Return the listing before our restart, once no earlier one of ours runs.
@@ -240,7 +240,8 @@ class GuestServiceControl:
         return result.output
 
 
-def _report(node: NodePlan, status: ServiceStatus) -> ServiceReport:
+def report(node: NodePlan, status: ServiceStatus) -> ServiceReport:
+    """Return *status* as the report of *node*; what is pending counts as stopped."""
     return ServiceReport(
         node=node.fqdn, running=status.running, stopped=(*status.stopped, *status.pending)
     )

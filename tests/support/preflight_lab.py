@@ -1,0 +1,41 @@
+"""Preflight's discovery against a running lab, without the command line."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from stsfix.plugin.config import load_settings
+from stsfix.plugin.secrets import SecretStore
+from stsfix.plugin.wiring import Wiring
+from stsfix.remediation.discover import Discovery
+from stsfix.remediation.preflight import assess
+from stsfix.snapshot.system_clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from stsfix.lab.lab import Lab
+    from stsfix.remediation.inventory import Inventory
+    from stsfix.remediation.model import Finding
+
+
+@contextmanager
+def wired(lab: Lab) -> Generator[Wiring]:
+    """Yield adapters as an operator of *lab* has them; logs out at the end."""
+    with TemporaryDirectory() as folder:
+        settings = load_settings(lab.write_config(Path(folder)))
+        wiring = Wiring(settings, SecretStore(settings, {}), SystemClock(), lambda _: None)
+        try:
+            yield wiring
+        finally:
+            wiring.close()
+
+
+def look(lab: Lab) -> tuple[Inventory, tuple[Finding, ...]]:
+    """Return what one preflight of *lab* sees and finds."""
+    with wired(lab) as wiring:
+        inventory = Discovery(wiring.sources).discover()
+    return inventory, assess(inventory)
