@@ -86,6 +86,9 @@ _GUEST_LOGIN = (
 ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
     {
         plugin.ConfigError: _config,
+        plugin.ReportFileError: (
+            "Name a new or an ordinary file in a folder of your own, on a disk with free space",
+        ),
         plugin.SecretError: (
             "Give the password in one of the places of docs/secrets.md, never in domain.toml",
             _GO_ON,

@@ -2,6 +2,7 @@
 
 RefusedError
 ├── ConfigError      domain.toml is missing or wrong; every problem of the file at once
+├── ReportFileError  a report cannot be written where it was asked for
 └── SecretError      a password is missing, empty, or its file is not safe
 """
 
@@ -53,4 +54,16 @@ class SecretError(RefusedError):
         self.places = tuple(places)
         super().__init__(f"{what}: {reason}")
         self.what = what
+        self.reason = reason
+
+
+class ReportFileError(RefusedError):
+    """A report cannot be written there: a link, a folder, no permission, no space.
+
+    *path* is as it was before; *reason* is a clause.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
         self.reason = reason

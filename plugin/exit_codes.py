@@ -27,6 +27,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.PreflightBlockedError: BLOCKED,
         plugin.ConfigError: 3,
         plugin.SecretError: 4,
+        plugin.ReportFileError: 5,
         snapshot.HostLoginError: 10,
         snapshot.HostTlsError: 11,
         snapshot.HostRestrictedError: 12,
