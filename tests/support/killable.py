@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stsfix.plugin.config import load_settings
@@ -146,6 +147,17 @@ class Killable:
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
+        # The server imports what it preloads with Python's own path, not with this process's
+        # (CPython 3.11), and says nothing about what it could not import.
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+        try:
+            forkserver.ensure_running()
+        finally:
+            if before is None:
+                del os.environ["PYTHONPATH"]
+            else:
+                os.environ["PYTHONPATH"] = before
 
     def __call__(
         self, config: Path, state: Path, command: Command, death: Death | None = None
