@@ -90,6 +90,8 @@ class VmMaker:
         if scenario.independent_disk:
             vm.disks.append(Disk(mode="independent_persistent"))
         vm.tools_installed = not scenario.tools_missing
+        if scenario.node.windows:
+            vm.guest_id = "windows9Server64Guest"
         if scenario.duplicate_vm:
             other = next(name for name in HOSTS if name != node.host)
             guest = IdleGuest(node.fqdn, clock=self._clock, addresses=("192.0.2.99",))

@@ -18,6 +18,7 @@ from stsfix.lab.ports import PortBlock
 from stsfix.lab.programs import Network, NodePorts
 from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.topology import HOSTS, TOPOLOGIES
+from stsfix.lab.trouble import silence
 from stsfix.lab.world import build_world
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Lab:
         if passwords is not None:
             self.passwords = Passwords.read(passwords, hosts=HOSTS, nodes=nodes)
         world = build_world(topology, scenario, seed=source, passwords=self.passwords, keys=keys)
+        silence(self.faults, topology, scenario.links)
         self.ca_pem = world.ca_pem
         self.host_certificates = world.host_certificates
         self._block = PortBlock(first_port)
@@ -97,7 +99,7 @@ class Lab:
             clock=self.clock,
             faults=self.faults,
             ports={
-                node.fqdn: NodePorts(https=take(), ldaps=take(), ldap=take())
+                node.fqdn: NodePorts(https=take(), ldaps=take(), ldap=take(), vami=take())
                 for node in topology.nodes
             },
         )
@@ -248,13 +250,14 @@ class Lab:
         )
 
     def restore(self, saved: Checkpoint) -> None:
-        """Bring every VM back to *saved*, forget all faults, and wait until nodes that were on
-        have booted. Sessions and tasks of the hosts end.
+        """Bring every VM back to *saved*, forget all faults but the scenario's, and wait until
+        nodes that were on have booted. Sessions and tasks of the hosts end.
 
         Raises:
             NodesDidNotBootError: Some node was not settled in time.
         """
         self.faults.clear()
+        silence(self.faults, self.topology, self.scenario.links)
         for host in self.hosts.values():
             host.stop()
         for vm in saved.vms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stsfix.lab.certificate_plan import IN_ORDER, PLANS, CertificatePlan
 from stsfix.lab.topology import HOSTS
 
 EXPIRED_DAYS = -3.0
@@ -50,6 +51,46 @@ class HostPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTrouble:
+    """What is wrong in the guests. *vmdir_state*, *vcha*, *password_days*, *log_free_kib* (None:
+    as usual) and *windows* are of the first node; *disabled* services, *no_vmdird* (its program
+    is missing) and *version* of the second, where there is one.
+    """
+
+    vmdir_state: str = "Normal"
+    vcha: bool = False
+    password_days: float | None = 300.0
+    log_free_kib: int | None = None
+    windows: bool = False
+    disabled: tuple[str, ...] = ()
+    no_vmdird: bool = False
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTrouble:
+    """What is wrong between directories.
+
+    *stale_partner*: the first controller has an agreement with a node that nothing else knows.
+    *hidden_server*: it also has a directory server entry. *retired*: a controller's account is
+    left of a node that is gone. *one_way*: the second has no agreement with the first any more.
+    *deaf*: the second pulls nothing. *never_pulled*: it never did. *unseen*: changes on the
+    first that were made since. *conflict*: both added TenantCredential-2 at one moment.
+    *level*: functional level that the second tells (0: that of the others).
+    """
+
+    stale_partner: bool = False
+    hidden_server: bool = False
+    retired: bool = False
+    one_way: bool = False
+    deaf: bool = False
+    never_pulled: bool = False
+    unseen: int = 0
+    conflict: bool = False
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What differs from a healthy lab. Node numbers count the topology's nodes from 0.
 
@@ -72,8 +113,12 @@ class Scenario:
     root_password_expired: bool = False
     age: str = ""
     version: str = ""
+    node: NodeTrouble = NodeTrouble()
+    links: LinkTrouble = LinkTrouble()
 
 
+_HEALTHY = (CredentialPlan(index=1, days=VALID_DAYS, chain=1),)
+_TWO_HEALTHY = (*_HEALTHY, CredentialPlan(index=2, days=VALID_DAYS, chain=2))
 _GAP = (CredentialPlan(index=1, chain=1), CredentialPlan(index=3, chain=3))
 _MALFORMED = (
     CredentialPlan(index=1, chain=1),
@@ -87,7 +132,7 @@ SCENARIOS = {
         Scenario(
             name="healthy",
             text="nothing is wrong",
-            credentials=(CredentialPlan(index=1, days=VALID_DAYS, chain=1),),
+            credentials=_HEALTHY,
         ),
         Scenario(
             name="expiring",
@@ -162,6 +207,110 @@ SCENARIOS = {
             name="root-password-expired",
             text="root's password of the first node has expired",
             root_password_expired=True,
+        ),
+        Scenario(
+            name="node-clock",
+            text="the first node's clock is 30 seconds ahead of its host's",
+            node_clock_offset_s=30.0,
+        ),
+        Scenario(
+            name="node-clock-far",
+            text="the first node's clock is an hour behind its host's",
+            node_clock_offset_s=-3600.0,
+        ),
+        Scenario(
+            name="vmdir-read-only",
+            text="vmdird of the first node refuses writes",
+            node=NodeTrouble(vmdir_state="Read only"),
+        ),
+        Scenario(
+            name="vcha",
+            text="the first node is the active node of vCenter HA",
+            node=NodeTrouble(vcha=True),
+        ),
+        Scenario(
+            name="root-password-expiring",
+            text="root's password of the first node ends in three days",
+            node=NodeTrouble(password_days=3.0),
+        ),
+        Scenario(
+            name="root-password-lapsed",
+            text="root's password of the first node has ended, and VMware Tools lets root in",
+            node=NodeTrouble(password_days=-4.0),
+        ),
+        Scenario(
+            name="log-partition-full",
+            text="/storage/log of the first node is full",
+            node=NodeTrouble(log_free_kib=1200),
+        ),
+        Scenario(
+            name="windows-node",
+            text="the first node is a vCenter Server on Windows",
+            node=NodeTrouble(windows=True),
+        ),
+        Scenario(
+            name="gateway",
+            text="the second node is a gateway: embedded, without vmdird",
+            node=NodeTrouble(no_vmdird=True, disabled=("vmdird",)),
+        ),
+        Scenario(
+            name="vmafdd-down",
+            text="vmafdd of the second node does not run, and nothing that needs it",
+            node=NodeTrouble(disabled=("vmafdd",)),
+        ),
+        Scenario(
+            name="mixed-versions",
+            text="the second node is of an older release",
+            node=NodeTrouble(version="6.7"),
+        ),
+        Scenario(
+            name="functional-levels-differ",
+            text="the second node tells a lower domain functional level",
+            links=LinkTrouble(level=1),
+        ),
+        Scenario(
+            name="stale-partner",
+            text="the first controller replicates with a node that nothing else knows",
+            links=LinkTrouble(stale_partner=True),
+        ),
+        Scenario(
+            name="hidden-partner",
+            text="a node has a server entry and an agreement, and is no controller",
+            links=LinkTrouble(stale_partner=True, hidden_server=True),
+        ),
+        Scenario(
+            name="retired-node",
+            text="a controller's account is left of a node that is gone",
+            links=LinkTrouble(retired=True),
+        ),
+        Scenario(
+            name="one-way-agreement",
+            text="the second controller has no agreement with the first any more",
+            links=LinkTrouble(one_way=True),
+        ),
+        Scenario(
+            name="never-pulled",
+            text="the second controller never pulled from its partner",
+            links=LinkTrouble(deaf=True, never_pulled=True),
+        ),
+        Scenario(
+            name="replication-stalled",
+            text="the second controller stopped to pull 100 changes ago",
+            links=LinkTrouble(deaf=True, unseen=100),
+        ),
+        Scenario(
+            name="entries-differ",
+            text="both controllers added TenantCredential-2 at one moment: they differ for good",
+            links=LinkTrouble(conflict=True),
+        ),
+        *(
+            Scenario(
+                name=name,
+                text=text,
+                credentials=_TWO_HEALTHY if plan.sts_stale else _HEALTHY,
+                certificates=plan,
+            )
+            for name, (text, plan) in PLANS.items()
         ),
         Scenario(name="old-server", text="vmdird as in vSphere 6.5", age="A", version="6.5"),
     )

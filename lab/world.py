@@ -11,7 +11,9 @@ from cryptography.x509.oid import NameOID
 
 from stsfix.lab import pki
 from stsfix.lab.disk import NodeDisk, NodeFile
+from stsfix.lab.scenario import EXPIRED_DAYS
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
+from stsfix.lab.trouble import as_release, spoil_disks, spoil_entries, spoil_links
 from stsfix.lab.trust import (
     Authority,
     KeySource,
@@ -72,7 +74,7 @@ def build_world(
 ) -> World:
     """Return disks and certificates; equal but for keys when seed and arguments are equal."""
     needed = 4 + len(topology.nodes) + len(topology.controllers)
-    needed += len(scenario.credentials) + len(scenario.chains)
+    needed += len(scenario.credentials) + len(scenario.chains) + 2 * scenario.links.conflict
     return _Maker(topology, scenario, seed, passwords, KeySource(needed, keys)).build()
 
 
@@ -110,6 +112,7 @@ class _Maker:
             disks[first].clock_offset_s = self._scenario.node_clock_offset_s
         disks[first].root_password_expired = self._scenario.root_password_expired
         disks[first].tools_installed = not self._scenario.tools_missing
+        spoil_disks(list(disks.values()), self._scenario)
         return World(
             disks=disks,
             host_certificates=self._host_certificates(),
@@ -223,7 +226,15 @@ class _Maker:
         for plan in plans:
             if plan.name:
                 _add_credential(first, plan.cn, materials[plan.cn])
+        spoil_entries(first, self._scenario.links)
         self._replicate(first, partners)
+        if self._scenario.links.conflict:
+            for store in stores.values():
+                _add_credential(store, "TenantCredential-2", self._sts(EXPIRED_DAYS))
+        older = self._scenario.node.version
+        if older and partners:
+            as_release(partners[0], _BUILDS[older].rpartition(".")[0])
+        spoil_links(stores, self._scenario.links)
         if self._scenario.replication_broken:
             before = copy.deepcopy(first)
             for number in range(1, 6):
@@ -239,12 +250,15 @@ class _Maker:
     def _disk(self, node: NodePlan, machine: KeyPair, directory: DirectoryStore | None) -> NodeDisk:
         authority = self._authorities.get(node.fqdn)
         root = self._authorities[node.psc].certificate
+        version = self._version
+        if node is not self._topology.nodes[0]:
+            version = self._scenario.node.version or version
         disk = NodeDisk(
             fqdn=node.fqdn,
             role=node.role,
             domain=DOMAIN,
             site=SITE,
-            version=self._version,
+            version=version,
             age=self._age,
             psc=node.psc,
             machine_id=self._machine_ids[node.fqdn],
@@ -260,7 +274,7 @@ class _Maker:
                 },
             },
         )
-        build = _BUILDS[self._version]
+        build = _BUILDS[version]
         texts = {
             "/etc/vmware/deployment.node.type": f"{node.role.node_type}\n",
             "/etc/vmware/.buildInfo": f"CLOUDVM_VERSION:{build}\n",

@@ -40,6 +40,9 @@ def test_status_lines_in_any_order(lines):
         usn=5120,
         invocation_id="1111-2222",
         up_to_date={"3333-4444": 4321, "5555-6666": 17},
+        processed={"vc2.lab.example": 4321},
+        max_originating=5119,
+        cycles=1234,
     )
 
 

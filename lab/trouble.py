@@ -1,0 +1,107 @@
+"""Puts what a scenario says is wrong on disks and into directories, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stsfix.lab import pki
+from stsfix.lab.disk import NodeFile
+from stsfix.lab.faults import Rule
+from stsfix.lab.vmdir import dn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stsfix.lab.disk import NodeDisk
+    from stsfix.lab.faults import FaultBook
+    from stsfix.lab.scenario import LinkTrouble, Scenario
+    from stsfix.lab.topology import Topology
+    from stsfix.lab.vmdir.store import DirectoryStore
+
+GONE = "vc9.lab.example"
+"""A node that is in entries only."""
+
+VMDIRD = "/usr/lib/vmware-vmdir/sbin/vmdird"
+_VCHA = {
+    "/etc/vmware-vcha": b"",
+    "/storage/vmware-vmon/defaultStartProfile": b"HACore\n",
+}
+
+
+def spoil_disks(disks: Sequence[NodeDisk], scenario: Scenario) -> None:
+    """Apply a scenario's `NodeTrouble` to the disks, first node first."""
+    trouble, first = scenario.node, disks[0]
+    first.vmdir_state = trouble.vmdir_state
+    first.password_days = trouble.password_days
+    if trouble.log_free_kib is not None:
+        first.free_kib["/storage/log"] = trouble.log_free_kib
+    if trouble.vcha:
+        first.files |= {path: NodeFile(content=content) for path, content in _VCHA.items()}
+    for disk in disks:
+        if disk.role.has_directory:
+            disk.files[VMDIRD] = NodeFile(content=b"\x7fELF", mode=0o755)
+    if len(disks) > 1:
+        disks[1].disabled |= set(trouble.disabled)
+        if trouble.no_vmdird:
+            disks[1].files.pop(VMDIRD, None)
+
+
+def spoil_entries(first: DirectoryStore, trouble: LinkTrouble) -> None:
+    """Add entries that the first controller has; those that replicate reach its partners."""
+    me = first.identity
+    if trouble.retired:
+        account = f"cn={GONE},ou=Domain Controllers,{me.domain_dn}"
+        _add(first, account, {"objectClass": [b"computer"], "sAMAccountName": [GONE.encode()]})
+    if trouble.hidden_server:
+        server = me.server_dn.replace(me.host, GONE, 1)
+        values = {"objectClass": [b"vmwDirServer"], "invocationId": [b"00000000-gone"]}
+        _add(first, server, values)
+    if trouble.stale_partner:
+        agreement = f"labeledURI=ldap://{GONE},{me.agreements_dn}"
+        values = {
+            "objectClass": [b"vmwReplicationAgreement"],
+            "labeledURI": [f"ldap://{GONE}".encode()],
+            "lastLocalUsnProcessed": [b"0"],
+        }
+        _add(first, agreement, values)
+
+
+def spoil_links(stores: Mapping[str, DirectoryStore], trouble: LinkTrouble) -> None:
+    """Break what is between the first two controllers; nothing to do with only one."""
+    if len(stores) == 1:
+        return
+    first, second, *_ = stores.values()
+    if trouble.level:
+        domain = second.find(second.identity.domain_dn)
+        if domain is not None:
+            domain.attributes["vmwDomainFunctionalLevel"] = [str(trouble.level).encode()]
+    if trouble.one_way:
+        mine = f"labeledURI=ldap://{first.identity.host},{second.identity.agreements_dn}"
+        del second.entries[dn.key(mine)]
+        second.marks.pop(first.identity.host, None)
+    if trouble.never_pulled:
+        second.vector, second.marks = {}, dict.fromkeys(second.marks, 0)
+    for number in range(trouble.unseen):
+        name = f"cn=unseen-{number},cn=System,{first.identity.domain_dn}"
+        _add(first, name, {"objectClass": [b"container"]})
+
+
+def silence(faults: FaultBook, topology: Topology, trouble: LinkTrouble) -> None:
+    """Make the second controller deaf if it is: none of its pulls succeeds."""
+    if trouble.deaf and len(topology.controllers) > 1:
+        second = topology.controllers[1].fqdn
+        faults.add(Rule(protocol="replication", call="PULL", target=second, times=10**9))
+
+
+def as_release(store: DirectoryStore, version: str) -> None:
+    """Let the node's rootDSE tell *version*."""
+    store.identity = replace(store.identity, version=version)
+
+
+def _add(store: DirectoryStore, entry_dn: str, attributes: dict[str, list[bytes]]) -> None:
+    values = dict(attributes)
+    if entry_dn.startswith("cn="):
+        values["cn"] = [dn.split_rdn(dn.rdn(entry_dn))[1].encode()]
+    with store.lock:
+        store.add(entry_dn, values, store.identity.administrator_dn, pki.days_from_now(0))
