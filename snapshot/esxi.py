@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pyVmomi import vim, vmodl
@@ -24,7 +25,6 @@ from stsfix.snapshot.ports import TaskResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import timedelta
 
     from stsfix.snapshot.model import HostFacts, HostRef, SnapshotRef, VmFacts, VmId
     from stsfix.snapshot.ports import Clock
@@ -66,8 +66,10 @@ class EsxiHost:
                 ),
                 None,
             )
+            began = self._clock.monotonic()
             skew = None if dates is None else self._clock_skew(dates)
-            return host_facts(self.host, content.about, found, skew)
+            took = None if skew is None else timedelta(seconds=self._clock.monotonic() - began)
+            return host_facts(self.host, content.about, found, skew, took)
 
         return self.session.read(read)
 

@@ -5,7 +5,7 @@ permissions, old releases and stale registrations all leave some out.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim
@@ -27,11 +27,12 @@ from stsfix.snapshot.model import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import timedelta
 
     Properties = Mapping[str, Any]
 
 _DATASTORE = re.compile(r"\[([^\]]+)\]")
+_ADMINISTRATOR = -1
+_NTP_SERVICE = "ntpd"
 _PHYSICAL = (
     vim.vm.device.VirtualDisk.RawDiskVer2BackingInfo,
     vim.vm.device.VirtualDisk.PartitionedRawDiskVer2BackingInfo,
@@ -80,6 +81,7 @@ def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
     info = found.get("snapshot")
     question = found.get("runtime.question")
     managed_by = found.get("config.managedBy")
+    booted = found.get("runtime.bootTime")
     return VmFacts(
         summary=summary,
         tools_running=str(found.get("guest.toolsRunningStatus") or "") == "guestToolsRunning",
@@ -105,7 +107,30 @@ def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
         change_tracking=bool(found.get("config.changeTrackingEnabled")),
         datastores=tuple(sorted(stores | ({home.group(1)} if home else set()))),
         guest_os=str(found.get("guest.guestFamily") or found.get("config.guestId") or ""),
+        snapshots_supported=found.get("capability.snapshotOperationsSupported") is not False
+        and found.get("capability.poweredOffSnapshotsSupported") is not False,
+        snapshot_limit=_limit(_options(found)),
+        replicated=any(str(o.key).startswith("hbr_filter.") for o in _options(found)),
+        in_vapp=found.get("parentVApp") is not None,
+        administrator=_is_administrator(found.get("effectiveRole")),
+        booted=None if booted is None else as_utc(booted),
     )
+
+
+def _options(found: Properties) -> Sequence[Any]:
+    return found.get("config.extraConfig") or ()
+
+
+def _limit(options: Iterable[Any]) -> int | None:
+    """Return snapshot.maxSnapshots (its name is unverified on real hosts)."""
+    value = next((str(o.value) for o in options if str(o.key) == "snapshot.maxSnapshots"), "")
+    return int(value) if value.isdecimal() else None
+
+
+def _is_administrator(roles: Iterable[int] | None) -> bool | None:
+    """Role -1 is the administrator's (vSphere API reference, AuthorizationManager)."""
+    known = list(roles or ())
+    return _ADMINISTRATOR in known if known else None
 
 
 def _label(device: Any) -> str:
@@ -179,6 +204,7 @@ def host_facts(
     about: Any,
     found: Sequence[tuple[Any, Properties]],
     clock_skew: timedelta | None,
+    round_trip: timedelta | None = None,
 ) -> HostFacts:
     """Return what the objects of `esxi_properties.read_everything` say of the host."""
     own: Properties = next((p for o, p in found if isinstance(o, vim.HostSystem)), {})
@@ -195,6 +221,17 @@ def host_facts(
         managed_by=str(own.get("summary.managementServerIp") or "") or None,
         datastores=tuple(_datastore(p) for o, p in found if isinstance(o, vim.Datastore)),
         vms=tuple(vm_summary(host, moref(o), p) for o, p in found if _is_vm(o)),
+        licence_left=_licence_left(licences),
+        ntp_servers=tuple(str(s) for s in own.get("config.dateTimeInfo.ntpConfig.server") or ()),
+        ntp_running=next(
+            (
+                bool(service.running)
+                for service in own.get("config.service.service") or ()
+                if str(service.key) == _NTP_SERVICE
+            ),
+            None,
+        ),
+        round_trip=round_trip,
     )
 
 
@@ -210,10 +247,24 @@ def _edition(licences: Properties) -> str:
     return next((key for key in keys if key and key != "eval"), keys[0] if keys else "")
 
 
+def _licence_left(licences: Properties) -> timedelta | None:
+    """Return what the licence in use says of its end (names of properties unverified)."""
+    edition = _edition(licences)
+    for licence in licences.get("licenses") or ():
+        if str(licence.editionKey or "") != edition:
+            continue
+        for fact in getattr(licence, "properties", None) or ():
+            if fact.key == "expirationHours" and str(fact.value).lstrip("-").isdecimal():
+                return timedelta(hours=int(fact.value))
+    return None
+
+
 def _datastore(found: Properties) -> DatastoreFacts:
     return DatastoreFacts(
         name=str(found.get("summary.name") or ""),
         free_bytes=int(found.get("summary.freeSpace") or 0),
         capacity_bytes=int(found.get("summary.capacity") or 0),
         accessible=bool(found.get("summary.accessible")),
+        kind=str(found.get("summary.type") or ""),
+        maintenance=str(found.get("summary.maintenanceMode") or "normal") != "normal",
     )

@@ -41,6 +41,14 @@ DETAIL_PATHS = (
     "config.keyId",
     "config.managedBy",
     "config.changeTrackingEnabled",
+    # All of it, because whether a host takes config.extraConfig["key"] is unverified, and one
+    # that does not refuses the whole request. Read for nodes only; nothing of it is kept.
+    "config.extraConfig",
+    "capability.snapshotOperationsSupported",
+    "capability.poweredOffSnapshotsSupported",
+    "parentVApp",
+    "effectiveRole",
+    "runtime.bootTime",
     "snapshot",
     "runtime.faultToleranceState",
     "runtime.consolidationNeeded",
@@ -52,12 +60,16 @@ HOST_PATHS = (
     "config.lockdownMode",
     "runtime.inMaintenanceMode",
     "configManager.dateTimeSystem",
+    "config.dateTimeInfo.ntpConfig.server",
+    "config.service.service",
 )
 DATASTORE_PATHS = (
     "summary.name",
     "summary.freeSpace",
     "summary.capacity",
     "summary.accessible",
+    "summary.type",
+    "summary.maintenanceMode",
 )
 LICENCE_PATHS = ("licensedEdition", "licenses")
 

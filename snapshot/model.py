@@ -140,6 +140,9 @@ class VmFacts:
     """Everything about one node's VM that decides whether it can be stopped and snapshotted.
 
     *guest_os* is vim's guestFamily, or the guestId it is configured with; empty if unknown.
+    *snapshot_limit* is what an administrator set (snapshot.maxSnapshots), None if nobody did.
+    *administrator* tells whether our user has the administrator's role on it, None if the host
+    does not tell. *booted* is when it was last powered on, by the host's clock, aware UTC.
     """
 
     summary: VmSummary
@@ -160,6 +163,12 @@ class VmFacts:
     change_tracking: bool
     datastores: tuple[str, ...]
     guest_os: str = ""
+    snapshots_supported: bool = True
+    snapshot_limit: int | None = None
+    replicated: bool = False
+    in_vapp: bool = False
+    administrator: bool | None = None
+    booted: datetime | None = None
 
     @property
     def vm(self) -> VmId:
@@ -174,12 +183,18 @@ class VmFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatastoreFacts:
-    """One datastore as a host sees it; *free_bytes* and *capacity_bytes* are bytes."""
+    """One datastore as a host sees it; *free_bytes* and *capacity_bytes* are bytes.
+
+    *kind* is vim's type: VMFS, NFS, vsan, ..., empty if unknown. *maintenance* is True while it
+    is in maintenance mode or entering it.
+    """
 
     name: str
     free_bytes: int
     capacity_bytes: int
     accessible: bool
+    kind: str = ""
+    maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +203,9 @@ class HostFacts:
 
     *clock_skew* is the host's clock minus this workstation's (positive: the host is ahead),
     None if the host did not tell. *managed_by* is the vCenter that manages the host, if any.
+    *licence_left* is how long the licence lasts, None if it does not end or nobody knows.
+    *ntp_running* is None if the host did not tell; *round_trip* is how long a small question
+    takes to be answered.
     """
 
     host: HostRef
@@ -200,3 +218,7 @@ class HostFacts:
     managed_by: str | None
     datastores: tuple[DatastoreFacts, ...]
     vms: tuple[VmSummary, ...]
+    licence_left: timedelta | None = None
+    ntp_servers: tuple[str, ...] = ()
+    ntp_running: bool | None = None
+    round_trip: timedelta | None = None

@@ -36,6 +36,15 @@ FREE_EDITIONS = frozenset({"esxBasic"})
 """Licence editions whose API takes no writes (name unverified; RestrictedVersion: pyvmomi #625)."""
 
 
+LICENCE_WARNED = timedelta(days=7)
+"""So long a run, a rollback and the release of its snapshots may take."""
+
+SLOW = timedelta(seconds=2)
+"""A question that a sound host answers in milliseconds."""
+
+OLDEST = (6, 5)
+
+
 def assess(
     hosts: Sequence[HostFacts], vms: Sequence[VmFacts], *, growth_bytes: int = GROWTH_BYTES
 ) -> tuple[Finding, ...]:
@@ -72,7 +81,7 @@ def assess_space(
     for facts in vms:
         for name in sorted({*facts.datastores, *(disk.datastore for disk in facts.disks)} - {""}):
             store = known.get((facts.vm.host, name))
-            if store is None or not store.accessible:
+            if store is None or not store.accessible or store.maintenance:
                 risks.append(_inaccessible(facts, name))
                 continue
             key = (store.name, store.capacity_bytes)
@@ -80,6 +89,8 @@ def assess_space(
             if key not in stores or store.free_bytes < stores[key].free_bytes:
                 stores[key] = store
     for key, names in nodes.items():
+        if stores[key].kind.lower() == "vsan":
+            risks.append(found("SNAP-VSAN", key[0], f"Nodes on it: {', '.join(sorted(names))}."))
         if stores[key].free_bytes < growth_bytes * len(names):
             risks.append(_no_space(stores[key], names, growth_bytes))
     return tuple(risks)
@@ -89,7 +100,7 @@ def _inaccessible(facts: VmFacts, name: str) -> Finding:
     return found(
         "SNAP-DATASTORE-INACCESSIBLE",
         str(facts.vm),
-        f"Datastore {name} is not accessible on {facts.vm.host}.",
+        f"Datastore {name} is absent, inaccessible or in maintenance on {facts.vm.host}.",
     )
 
 
@@ -109,10 +120,7 @@ def _gib(count: int) -> str:
 
 def _host_clock(facts: HostFacts) -> Iterator[Finding]:
     skew = facts.clock_skew
-    if skew is None:
-        evidence = "The host did not tell its time."
-        yield found("HOST-CLOCK", facts.host, evidence, severity=Severity.WARNS)
-    elif abs(skew) > SKEW_WARNED:
+    if skew is not None and abs(skew) > SKEW_WARNED:
         side = "ahead of" if skew > timedelta(0) else "behind"
         yield found(
             "HOST-CLOCK",
@@ -141,14 +149,57 @@ def _host_licence(facts: HostFacts) -> Iterator[Finding]:
     if facts.licence_edition in FREE_EDITIONS:
         evidence = f"The licence edition is {facts.licence_edition}."
         yield found("HOST-LICENCE", facts.host, evidence)
-    elif facts.licence_edition == "eval":
+        return
+    left = facts.licence_left
+    if left is not None and left < LICENCE_WARNED:
         yield found(
             "HOST-LICENCE",
             facts.host,
-            "The host runs in evaluation mode.",
+            f"The licence {facts.licence_edition} ends in {left.total_seconds() / 3600:.0f} h."
+            if left > timedelta(0)
+            else f"The licence {facts.licence_edition} has ended.",
+            severity=Severity.WARNS if left > timedelta(0) else Severity.BLOCKS,
+        )
+    elif left is None and facts.licence_edition == "eval":
+        yield found(
+            "HOST-LICENCE",
+            facts.host,
+            "The host runs in evaluation mode and does not tell for how long.",
             severity=Severity.WARNS,
             advice="Check in the Host Client that it lasts longer than the run.",
         )
+
+
+def _host_time_service(facts: HostFacts) -> Iterator[Finding]:
+    if facts.ntp_running is False:
+        yield found("HOST-NTP", facts.host, "The service ntpd does not run.")
+    elif facts.ntp_running and not facts.ntp_servers:
+        yield found("HOST-NTP", facts.host, "No NTP server is configured.")
+
+
+def _host_speed(facts: HostFacts) -> Iterator[Finding]:
+    if facts.round_trip is not None and facts.round_trip > SLOW:
+        seconds = facts.round_trip.total_seconds()
+        yield found("HOST-SLOW", facts.host, f"Asked for its time it took {seconds:.1f} s.")
+
+
+def _host_version(facts: HostFacts) -> Iterator[Finding]:
+    numbers = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdecimal())
+    if numbers and numbers < OLDEST:
+        yield found("HOST-OLD", facts.host, f"It is version {facts.version}.")
+
+
+def _host_silence(facts: HostFacts) -> Iterator[Finding]:
+    untold = {
+        "its version": not facts.version,
+        "its time": facts.clock_skew is None,
+        "lockdown mode": facts.lockdown is LockdownMode.UNKNOWN,
+        "licence": not facts.licence_edition,
+        "whether NTP runs": facts.ntp_running is None,
+    }
+    names = [name for name, unknown in untold.items() if unknown]
+    if names:
+        yield found("HOST-NOT-CHECKED", facts.host, f"Not told: {', '.join(names)}.")
 
 
 def _host_managed(facts: HostFacts) -> Iterator[Finding]:
@@ -162,5 +213,9 @@ _HOST_CHECKS: tuple[Callable[[HostFacts], Iterator[Finding]], ...] = (
     _host_lockdown,
     _host_maintenance,
     _host_licence,
+    _host_time_service,
+    _host_speed,
+    _host_version,
+    _host_silence,
     _host_managed,
 )

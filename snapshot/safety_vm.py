@@ -29,6 +29,8 @@ def _vm_usable(facts: VmFacts) -> Iterator[Finding]:
     subject = str(facts.vm)
     if facts.summary.connection != "connected":
         yield found("VM-STALE", subject, f"The registration is {facts.summary.connection}.")
+    if facts.summary.power is PowerState.OFF:
+        yield found("VM-OFF", subject, "The VM is powered off.")
     if facts.summary.power is PowerState.SUSPENDED:
         yield found("VM-SUSPENDED", subject, "The VM is suspended.")
     if facts.question is not None:
@@ -64,7 +66,12 @@ def _vm_chain(facts: VmFacts) -> Iterator[Finding]:
     subject = str(facts.vm)
     if facts.consolidation_needed:
         yield found("SNAP-CONSOLIDATION", subject, "The VM's disks need consolidation.")
+    if not facts.snapshots_supported:
+        yield found("SNAP-UNSUPPORTED", subject, "The host says that it supports no snapshots.")
     count = len(facts.snapshots)
+    if facts.snapshot_limit is not None and count >= facts.snapshot_limit:
+        evidence = f"{count} of {facts.snapshot_limit} allowed snapshots exist."
+        yield found("SNAP-LIMIT", subject, evidence)
     if count >= CHAIN_LIMIT:  # a count is an upper bound of the depth: errs on the safe side
         yield found("SNAP-CHAIN-TOO-DEEP", subject, f"{count} of at most {CHAIN_LIMIT} exist.")
     elif count:
@@ -76,11 +83,20 @@ def _vm_owners(facts: VmFacts) -> Iterator[Finding]:
     subject = str(facts.vm)
     # disabledMethod also lists what the present power state rules out (API reference), so only
     # methods that every connected, powered VM offers are looked at.
-    blocked = [m for m in facts.disabled_methods if m.startswith("CreateSnapshot")]
+    needed = ("CreateSnapshot", "ShutdownGuest") if facts.tools_running else ("CreateSnapshot",)
+    blocked = [m for m in facts.disabled_methods if m.startswith(needed)]
     if blocked:
         yield found("SNAP-METHOD-DISABLED", subject, f"Disabled: {', '.join(sorted(blocked))}.")
     if facts.managed_by:
         yield found("SNAP-MANAGED-BY", subject, f"The VM is managed by {facts.managed_by}.")
+    if facts.in_vapp:
+        yield found("VM-VAPP", subject, "The VM is in a vApp.")
+    if facts.administrator is False:
+        yield found("VM-RIGHTS", subject, "The role is another one than Administrator.")
+    elif facts.administrator is None:
+        yield found("VM-NOT-CHECKED", subject, "Not told: the rights of our user.")
+    if facts.replicated:
+        yield found("SNAP-REPLICATED", subject, "Settings of vSphere Replication are there.")
     if facts.change_tracking:
         yield found("SNAP-CBT", subject, "Changed block tracking is on.")
     if facts.encrypted:

@@ -39,7 +39,8 @@ _JOIN_S = 5.0
 
 class EsxHost:
     """One host. Attributes that scenarios set at any time: `accounts`, `maintenance`,
-    `edition`, `clock_offset`, `managed_by`, `durations`, the datastores' fields.
+    `edition`, `licence_hours` (None: it does not end), `clock_offset`, `ntp_servers`,
+    `ntp_running`, `managed_by`, `durations`, the datastores' fields.
 
     Args:
         name: Host name; also the target of fault rules for calls that concern no VM.
@@ -95,6 +96,9 @@ class EsxHost:
         self.api_version = api_version
         self.build = build
         self.managed_by = managed_by
+        self.licence_hours: int | None = None
+        self.ntp_servers: tuple[str, ...] = ("ntp.lab.example",)
+        self.ntp_running = True
         self.durations = durations or Durations()
         self.bell = ChangeBell()
         self.service = SoapService(

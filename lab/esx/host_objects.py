@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stsfix.lab.esx.entity import Entity
 from stsfix.lab.servant import Servant, fill, leaf, operation
-from stsfix.lab.vmomi import vim
+from stsfix.lab.vmomi import vim, vmodl
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,6 +28,8 @@ class Datastore:
     free: int = 1024 * _GIB
     snapshot_needs: int = _GIB
     kind: str = "VMFS"
+    accessible: bool = True
+    maintenance_mode: str = "normal"
 
 
 class DatastoreServant(Entity):
@@ -60,7 +62,11 @@ class DatastoreServant(Entity):
 
     @leaf("summary.accessible")
     def _accessible(self) -> object:
-        return True
+        return self.store.accessible
+
+    @leaf("summary.maintenanceMode")
+    def _maintenance_mode(self) -> object:
+        return self.store.maintenance_mode
 
     @leaf("summary.type")
     def _type(self) -> object:
@@ -136,6 +142,18 @@ class HostServant(Entity):
     @leaf("config.product")
     def _product(self) -> object:
         return about(self._host)
+
+    @leaf("config.dateTimeInfo.ntpConfig.server")
+    def _ntp_servers(self) -> object:
+        return list(self._host.ntp_servers)
+
+    @leaf("config.service.service")
+    def _services(self) -> object:
+        running = {"ntpd": self._host.ntp_running, "TSM-SSH": False}
+        return [
+            fill(vim.host.Service, key=key, label=key, running=value, policy="on")
+            for key, value in running.items()
+        ]
 
     @leaf("configManager.dateTimeSystem")
     def _date_time_system(self) -> object:
@@ -240,6 +258,11 @@ class AccessManager(Servant):
         return sorted(self._host.accounts.exception_users)
 
 
+def _expiration(hours: int) -> Any:
+    """Return what an edition that ends says of it [K: name and unit unverified]."""
+    return vmodl.KeyAnyValue(key="expirationHours", value=hours)
+
+
 class LicenseManager(Servant):
     """The host's licence."""
 
@@ -250,6 +273,7 @@ class LicenseManager(Servant):
     @leaf("licenses")
     def _licenses(self) -> object:
         evaluation = self._host.edition == "eval"
+        hours = self._host.licence_hours
         return [
             fill(
                 vim.LicenseManager.LicenseInfo,
@@ -258,6 +282,7 @@ class LicenseManager(Servant):
                 name="Evaluation Mode" if evaluation else self._host.edition,
                 total=0,
                 costUnit="",
+                properties=[] if hours is None else [_expiration(hours)],
             )
         ]
 

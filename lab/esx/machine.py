@@ -152,6 +152,8 @@ class VirtualMachine:
     asks_at_power_on: Question | None = None
     tools_installed: bool = True
     snapshots_supported: bool = True
+    vapp: str = ""
+    effective_roles: tuple[int, ...] = (-1,)
     running_snapshot_state: str = OFF
     root_snapshots: list[Snapshot] = field(default_factory=list)
     current_snapshot: Snapshot | None = None

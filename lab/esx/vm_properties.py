@@ -93,6 +93,14 @@ class VmProperties(Entity):
     def _extra_config(self) -> object:
         return [vim.option.OptionValue(key=k, value=v) for k, v in self.vm.extra_config.items()]
 
+    @leaf("parentVApp")
+    def _vapp(self) -> object:
+        return vim.VirtualApp(self.vm.vapp) if self.vm.vapp else None
+
+    @leaf("effectiveRole")
+    def _effective_role(self) -> object:
+        return list(self.vm.effective_roles)
+
     @leaf("config.files.vmPathName")
     def _vm_path(self) -> object:
         place = self.vm.disks[0].datastore if self.vm.disks else "datastore1"

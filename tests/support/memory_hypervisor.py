@@ -203,6 +203,8 @@ class MemoryHost:
                 managed_by=None,
                 datastores=(datastore(),),
                 vms=tuple(_summary(vm) for vm in self.vms.values()),
+                ntp_servers=("ntp.lab.example",),
+                ntp_running=True,
             )
 
     def observe_vms(self, vms: Sequence[VmId]) -> tuple[VmFacts, ...]:
@@ -429,4 +431,5 @@ def _facts(vm: MemoryVm) -> VmFacts:
         managed_by=None,
         change_tracking=False,
         datastores=("datastore1",),
+        administrator=True,
     )

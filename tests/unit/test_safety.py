@@ -75,7 +75,10 @@ def test_sound_facts_have_no_risk():
             [("TOOLS-NOT-RUNNING", "blocks")],
         ),
         ({"guest_operations_ready": False}, [("GUEST-OPERATIONS-OFF", "warns")]),
-        ({"summary": OFF, "tools_running": False, "guest_operations_ready": False}, []),
+        (
+            {"summary": OFF, "tools_running": False, "guest_operations_ready": False},
+            [("VM-OFF", "blocks")],
+        ),
         (
             {"summary": replace(VM.summary, power=PowerState.SUSPENDED)},
             [("VM-SUSPENDED", "blocks")],
@@ -85,7 +88,15 @@ def test_sound_facts_have_no_risk():
         ({"nics": (dvs("a"), nic("b"))}, []),
         ({"nics": ()}, []),
         ({"nics": (nic(connected=False),)}, [("NIC-DISCONNECTED", "warns")]),
-        ({"nics": (nic(connected=False),), "summary": OFF}, []),
+        ({"nics": (nic(connected=False),), "summary": OFF}, [("VM-OFF", "blocks")]),
+        ({"disabled_methods": ("ShutdownGuest",)}, [("SNAP-METHOD-DISABLED", "blocks")]),
+        ({"snapshots_supported": False}, [("SNAP-UNSUPPORTED", "blocks")]),
+        ({"snapshot_limit": 0}, [("SNAP-LIMIT", "blocks")]),
+        ({"snapshot_limit": 1}, []),
+        ({"replicated": True}, [("SNAP-REPLICATED", "warns")]),
+        ({"in_vapp": True}, [("VM-VAPP", "warns")]),
+        ({"administrator": False}, [("VM-RIGHTS", "blocks")]),
+        ({"administrator": None}, [("VM-NOT-CHECKED", "warns")]),
         ({"nics": (replace(nic(connected=False), start_connected=False),)}, []),
     ],
     ids=[
@@ -118,6 +129,14 @@ def test_sound_facts_have_no_risk():
         "no NIC",
         "disconnected",
         "disconnected while off",
+        "shutdown disabled",
+        "snapshots not supported",
+        "no snapshot allowed",
+        "one snapshot allowed",
+        "replicated",
+        "vApp",
+        "no administrator",
+        "rights unknown",
         "disconnected on purpose",
     ],
 )
@@ -137,14 +156,28 @@ def test_risks_of_a_vm(change, expected):
         ({"clock_skew": timedelta(seconds=-60)}, [("HOST-CLOCK", "warns")]),
         ({"clock_skew": timedelta(seconds=-61)}, [("HOST-CLOCK", "blocks")]),
         ({"clock_skew": timedelta(days=900)}, [("HOST-CLOCK", "blocks")]),
-        ({"clock_skew": None}, [("HOST-CLOCK", "warns")]),
+        ({"clock_skew": None}, [("HOST-NOT-CHECKED", "warns")]),
         ({"lockdown": LockdownMode.NORMAL}, [("HOST-LOCKDOWN", "warns")]),
         ({"lockdown": LockdownMode.STRICT}, [("HOST-LOCKDOWN", "blocks")]),
-        ({"lockdown": LockdownMode.UNKNOWN}, []),
+        ({"lockdown": LockdownMode.UNKNOWN}, [("HOST-NOT-CHECKED", "warns")]),
         ({"maintenance": True}, [("HOST-MAINTENANCE", "blocks")]),
         ({"licence_edition": "esxBasic"}, [("HOST-LICENCE", "blocks")]),
         ({"licence_edition": "eval"}, [("HOST-LICENCE", "warns")]),
-        ({"licence_edition": ""}, []),
+        ({"licence_edition": ""}, [("HOST-NOT-CHECKED", "warns")]),
+        (
+            {"licence_edition": "eval", "licence_left": timedelta(hours=5)},
+            [("HOST-LICENCE", "warns")],
+        ),
+        ({"licence_edition": "eval", "licence_left": timedelta(days=30)}, []),
+        ({"licence_left": timedelta(0)}, [("HOST-LICENCE", "blocks")]),
+        ({"version": "6.0.0"}, [("HOST-OLD", "warns")]),
+        ({"version": "6.5.0"}, []),
+        ({"version": ""}, [("HOST-NOT-CHECKED", "warns")]),
+        ({"ntp_running": False}, [("HOST-NTP", "informs")]),
+        ({"ntp_servers": ()}, [("HOST-NTP", "informs")]),
+        ({"ntp_running": None}, [("HOST-NOT-CHECKED", "warns")]),
+        ({"round_trip": timedelta(seconds=3)}, [("HOST-SLOW", "warns")]),
+        ({"round_trip": timedelta(seconds=2)}, []),
         ({"managed_by": "10.0.0.5"}, [("HOST-MANAGED", "informs")]),
     ],
     ids=[
@@ -161,6 +194,17 @@ def test_risks_of_a_vm(change, expected):
         "free licence",
         "evaluation",
         "unknown licence",
+        "evaluation ends",
+        "evaluation lasts",
+        "licence ended",
+        "old",
+        "oldest supported",
+        "unknown version",
+        "no NTP service",
+        "no NTP server",
+        "unknown NTP",
+        "slow",
+        "not so slow",
         "managed",
     ],
 )
@@ -204,6 +248,20 @@ def test_an_inaccessible_datastore_blocks(stores):
     host = replace(HOST, datastores=stores)
 
     assert outcome(assess_space([host], [VM])) == [("SNAP-DATASTORE-INACCESSIBLE", "blocks")]
+
+
+def test_a_datastore_in_maintenance_blocks():
+    """Nothing on it can be powered on."""
+    host = replace(HOST, datastores=(replace(datastore(), maintenance=True),))
+
+    assert outcome(assess_space([host], [VM])) == [("SNAP-DATASTORE-INACCESSIBLE", "blocks")]
+
+
+def test_vsan_is_told_of_once():
+    """Its health cannot be seen from a host."""
+    host = replace(HOST, datastores=(replace(datastore(), kind="vsan"),))
+
+    assert outcome(assess_space([host], [VM, OTHER])) == [("SNAP-VSAN", "informs")]
 
 
 def test_a_disk_on_an_unknown_datastore_is_not_made_up():
