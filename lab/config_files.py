@@ -87,7 +87,7 @@ def _config(lab: Lab) -> str:
             "",
             f"[nodes.{_quoted(fqdn)}]",
             'address = "127.0.0.1"',
-            f"ports = {{ https = {ports.https}, ldaps = {ports.ldaps} }}",
+            f"ports = {{ https = {ports.https}, ldaps = {ports.ldaps}, vami = {ports.vami} }}",
         ]
     lines += ["", "[sts]", 'issuer = "own-ca"', "", "[timeouts]", *_timeouts(lab.clock.speed)]
     lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]

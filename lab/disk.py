@@ -53,7 +53,9 @@ class NodeDisk:
     wrong one clears it. *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses
     writes. *password_days* are left until chage says that root's password ends (None: never);
     Tools refuses root only when *root_password_expired* is set, too. *free_kib* is what df shows
-    by mount point.
+    by mount point. *shown* replaces *machine* on a port (``ldaps``, ``vami``). With *sts_stale*
+    the STS of the next boot works with the credential before the newest until it restarts.
+    *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's.
     """
 
     fqdn: str
@@ -68,6 +70,9 @@ class NodeDisk:
     root_password: str
     directory: Any = None
     vmca: KeyPair | None = None
+    shown: dict[str, KeyPair] = field(default_factory=dict)
+    sts_stale: bool = False
+    jwks_key: bytes | None = None
     clock_offset_s: float = 0.0
     root_password_expired: bool = False
     failed_logins: int = 0
@@ -86,6 +91,7 @@ class NodeDisk:
         # one moment first, everything in it is immutable or copies itself.
         twin = copy.copy(self)
         twin.files = dict(self.files)
+        twin.shown = dict(self.shown)
         twin.disabled = set(self.disabled)
         twin.free_kib = dict(self.free_kib)
         twin.vecs = {store: dict(entries) for store, entries in self.vecs.items()}

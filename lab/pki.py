@@ -30,7 +30,11 @@ _KEY_USAGES = (
 )
 
 
-def new_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+BITS = 2048
+"""Size of an RSA key unless somebody asks for another."""
+
+
+def new_key(bits: int = BITS) -> rsa.RSAPrivateKey:
     """Make an RSA key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 

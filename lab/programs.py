@@ -39,6 +39,7 @@ class NodePorts:
     https: int
     ldaps: int
     ldap: int
+    vami: int
 
 
 @dataclass(kw_only=True)
@@ -133,6 +134,10 @@ class NodeParts:
         )
         for name in ("vmware-envoy", "vmware-rhttpproxy"):
             self.programs[name] = self.front
+        # The management interface answers nothing here; clients look at its certificate.
+        self.programs["applmgmt"] = NodeFront(
+            disk.fqdn, ports.vami, disk.shown.get("vami", disk.machine), faults=network.faults
+        )
         if disk.role.has_directory:
             self._add_directory(ports)
         if disk.role.has_vcenter:
@@ -148,7 +153,7 @@ class NodeParts:
             lambda: disk.directory,
             port=ports.ldaps,
             plain_port=ports.ldap,
-            tls=disk.machine,
+            tls=disk.shown.get("ldaps", disk.machine),
             clock=network.clock,
             faults=network.faults,
             registry=network.directories,
@@ -162,9 +167,11 @@ class NodeParts:
             clock=network.clock,
             clock_offset=self._offset,
             faults=network.faults,
+            stale=disk.sts_stale,
         )
+        disk.sts_stale = False
         self.front.route("/sts", self.sts)
-        pages = PublishService(self.sts, with_x5c=disk.release >= (6, 7))
+        pages = PublishService(self.sts, with_x5c=disk.release >= (6, 7), other_key=disk.jwks_key)
         for prefix in PREFIXES:
             self.front.route(prefix, pages)
         self.programs |= {"vmdird": self.vmdir, "vmware-stsd": self.sts}

@@ -115,6 +115,7 @@ class Scenario:
     version: str = ""
     node: NodeTrouble = NodeTrouble()
     links: LinkTrouble = LinkTrouble()
+    certificates: CertificatePlan = IN_ORDER
 
 
 _HEALTHY = (CredentialPlan(index=1, days=VALID_DAYS, chain=1),)

@@ -64,23 +64,30 @@ class KeySource:
         return self._ready.pop() if self._ready else pki.new_key()
 
 
-def new_authority(keys: KeySource, *, domain: str, host: str) -> Authority:
-    """Return the VMCA of *host*."""
+def new_authority(
+    keys: KeySource, *, domain: str, host: str, days: float | None = None
+) -> Authority:
+    """Return the VMCA of *host*; its root ends in *days*, or ten years after its start."""
     key = keys.next()
     root = pki.vmca_root(
         key,
         domain=domain,
         host=host,
         not_before=pki.days_from_now(-STARTED_DAYS_AGO),
-        not_after=pki.days_from_now(ROOT_DAYS - STARTED_DAYS_AGO),
+        not_after=pki.days_from_now(ROOT_DAYS - STARTED_DAYS_AGO if days is None else days),
     )
     return Authority(key=key, certificate=root)
 
 
 def machine_certificate(
-    keys: KeySource, authority: Authority, name: str, *, days: float = 365.0
+    keys: KeySource,
+    authority: Authority,
+    name: str,
+    *,
+    days: float = 365.0,
+    names: Sequence[str] = (),
 ) -> KeyPair:
-    """Return a TLS certificate for *name* that ends in *days*."""
+    """Return a TLS certificate for *name*, or for *names*, that ends in *days*."""
     key = keys.next()
     leaf = pki.vmca_leaf(
         key,
@@ -89,17 +96,19 @@ def machine_certificate(
         common_name=name,
         not_before=pki.days_from_now(-STARTED_DAYS_AGO),
         not_after=pki.days_from_now(days),
-        names=[name],
+        names=names or [name],
     )
     return pki.key_pair(key, [leaf, authority.certificate])
 
 
-def sts_material(keys: KeySource, authority: Authority, *, host: str, days: float) -> StsMaterial:
+def sts_material(
+    keys: KeySource, authority: Authority, *, host: str, days: float, bits: int = pki.BITS
+) -> StsMaterial:
     """Return an STS signing credential whose leaf ends in *days*, as the installer makes it.
 
     Source: CN=ssoserverSign, IdentityManager.java L7483 (vmdir.md 3.6).
     """
-    key = keys.next()
+    key = keys.next() if bits == pki.BITS else pki.new_key(bits)
     leaf = pki.vmca_leaf(
         key,
         issuer=authority.certificate,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from stsfix.lab import pki
 from stsfix.lab.disk import NodeDisk, NodeFile
@@ -29,9 +28,16 @@ from stsfix.lab.vmdir.spec import (
     Endpoint,
     Registration,
     SigningCredential,
-    TrustedRoot,
 )
 from stsfix.lab.vmdir.tree import build_stores, tenant_dn
+from stsfix.lab.world_certificates import (
+    client_cas,
+    extra_roots,
+    identity_sources,
+    old_leaf,
+    providers,
+    trusted_root,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,14 +50,6 @@ if TYPE_CHECKING:
     from stsfix.lab.topology import NodePlan, Topology
     from stsfix.lab.vmdir.store import DirectoryStore
 
-_SHORT_NAMES = {
-    NameOID.COMMON_NAME: "CN",
-    NameOID.DOMAIN_COMPONENT: "DC",
-    NameOID.COUNTRY_NAME: "C",
-    NameOID.STATE_OR_PROVINCE_NAME: "ST",
-    NameOID.ORGANIZATION_NAME: "O",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
-}
 _BUILDS = {"6.5": "6.5.0.30000", "6.7": "6.7.0.40000", "7.0": "7.0.3.00100", "8.0": "8.0.3.00000"}
 
 
@@ -95,10 +93,18 @@ class _Maker:
         self._age = scenario.age or topology.age
         self._version = scenario.version or topology.version
         self._machine_ids = {node.fqdn: seed.uuid() for node in topology.nodes}
+        self._plan = scenario.certificates
         self._authorities = {
-            node.fqdn: new_authority(keys, domain=DOMAIN, host=node.fqdn)
+            node.fqdn: new_authority(
+                keys,
+                domain=DOMAIN,
+                host=node.fqdn,
+                days=self._plan.vmca_days if node is topology.controllers[0] else None,
+            )
             for node in topology.controllers
         }
+        # Of no node: it signs what is odd.
+        self._stranger = new_authority(keys, domain=DOMAIN, host="stranger.lab.example")
 
     def build(self) -> World:
         machines = {node.fqdn: self._machine(node) for node in self._topology.nodes}
@@ -123,9 +129,17 @@ class _Maker:
         return self._authorities[self._topology.controllers[0].fqdn]
 
     def _machine(self, node: NodePlan) -> KeyPair:
-        expired = self._scenario.machine_certificate_expired and node is self._topology.nodes[0]
         authority = self._authorities[node.psc]
-        return machine_certificate(self._keys, authority, node.fqdn, days=-1 if expired else 365)
+        if node is not self._topology.nodes[0]:
+            return machine_certificate(self._keys, authority, node.fqdn)
+        expired = self._scenario.machine_certificate_expired
+        return machine_certificate(
+            self._keys,
+            authority,
+            node.fqdn,
+            days=-1 if expired else self._plan.machine_days,
+            names=self._plan.machine_names,
+        )
 
     def _host_certificates(self) -> dict[str, KeyPair]:
         """Sign the first host by an authority nobody knows: it has to be pinned."""
@@ -138,7 +152,12 @@ class _Maker:
 
     def _sts(self, days: float) -> StsMaterial:
         host = self._topology.controllers[0].fqdn
-        return sts_material(self._keys, self._first_authority(), host=host, days=days)
+        plan = self._plan
+        authority = self._stranger if plan.sts_root_unlisted else self._first_authority()
+        made = sts_material(self._keys, authority, host=host, days=days, bits=plan.sts_bits)
+        if not plan.sts_wrong_root:
+            return made
+        return StsMaterial(chain=(made.chain[0], pki.der(self._stranger.certificate)), key=made.key)
 
     def _stores(self, machines: Mapping[str, KeyPair]) -> dict[str, DirectoryStore]:
         plans = self._scenario.credentials
@@ -163,7 +182,14 @@ class _Maker:
                 if not p.name
             },
             chains=chains,
-            roots=tuple(_trusted_root(a.certificate) for a in self._authorities.values()),
+            roots=(
+                *(trusted_root(a.certificate) for a in self._authorities.values()),
+                *extra_roots(self._plan, self._first_authority(), self._stranger),
+            ),
+            client_ca_chain=client_cas(self._plan, self._stranger),
+            idp_chains=providers(self._plan, self._stranger),
+            identity_sources=identity_sources(self._plan, self._stranger),
+            connections=self._plan.connections,
             solution_users=self._solution_users(),
             registrations=tuple(
                 self._registration(node, machines[node.fqdn]) for node in self._topology.controllers
@@ -181,6 +207,8 @@ class _Maker:
         found = {}
         for node in self._topology.nodes:
             authority = self._authorities[node.psc]
+            first = node is self._topology.nodes[0]
+            days = self._plan.solution_user_days if first else 365
             for kind in ("machine", "vpxd", "vpxd-extension", "vsphere-webclient"):
                 if kind != "machine" and not node.role.has_vcenter:
                     continue
@@ -191,14 +219,16 @@ class _Maker:
                     issuer_key=authority.key,
                     common_name=name,
                     not_before=pki.days_from_now(-733),
-                    not_after=pki.days_from_now(365),
+                    not_after=pki.days_from_now(days),
                     names=[node.fqdn],
                 )
                 found[name] = pki.der(certificate)
         return found
 
     def _registration(self, node: NodePlan, machine: KeyPair) -> Registration:
-        leaf = x509.load_pem_x509_certificate(machine.certificates_pem)
+        leaf = pki.der(x509.load_pem_x509_certificate(machine.certificates_pem))
+        if self._plan.lookup_trust_old and node is self._topology.controllers[0]:
+            leaf = old_leaf(self._first_authority(), node.fqdn)
         return Registration(
             service_id=f"{DOMAIN}:{self._machine_ids[node.fqdn]}",
             type="cs.identity",
@@ -210,7 +240,7 @@ class _Maker:
                     type="com.vmware.cis.cs.identity.sso",
                     protocol="wsTrust",
                     uri=f"https://{node.fqdn}/sts/STSService/{DOMAIN}",
-                    ssl_trust=(pki.der(leaf),),
+                    ssl_trust=(leaf,),
                 ),
             ),
         )
@@ -269,7 +299,7 @@ class _Maker:
             vecs={
                 "MACHINE_SSL_CERT": {"__MACHINE_CERT": machine.certificates_pem},
                 "TRUSTED_ROOTS": {
-                    _trusted_root(a.certificate).name.lower(): pki.pem(a.certificate)
+                    trusted_root(a.certificate).name.lower(): pki.pem(a.certificate)
                     for a in self._authorities.values()
                 },
             },
@@ -281,9 +311,21 @@ class _Maker:
             "/etc/issue": f"\nVMware vCenter Server Appliance {build}\n",
         }
         disk.files = {path: NodeFile(content=text.encode()) for path, text in texts.items()}
+        self._spoil_shown(disk)
         if authority is not None:
             disk.files["/var/lib/vmware/vmca/root.cer"] = NodeFile(content=pki.pem(root))
         return disk
+
+    def _spoil_shown(self, disk: NodeDisk) -> None:
+        """Let the first node, or the first with an STS, show what its directory does not say."""
+        plan = self._plan
+        if disk.fqdn == self._topology.nodes[0].fqdn and plan.ldaps_differs:
+            authority = self._authorities[disk.psc]
+            disk.shown["ldaps"] = machine_certificate(self._keys, authority, disk.fqdn)
+        if disk.fqdn == self._topology.controllers[0].fqdn:
+            disk.sts_stale = plan.sts_stale
+            if plan.jwks_differs:
+                disk.jwks_key = old_leaf(self._stranger, disk.fqdn)
 
 
 def _add_credential(store: DirectoryStore, cn: str, material: StsMaterial) -> None:
@@ -308,17 +350,3 @@ def _put_back(store: DirectoryStore, before: DirectoryStore) -> None:
     store.entries, store.guids = before.entries, before.guids
     store.usn, store.max_originating = before.usn, before.max_originating
     store.marks, store.vector, store.cycles = before.marks, before.vector, before.cycles
-
-
-def _trusted_root(certificate: x509.Certificate) -> TrustedRoot:
-    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    subject = "".join(f"/{_SHORT_NAMES[p.oid]}={_text(p.value)}" for p in certificate.subject)
-    return TrustedRoot(
-        name=identifier.value.digest.hex().upper(),
-        certificate_pem=pki.pem(certificate),
-        subject=subject,
-    )
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -11,6 +11,7 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
@@ -20,8 +21,6 @@ from stsfix.lab.sso import dsig
 from stsfix.lab.sso.names import DS, SAML2_BINDING, SAML2_METADATA, SAML2_PROTOCOL
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from stsfix.lab.sso.sts import StsService
     from stsfix.lab.sso.tenant import Tenant
 
@@ -45,10 +44,14 @@ class PublishService:
     Args:
         sts: The STS of the node.
         with_x5c: False leaves ``x5c`` out of the JWKS, as builds before 2017 do.
+        other_key: A certificate (DER) for the JWKS instead of the signer's.
     """
 
-    def __init__(self, sts: StsService, *, with_x5c: bool = True) -> None:
+    def __init__(
+        self, sts: StsService, *, with_x5c: bool = True, other_key: bytes | None = None
+    ) -> None:
         self._sts = sts
+        self._other_key = other_key
         self._with_x5c = with_x5c
 
     @property
@@ -92,6 +95,8 @@ class PublishService:
     def _jwks(self, name: str) -> Reply:
         tenant = self._tenant(name)
         leaf = None if tenant is None or tenant.signer is None else tenant.signer.chain[0]
+        if leaf is not None and self._other_key is not None:
+            leaf = x509.load_der_x509_certificate(self._other_key)
         key = None if leaf is None else _jwk(leaf, with_x5c=self._with_x5c)
         if key is None:
             return Reply(status=400, content_type=_JSON, body=b'{"error":"invalid_request"}')

@@ -69,6 +69,8 @@ class StsService:
         clock_offset: How far the node's clock is ahead of the true time, asked each time.
         faults: Every issue runs inside ``around("sts", "issue", node_fqdn)``.
         policy: Lifetimes.
+        stale: Until it is stopped it does not see the credential with the highest index, as an
+            STS whose reloads fail (vmdir.md 3.5).
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class StsService:
         clock_offset: Callable[[], timedelta],
         faults: FaultBook,
         policy: TokenPolicy | None = None,
+        stale: bool = False,
     ) -> None:
         self.node = node_fqdn
         self.tenant_name = tenant
@@ -89,6 +92,7 @@ class StsService:
         self._clock_offset = clock_offset
         self._faults = faults
         self._policy = policy or TokenPolicy()
+        self._stale = stale
         self._tenant: tenants.Tenant | None = None
         self._trouble = ""
         self._read: object = None
@@ -127,6 +131,7 @@ class StsService:
             return
         self._stopped.set()
         thread.join(5)
+        self._stale = False
         self._forget()
 
     def _forget(self) -> None:
@@ -153,6 +158,9 @@ class StsService:
         credentials, chains = read = tenants.read_entries(
             self._directory, self.tenant_name, self.tenant_name
         )
+        if self._stale:
+            newest = tenants.highest_index([entry.dn for entry in credentials])
+            credentials = [e for e in credentials if tenants.highest_index([e.dn]) != newest]
         if read != self._read:  # parsing keys again each round costs what it cannot change
             base = tenants.tenant_dn(self.tenant_name, self.tenant_name)
             self._tenant = tenants.load(self.tenant_name, base, credentials, chains)

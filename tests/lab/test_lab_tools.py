@@ -132,11 +132,11 @@ def test_every_lab_has_ports_of_its_own(lab):
     other = Lab.build("elm", "expired", keys=shared_keys())
 
     def ports(of):
-        nodes = [n for p in of.network.ports.values() for n in (p.https, p.ldaps, p.ldap)]
+        nodes = [n for p in of.network.ports.values() for n in (p.https, p.ldaps, p.ldap, p.vami)]
         return {*nodes, *(host.port for host in of.hosts.values())}
 
     try:
-        assert len(ports(lab)) == 9
+        assert len(ports(lab)) == 11
         assert not ports(lab) & ports(other)
     finally:
         other.stop()
