@@ -162,7 +162,12 @@ def _read_nodes(
     table: TomlTable, folder: Path, timeouts: Timeouts
 ) -> tuple[NodeDefaults, tuple[NodeSettings, ...]]:
     standard = NodeDefaults(
-        user="root", transport=_TRANSPORTS[0], trust=Trust(), https_port=443, ldaps_port=636
+        user="root",
+        transport=_TRANSPORTS[0],
+        trust=Trust(),
+        https_port=443,
+        ldaps_port=636,
+        vami_port=5480,
     )
     defaults = _read_node(table, standard, folder)
     nodes: list[NodeSettings] = []
@@ -191,6 +196,7 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
         trust=_read_trust(table, folder) or base.trust,
         https_port=ports.integer("https", base.https_port, low=1, high=65535),
         ldaps_port=ports.integer("ldaps", base.ldaps_port, low=1, high=65535),
+        vami_port=ports.integer("vami", base.vami_port, low=1, high=65535),
     )
     ports.close()
     return node

@@ -36,6 +36,7 @@ class HostSettings:
 class NodeSettings:
     """One node of the domain. *fqdn* is lower case; *user* logs in to the appliance.
 
+    *vami* is the appliance's management interface; preflight looks at its certificate only.
     *vm* is the instance UUID of its VM, where the operator had to name it.
     """
 
@@ -44,6 +45,7 @@ class NodeSettings:
     transport: str
     https: Endpoint
     ldaps: Endpoint
+    vami: Endpoint
     vm: str | None = None
 
 
@@ -103,6 +105,7 @@ class NodeDefaults:
     trust: Trust
     https_port: int
     ldaps_port: int
+    vami_port: int
 
     def settings(self, fqdn: str, address: str, timeouts: Timeouts) -> NodeSettings:
         """Return the settings of node *fqdn*, reached at *address*."""
@@ -116,6 +119,7 @@ class NodeDefaults:
             transport=self.transport,
             https=endpoint(self.https_port),
             ldaps=endpoint(self.ldaps_port),
+            vami=endpoint(self.vami_port),
         )
 
 
