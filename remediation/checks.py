@@ -88,14 +88,18 @@ def nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:
     if topology is None:
         return
     controllers = set(topology.controllers)
-    servers = {server.name for server in topology.servers}
-    partners = {partner for server in topology.servers for partner in server.partners}
+    # Server entries and agreements are not replicated: each node may know others.
+    listings = [topology, *(node.listed for node in inventory.nodes if node.listed is not None)]
+    entries = [server for listing in listings for server in listing.servers]
+    servers = {server.name for server in entries}
+    partners = {partner for server in entries for partner in server.partners}
     for name in sorted((servers | partners) - controllers):
-        yield found(
-            "NODE-UNLISTED",
-            name,
-            "a directory server or replication partner that is no domain controller",
-        )
+        what = [
+            text
+            for text, names in (("directory server", servers), ("replication partner", partners))
+            if name in names
+        ]
+        yield found("NODE-UNLISTED", name, f"a {' and '.join(what)} that is no domain controller")
     for name in sorted(controllers - servers):
         yield found(
             "NODE-NO-SERVER",

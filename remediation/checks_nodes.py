@@ -2,14 +2,242 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from stsfix.remediation.checks_replication import CHECKS as REPLICATION_CHECKS
+from stsfix.remediation.node_facts import NodeFacts, PasswordAge, Unread
+from stsfix.remediation.rules_nodes import RULES
+from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stsfix.remediation.inventory import Inventory
-    from stsfix.remediation.model import Finding, Rule
+    from stsfix.remediation.inventory import Inventory, NodeInventory
+    from stsfix.remediation.model import Finding
+    from stsfix.remediation.node_facts import DiskSpace
 
-RULES: tuple[Rule, ...] = ()
+__all__ = ["CHECKS", "RULES"]
 
-CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = ()
+found = Finder(RULES)
+
+CLOCK_REFUSED = timedelta(seconds=60)
+CLOCK_WARNED = timedelta(seconds=5)
+"""The same limits as for hosts; a reading counts as wrong only beyond its own uncertainty."""
+
+PASSWORD_WARNED = timedelta(days=7)
+"""shadow itself warns 7 days ahead."""
+
+_FULL, _NEARLY_FULL = 0.01, 0.05
+"""Shares of a partition that are left (rules of thumb, unverified)."""
+
+VMDIR_SOUND = frozenset({"normal", "standalone"})
+"""States in which vmdird takes writes (vdcadmintool; Standalone: 7.0 and later, vCert)."""
+
+CORE = ("vmafdd", "vmdird")
+"""Services that run whatever the STS certificate says."""
+
+
+def clocks_agree(inventory: Inventory) -> Iterator[Finding]:
+    """Each node's clock against this workstation's, and against its host's."""
+    for node in inventory.nodes:
+        if isinstance(node.clock, Unread):
+            continue
+        skew, doubt = node.clock.skew, node.clock.uncertainty
+        how = f"(read from {node.clock.source}, to {_seconds(doubt)})"
+        yield from _clock("NODE-CLOCK", node.fqdn, skew, doubt, f"this workstation {how}")
+        host = next((h for h in inventory.hosts if node.vm and h.host == node.vm.vm.host), None)
+        if host is not None and host.clock_skew is not None:
+            gap = skew - host.clock_skew
+            yield from _clock("NODE-CLOCK-HOST", node.fqdn, gap, doubt, f"its host {host.host}")
+
+
+def _clock(
+    rule: str, fqdn: str, skew: timedelta, doubt: timedelta, whose: str
+) -> Iterator[Finding]:
+    certain = abs(skew) - doubt
+    if certain > CLOCK_WARNED:
+        side = "ahead of" if skew > timedelta(0) else "behind"
+        severity = Severity.BLOCKS if certain > CLOCK_REFUSED else Severity.WARNS
+        yield found(rule, fqdn, f"it is {_seconds(abs(skew))} {side} {whose}", severity=severity)
+
+
+def _seconds(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"  # noqa: PLR2004 - readable
+
+
+def vmdir_is_normal(inventory: Inventory) -> Iterator[Finding]:
+    """Every directory takes writes."""
+    for node, facts in _told(inventory):
+        state = facts.vmdir_state
+        if isinstance(state, str) and node.role.has_directory and state.lower() not in VMDIR_SOUND:
+            yield found("VMDIR-STATE", node.fqdn, f"vdcadmintool says: {state}")
+
+
+def no_vcha(inventory: Inventory) -> Iterator[Finding]:
+    """No node is part of vCenter HA."""
+    for node, facts in _told(inventory):
+        if not isinstance(facts.vcha, Unread) and facts.vcha:
+            yield found("NODE-VCHA", node.fqdn, "; ".join(facts.vcha))
+
+
+def no_gateway(inventory: Inventory) -> Iterator[Finding]:
+    """Every embedded node or PSC has a vmdird."""
+    for node, facts in _told(inventory):
+        if _is_gateway(node, facts):
+            evidence = f"it says {facts.node_type}, and the program vmdird is not installed"
+            yield found("NODE-GATEWAY", node.fqdn, evidence)
+
+
+def _is_gateway(node: NodeInventory, facts: NodeFacts) -> bool:
+    return node.role_verified and node.role.has_directory and facts.vmdird_installed is False
+
+
+def no_windows(inventory: Inventory) -> Iterator[Finding]:
+    """Every node is an appliance."""
+    for node in inventory.nodes:
+        if node.vm is not None and node.vm.is_windows:
+            yield found("NODE-WINDOWS", node.fqdn, f"its host says the guest is {node.vm.guest_os}")
+
+
+def passwords_last(inventory: Inventory) -> Iterator[Finding]:
+    """Root's password of every node outlives the run and its rollback."""
+    today = inventory.taken.date()
+    for node, facts in _told(inventory):
+        age = facts.password
+        if not isinstance(age, PasswordAge):
+            continue
+        if age.must_change:
+            yield found("ROOT-PASSWORD-EXPIRED", node.fqdn, "chage says: must be changed")
+        elif age.expires is not None and age.expires <= today:
+            yield found("ROOT-PASSWORD-EXPIRED", node.fqdn, f"it ended on {age.expires}")
+        elif age.expires is not None and age.expires - today <= PASSWORD_WARNED:
+            yield found("ROOT-PASSWORD-EXPIRING", node.fqdn, f"it ends on {age.expires}")
+
+
+def disks_have_room(inventory: Inventory) -> Iterator[Finding]:
+    """The partitions that services write to have room."""
+    for node, facts in _told(inventory):
+        for disk in () if isinstance(facts.disks, Unread) else facts.disks:
+            share = disk.free_bytes / disk.capacity_bytes if disk.capacity_bytes else 1.0
+            if share < _NEARLY_FULL:
+                severity = Severity.BLOCKS if share < _FULL else Severity.WARNS
+                yield found("NODE-DISK-FULL", node.fqdn, _room(disk), severity=severity)
+
+
+def _room(disk: DiskSpace) -> str:
+    free, whole = disk.free_bytes / 2**20, disk.capacity_bytes / 2**20
+    return f"{disk.mount} has {free:.0f} MiB of {whole:.0f} MiB left"
+
+
+def core_runs(inventory: Inventory) -> Iterator[Finding]:
+    """vmafdd, and vmdird where there is a directory, run."""
+    for node in inventory.nodes:
+        down = [name for name in CORE if _is_down(node, name)]
+        if down and not (isinstance(node.facts, NodeFacts) and _is_gateway(node, node.facts)):
+            yield found("SERVICES-CORE-DOWN", node.fqdn, f"stopped: {', '.join(down)}")
+
+
+def _is_down(node: NodeInventory, service: str) -> bool:
+    return node.services is not None and service in node.services.stopped
+
+
+def releases_agree(inventory: Inventory) -> Iterator[Finding]:
+    """All nodes are of one release, and tell one functional level."""
+    told = {node.fqdn: version for node in inventory.nodes if (version := _version(node))}
+    releases = {_release(version) for version in told.values()} - {None}
+    if len(releases) > 1:
+        evidence = ", ".join(f"{fqdn} {version}" for fqdn, version in sorted(told.items()))
+        yield found("NODE-VERSION-MIXED", inventory.domain, evidence)
+    levels = {
+        node.fqdn: node.root_dse.functional_level
+        for node in inventory.nodes
+        if node.root_dse is not None and node.root_dse.functional_level is not None
+    }
+    if len(set(levels.values())) > 1:
+        evidence = ", ".join(f"{fqdn} {level}" for fqdn, level in sorted(levels.items()))
+        yield found("DOMAIN-LEVEL-MIXED", inventory.domain, evidence)
+
+
+def _version(node: NodeInventory) -> str:
+    """The version from the directory, else from vCenter, else from the guest's files."""
+    if node.root_dse is not None and node.root_dse.version:
+        return node.root_dse.version
+    if not isinstance(node.about, Unread):
+        return node.about.version
+    if isinstance(node.facts, NodeFacts) and isinstance(node.facts.build, str):
+        return node.facts.build
+    return ""
+
+
+def _release(version: str) -> tuple[str, str] | None:
+    match = re.match(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.|$)", version)
+    return (match.group(1), match.group(2)) if match else None
+
+
+def configured_nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:
+    """Whoever was named in the configuration is a node of the domain."""
+    if inventory.topology is None:
+        return
+    known = {*inventory.topology.controllers, *inventory.topology.computers}
+    for name in sorted({name.lower() for name in inventory.configured} - known):
+        evidence = "it is in sso.nodes, and neither a domain controller nor a computer"
+        yield found("NODE-NOT-IN-DOMAIN", name, evidence)
+
+
+def everything_is_told(inventory: Inventory) -> Iterator[Finding]:
+    """What a node did not tell is not taken for fine."""
+    for node in inventory.nodes:
+        missing = [f"{what}: {why.reason}" for what, why in _untold(node)]
+        if missing:
+            evidence = "not checked: " + "; ".join(missing)
+            yield found("NODE-NOT-CHECKED", node.fqdn, evidence)
+
+
+def _untold(node: NodeInventory) -> Iterator[tuple[str, Unread]]:
+    if isinstance(node.clock, Unread):
+        yield "clock", node.clock
+    elif node.clock.uncertainty > CLOCK_WARNED:
+        yield "clock", Unread(reason=f"known to {_seconds(node.clock.uncertainty)} only")
+    facts = node.facts
+    if isinstance(facts, Unread):
+        yield "everything in its guest", facts
+        return
+    asked: dict[str, object] = {"root's password": facts.password, "partitions": facts.disks}
+    if node.services is None:
+        asked["services"] = (
+            facts.services
+            if isinstance(facts.services, Unread)
+            else Unread(reason="service-control listed none")
+        )
+    if node.role.has_vcenter:
+        asked["vCenter HA"] = facts.vcha
+    if node.role.has_directory:
+        asked["the program vmdird"] = facts.vmdird_installed
+        if facts.vmdird_installed is not False and not _is_down(node, "vmdird"):
+            asked["state of vmdir"] = facts.vmdir_state
+    yield from ((what, fact) for what, fact in asked.items() if isinstance(fact, Unread))
+
+
+def _told(inventory: Inventory) -> Iterator[tuple[NodeInventory, NodeFacts]]:
+    for node in inventory.nodes:
+        if isinstance(node.facts, NodeFacts):
+            yield node, node.facts
+
+
+CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
+    clocks_agree,
+    vmdir_is_normal,
+    no_vcha,
+    no_gateway,
+    no_windows,
+    passwords_last,
+    disks_have_room,
+    core_runs,
+    releases_agree,
+    configured_nodes_are_listed,
+    everything_is_told,
+    *REPLICATION_CHECKS,
+)

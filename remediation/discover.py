@@ -116,6 +116,7 @@ class Discovery:
             topology=topology,
             problems=tuple(self._problems),
             stalled=tuple(sorted(standing)),
+            configured=sources.nodes,
             certificates=held.result(),
         )
 

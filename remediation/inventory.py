@@ -89,7 +89,7 @@ class Inventory:
 
     *stalled* are pairs (consumer, supplier) of directories that lagged and caught up nothing
     while they were watched. *certificates* is what one of the directories holds besides the STS
-    entries; None if nobody asked.
+    entries; None if nobody asked. *configured* are the nodes the operator named.
     """
 
     domain: str
@@ -99,6 +99,7 @@ class Inventory:
     topology: Topology | None
     problems: tuple[Problem, ...]
     stalled: tuple[tuple[str, str], ...] = ()
+    configured: tuple[str, ...] = ()
     certificates: DirectoryCertificates | None = None
 
     def node(self, fqdn: str) -> NodeInventory:
