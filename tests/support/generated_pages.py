@@ -1,0 +1,71 @@
+"""Tables of pages that are made from the program's own data; run it as a script to write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stsfix.lab.scenario import SCENARIOS
+from stsfix.remediation.findings import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+DOCS = Path(__file__).parents[2] / "docs"
+COMMAND = ".venv/bin/python tests/support/generated_pages.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table between the marks ``<!-- name:begin -->`` and ``<!-- name:end -->`` of a page."""
+
+    page: str
+    name: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def written_into(self, text: str) -> str:
+        """Return *text* with this table between its marks.
+
+        Raises:
+            ValueError: The text lacks a mark.
+        """
+        begin, end = f"<!-- {self.name}:begin -->\n", f"<!-- {self.name}:end -->\n"
+        head, opened, rest = text.partition(begin)
+        _, closed, tail = rest.partition(end)
+        if not opened or not closed:
+            raise ValueError(f"{self.page} has no marks of {self.name}")
+        rows = [self.headers, ["---"] * len(self.headers), *self.rows]
+        return head + begin + "".join(map(_line, rows)) + end + tail
+
+
+def tables() -> tuple[Table, ...]:
+    """Return every table that is made."""
+    return (
+        Table(
+            page="findings.md",
+            name="findings",
+            headers=("Id", "Severity", "What it says", "Why it matters", "What to do"),
+            rows=[
+                (f"`{rule.id}`", rule.severity.value, rule.title, rule.why, rule.advice)
+                for _, rule in sorted(RULES.items())
+            ],
+        ),
+        Table(
+            page="lab.md",
+            name="scenarios",
+            headers=("Name", "What is special"),
+            rows=[(f"`{name}`", scenario.text) for name, scenario in SCENARIOS.items()],
+        ),
+    )
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+if __name__ == "__main__":
+    for table in tables():
+        path = DOCS / table.page
+        path.write_text(table.written_into(path.read_text(encoding="utf-8")), encoding="utf-8")
