@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 from killable import PRELOAD
@@ -76,6 +77,16 @@ class Command:
         }
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOAD)
+        # The server imports with Python's own path, not with this process's (CPython 3.11).
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = self.environment["PYTHONPATH"]
+        try:
+            forkserver.ensure_running()
+        finally:
+            if before is None:
+                del os.environ["PYTHONPATH"]
+            else:
+                os.environ["PYTHONPATH"] = before
 
     def run(self, *words: str) -> Ended:
         """Run one command to its end."""
