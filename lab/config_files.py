@@ -31,6 +31,8 @@ FIELD_TIMEOUTS = {
 }
 """The product's documented defaults, in seconds of the field."""
 
+_WRONG = "not the password"
+_OTHER_PIN = "sha256:" + "0" * 64
 _GENEROUS = 4
 _SHORTEST_S = 60
 
@@ -62,15 +64,18 @@ def _quoted(text: str) -> str:
 
 def _config(lab: Lab) -> str:
     first = lab.topology.controllers[0].fqdn
+    wrong = lab.scenario.files
     lines = [
         "# Written by the stsfix lab; every name and password is made up.",
         "[sso]",
-        f"domain = {_quoted(DOMAIN)}",
+        f"domain = {_quoted(wrong.domain or DOMAIN)}",
         f"nodes = [{_quoted(first)}]",
         f"user = {_quoted(f'administrator@{DOMAIN}')}",
     ]
-    for name in HOSTS:
+    for name in HOSTS[: len(HOSTS) - wrong.hosts_left_out]:
         trust = f"sha256:{_pin(lab, name)}" if name == HOSTS[0] else CA_FILE
+        if wrong.host_pin and name == HOSTS[0]:
+            trust = _OTHER_PIN
         lines += [
             "",
             "[[esxi]]",
@@ -89,6 +94,8 @@ def _config(lab: Lab) -> str:
             'address = "127.0.0.1"',
             f"ports = {{ https = {ports.https}, ldaps = {ports.ldaps}, vami = {ports.vami} }}",
         ]
+        if wrong.node_pin and fqdn == lab.topology.nodes[0].fqdn:
+            lines.append(f"tls = {_quoted(_OTHER_PIN)}")
     lines += ["", "[sts]", 'issuer = "own-ca"', "", "[timeouts]", *_timeouts(lab.clock.speed)]
     lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]
     return "\n".join(lines)
@@ -110,8 +117,15 @@ def _pin(lab: Lab, host: str) -> str:
 
 
 def _secrets(lab: Lab) -> str:
-    lines = [f"sso = {_quoted(lab.passwords.sso)}", "", "[esxi]"]
-    lines += [f"{_quoted(n)} = {_quoted(p)}" for n, p in lab.passwords.hosts.items()]
+    wrong = lab.scenario.files
+    hosts, nodes = dict(lab.passwords.hosts), dict(lab.passwords.nodes)
+    if wrong.host_password:
+        hosts[HOSTS[0]] = _WRONG
+    if wrong.root_password:
+        nodes[lab.topology.nodes[0].fqdn] = _WRONG
+    lines = [f"sso = {_quoted(_WRONG if wrong.sso_password else lab.passwords.sso)}"]
+    lines += ["", "[esxi]"]
+    lines += [f"{_quoted(name)} = {_quoted(password)}" for name, password in hosts.items()]
     lines += ["", "[nodes]"]
-    lines += [f"{_quoted(n)} = {_quoted(p)}" for n, p in lab.passwords.nodes.items()]
+    lines += [f"{_quoted(name)} = {_quoted(password)}" for name, password in nodes.items()]
     return "\n".join(lines) + "\n"

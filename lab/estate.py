@@ -10,7 +10,8 @@ from stsfix.lab.esx.host_objects import Datastore
 from stsfix.lab.esx.idle_guest import IdleGuest
 from stsfix.lab.esx.machine import Disk, DvsPort, Nic, VirtualMachine
 from stsfix.lab.esx.session import Accounts
-from stsfix.lab.scenario import HostPlan
+from stsfix.lab.machine_plan import HostPlan
+from stsfix.lab.machine_trouble import spoil_datastore, spoil_host, spoil_machine, stale_copy
 from stsfix.lab.topology import FOREIGN_VMS, HOSTS
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from stsfix.lab.seams import Guest, KeyPair
     from stsfix.lab.topology import ForeignVm, NodePlan, Topology
 
-_FULL = 200 * 1024 * 1024
 _DEFAULT_EDITION = "esx.enterprisePlus.cpuPackage"
 _SNAPSHOT_AGE_DAYS = 40
 
@@ -44,19 +44,24 @@ def build_hosts(
     for name in HOSTS:
         plan = plans.get(name, HostPlan(host=name))
         datastore = Datastore()
-        if plan.full_datastore:
-            datastore.free = _FULL
+        spoil_datastore(datastore, plan)
+        accounts = Accounts(
+            users={"root": passwords.hosts[name]},
+            lockdown=plan.lockdown,
+            exception_users=plan.exception_users,
+        )
         hosts[name] = EsxHost(
             name,
             port=take_port(),
             tls=certificates[name],
             clock=clock,
             faults=faults,
-            accounts=Accounts(users={"root": passwords.hosts[name]}, lockdown=plan.lockdown),
+            accounts=accounts,
             clock_offset=timedelta(seconds=plan.clock_offset_s),
             edition=plan.licence or _DEFAULT_EDITION,
             datastores=[datastore, Datastore(name="datastore2")],
         )
+        spoil_host(hosts[name], plan)
     return hosts
 
 
@@ -92,6 +97,10 @@ class VmMaker:
         vm.tools_installed = not scenario.tools_missing
         if scenario.node.windows:
             vm.guest_id = "windows9Server64Guest"
+        spoil_machine(vm, scenario.machine, self._clock)
+        if scenario.machine.stale_copy:
+            other = next(name for name in HOSTS if name != node.host)
+            self._hosts[other].add_vm(stale_copy(vm))
         if scenario.duplicate_vm:
             other = next(name for name in HOSTS if name != node.host)
             guest = IdleGuest(node.fqdn, clock=self._clock, addresses=("192.0.2.99",))

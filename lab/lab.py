@@ -13,6 +13,7 @@ from stsfix.lab.clock import LabClock
 from stsfix.lab.estate import VmMaker, build_hosts
 from stsfix.lab.esx.machine import ON
 from stsfix.lab.faults import FaultBook
+from stsfix.lab.machine_trouble import slow_down, unsettle
 from stsfix.lab.passwords import Passwords, Seed
 from stsfix.lab.ports import PortBlock
 from stsfix.lab.programs import Network, NodePorts
@@ -90,7 +91,7 @@ class Lab:
         if passwords is not None:
             self.passwords = Passwords.read(passwords, hosts=HOSTS, nodes=nodes)
         world = build_world(topology, scenario, seed=source, passwords=self.passwords, keys=keys)
-        silence(self.faults, topology, scenario.links)
+        self._add_faults()
         self.ca_pem = world.ca_pem
         self.host_certificates = world.host_certificates
         self._block = PortBlock(first_port)
@@ -170,17 +171,17 @@ class Lab:
 
     def start(self) -> None:
         """Start the hosts and power all nodes on. On return every service of every node runs,
-        as far as it can (vpxd does not while the STS cannot issue).
+        as far as it can (vpxd does not while the STS cannot issue) and the scenario lets it.
 
         Raises:
             NodesDidNotBootError: Some node was not settled in time; the lab runs.
         """
-        for host in self.hosts.values():
-            host.start()
+        self._start_hosts()
         for vm in self.machines.values():
             if vm.power != ON:
                 vm.power_on(self.clock.now())
         self.wait_settled()
+        self._unsettle()
 
     def stop(self) -> None:
         """Cut every guest and stop every server; no thread and no port of the lab is left."""
@@ -257,12 +258,26 @@ class Lab:
             NodesDidNotBootError: Some node was not settled in time.
         """
         self.faults.clear()
-        silence(self.faults, self.topology, self.scenario.links)
+        self._add_faults()
         for host in self.hosts.values():
             host.stop()
         for vm in saved.vms:
             restore_vm(vm)
         for name, host in self.hosts.items():
             host.datastore("datastore1").free = saved.free[name]
-            host.start()
+        self._start_hosts()
         self.wait_settled()
+        self._unsettle()
+
+    def _add_faults(self) -> None:
+        silence(self.faults, self.topology, self.scenario.links)
+        slow_down(self.faults, self.scenario.hosts)
+
+    def _start_hosts(self) -> None:
+        down = {plan.host for plan in self.scenario.hosts if plan.down}
+        for name, host in self.hosts.items():
+            if name not in down:
+                host.start()
+
+    def _unsettle(self) -> None:
+        unsettle(self.machines[self.topology.nodes[0].fqdn], self.scenario.machine)

@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stsfix.lab.certificate_plan import IN_ORDER, PLANS, CertificatePlan
+from stsfix.lab.machine_plan import (
+    CORRECT,
+    FILES_PLANS,
+    HOST_PLANS,
+    MACHINE_PLANS,
+    ORDINARY,
+    FilesPlan,
+    HostPlan,
+    MachinePlan,
+)
 from stsfix.lab.topology import HOSTS
 
 EXPIRED_DAYS = -3.0
@@ -37,17 +47,6 @@ class ChainPlan:
     index: int
     days: float = EXPIRED_DAYS
     leaf: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostPlan:
-    """What is special about one ESXi host. *licence* is an edition key; None is the default."""
-
-    host: str
-    lockdown: str = "lockdownDisabled"
-    licence: str = ""
-    clock_offset_s: float = 0.0
-    full_datastore: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +114,8 @@ class Scenario:
     version: str = ""
     node: NodeTrouble = NodeTrouble()
     links: LinkTrouble = LinkTrouble()
+    machine: MachinePlan = ORDINARY
+    files: FilesPlan = CORRECT
     certificates: CertificatePlan = IN_ORDER
 
 
@@ -164,21 +165,6 @@ SCENARIOS = {
             name="independent-disk",
             text="a disk of the first node is independent: a snapshot leaves it out",
             independent_disk=True,
-        ),
-        Scenario(
-            name="host-lockdown",
-            text="the first host is in normal lockdown and root is no exception user",
-            hosts=(HostPlan(host=HOSTS[0], lockdown="lockdownNormal"),),
-        ),
-        Scenario(
-            name="host-free-licence",
-            text="the first host has the free licence: every write is refused",
-            hosts=(HostPlan(host=HOSTS[0], licence="esxBasic"),),
-        ),
-        Scenario(
-            name="datastore-full",
-            text="the datastore of the first host is full",
-            hosts=(HostPlan(host=HOSTS[0], full_datastore=True),),
         ),
         Scenario(
             name="clock-skew",
@@ -304,6 +290,15 @@ SCENARIOS = {
             text="both controllers added TenantCredential-2 at one moment: they differ for good",
             links=LinkTrouble(conflict=True),
         ),
+        *(
+            Scenario(name=name, text=text, hosts=(plan,))
+            for name, (text, plan) in HOST_PLANS.items()
+        ),
+        *(
+            Scenario(name=name, text=text, machine=plan)
+            for name, (text, plan) in MACHINE_PLANS.items()
+        ),
+        *(Scenario(name=name, text=text, files=plan) for name, (text, plan) in FILES_PLANS.items()),
         *(
             Scenario(
                 name=name,

@@ -95,7 +95,7 @@ class GuestTransfers:
         with self._lock:
             transfer = self._pending.pop(token, None)
         wanted = "GET" if transfer is not None and transfer.size is None else "PUT"
-        if transfer is None or request.method != wanted or not transfer.vm.tools_up:
+        if transfer is None or request.method != wanted or not transfer.vm.takes_orders:
             return Reply(status=404, body=b"no such transfer")
         call = "GetGuestFile" if wanted == "GET" else "PutGuestFile"
         try:
@@ -134,7 +134,7 @@ class _GuestServant(Servant):
             raise named_fault(
                 "InvalidPowerState", requestedState="poweredOn", existingState=vm.power
             )
-        if not vm.tools_up:
+        if not vm.takes_orders:
             raise vim.fault.GuestOperationsUnavailable
         return vm
 

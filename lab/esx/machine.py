@@ -151,6 +151,7 @@ class VirtualMachine:
     question: Question | None = None
     asks_at_power_on: Question | None = None
     tools_installed: bool = True
+    guest_operations: bool = True
     snapshots_supported: bool = True
     vapp: str = ""
     effective_roles: tuple[int, ...] = (-1,)
@@ -177,6 +178,11 @@ class VirtualMachine:
     def tools_up(self) -> bool:
         """True while VMware Tools of the guest answer."""
         return self.running and self.tools_installed and self.guest.tools_running
+
+    @property
+    def takes_orders(self) -> bool:
+        """True while guest operations work."""
+        return self.tools_up and self.guest_operations
 
     def require_power(self, wanted: str, requested: str | None = None) -> None:
         """Raise InvalidPowerState unless the VM is in state *wanted*."""

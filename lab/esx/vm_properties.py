@@ -228,8 +228,12 @@ class VmProperties(Entity):
     def _guest_state(self) -> object:
         return "running" if self.vm.tools_up else "notRunning"
 
-    @leaf("guest.guestOperationsReady", "guest.guestStateChangeSupported")
+    @leaf("guest.guestOperationsReady")
     def _operations_ready(self) -> object:
+        return self.vm.takes_orders
+
+    @leaf("guest.guestStateChangeSupported")
+    def _state_change_supported(self) -> object:
         return self.vm.tools_up
 
     @leaf("guestHeartbeatStatus")
