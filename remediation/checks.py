@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks_rules import RULES
 from stsfix.remediation.inventory import foreign_runs
+from stsfix.remediation.service_names import is_normally_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
 from stsfix.snapshot.risk import Finder
 
@@ -269,10 +270,10 @@ def no_run_is_open(inventory: Inventory) -> Iterator[Finding]:
 def services_are_known(inventory: Inventory) -> Iterator[Finding]:
     """What runs on each node now; with an expired signer vpxd is expected to be down."""
     for node in inventory.nodes:
-        if node.services is not None and node.services.stopped:
-            yield found(
-                "SERVICES-STOPPED", node.fqdn, "stopped: " + ", ".join(node.services.stopped)
-            )
+        stopped = node.services.stopped if node.services is not None else ()
+        unusual = [name for name in stopped if not is_normally_stopped(name)]
+        if unusual:
+            yield found("SERVICES-STOPPED", node.fqdn, "stopped: " + ", ".join(unusual))
 
 
 def chains_without_credential(inventory: Inventory) -> Iterator[Finding]:

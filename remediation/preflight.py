@@ -34,7 +34,13 @@ def assess(inventory: Inventory) -> tuple[Finding, ...]:
     """Return every finding, the gravest first; never stops at the first."""
     found = [finding for check in CHECKS for finding in check(inventory)]
     vms = [node.vm for node in inventory.nodes if node.vm is not None]
-    found += assess_safety(inventory.hosts, vms)
+    # Snapshots that are all a run's have a finding of their own, with other advice.
+    ours = {str(vm.vm) for vm in vms if all(s.name.startswith(RUN_PREFIX) for s in vm.snapshots)}
+    found += [
+        finding
+        for finding in assess_safety(inventory.hosts, vms)
+        if finding.id != "SNAP-EXISTING" or finding.subject not in ours
+    ]
     unique = dict.fromkeys(found)
     return tuple(sorted(unique, key=lambda f: (_ORDER[f.severity], f.id, f.subject)))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.ports import ServiceReport
+from stsfix.remediation.service_names import NORMALLY_STOPPED, bare
 from stsfix.remediation.transports.guest import READ_LIMIT
 from stsfix.snapshot.errors import (
     AnswerLostError,
@@ -27,19 +28,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.transports.guest import NodeShell
     from stsfix.snapshot.ports import Clock
-
-NORMALLY_STOPPED = frozenset(
-    {
-        "vmcam",
-        "vmware-imagebuilder",
-        "vmware-mbcs",
-        "vmware-netdumper",
-        "vmware-rbd-watchdog",
-        "vmware-vcha",
-        "vsan-dps",
-    }
-)
-"""Services that stay stopped on a healthy appliance (peers.md d, 6.7), canonical by `bare`."""
 
 CORE = frozenset(
     {
@@ -117,11 +105,6 @@ def parse_status(text: str) -> ServiceStatus:
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-def bare(name: str) -> str:
-    """Return *name* without ``vmware-``: vMon and service-control differ in it."""
-    return name.removeprefix("vmware-")
 
 
 def missing_services(now: ServiceStatus, before: ServiceStatus) -> tuple[str, ...]:
