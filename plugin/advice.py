@@ -73,6 +73,18 @@ def _config(error: plugin.ConfigError) -> tuple[str, ...]:
     )
 
 
+def _domain_locked(error: remediation.DomainLockedError) -> tuple[str, ...]:
+    if error.holder.startswith("run "):
+        return (
+            "See what can be done with it, resume, rollback or release: {runs}",
+            "Once it is released or rolled back, begin a new one: {run}",
+        )
+    return (
+        "Wait until {e.holder} has ended; what it does is here: {runs}",
+        "A run of another workstation is ended there, by rollback or release",
+    )
+
+
 _GUEST_LOGIN = (
     (
         "Three causes look the same: a wrong password of {e.user}, an expired one (90 days after"
@@ -245,10 +257,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "If the run was made elsewhere, go on there or name its folder with --state-dir",
         ),
         remediation.RunStateError: ("See what the run is and what it can do: {status}",),
-        remediation.DomainLockedError: (
-            "Wait until {e.holder} has ended, or end that run first: {runs}",
-            "A run of another workstation is ended there, by rollback or release",
-        ),
+        remediation.DomainLockedError: _domain_locked,
         remediation.PlanChangedError: (
             "Go on with the version of stsfix that began the run (shown by {status})",
         ),

@@ -165,9 +165,9 @@ def _node(node: NodeInventory, now: datetime, width: int) -> Iterator[Line]:
 
 
 def _finding(finding: Finding, width: int) -> Iterator[Line]:
-    yield from wrapped(
-        f"{finding.id}  {finding.subject}", width, indent="  ", style=_STYLES[finding.severity]
-    )
+    taken = "  (risk accepted)" if finding.accepted else ""
+    text = f"{finding.id}  {finding.subject}{taken}"
+    yield from wrapped(text, width, indent="  ", style=_STYLES[finding.severity])
     yield from wrapped(finding.evidence, width, indent="      ")
     yield from wrapped(f"-> {finding.advice}", width, indent="      ")
 

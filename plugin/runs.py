@@ -109,7 +109,7 @@ class Runs:
             PreflightBlockedError, NothingToRepairError: See `plan_run`.
             IssuerError: The configured CA cannot make the credential.
         """
-        self._refuse_open_run(inventory.domain)
+        self.refuse_open_run(inventory.domain)
         spec = plan_run(
             inventory,
             findings,
@@ -131,7 +131,12 @@ class Runs:
             inventory=saved_inventory,
         ).close()
 
-    def _refuse_open_run(self, domain: str) -> None:
+    def refuse_open_run(self, domain: str) -> None:
+        """Return if no run of *domain* in this state folder is unfinished.
+
+        Raises:
+            DomainLockedError: One is; nobody was contacted.
+        """
         for name in self._file.names():
             stored = self._file.read(name)
             if stored.spec.domain == domain and stored.phase not in CLOSED:

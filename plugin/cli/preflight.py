@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stsfix.plugin.cli.session import Session, session_options
+from stsfix.plugin.cli.session import ACCEPT, Session, session_options
 from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@ACCEPT
 @session_options
-def preflight(session: Session) -> int:
+def preflight(session: Session, *, accepted: tuple[str, ...]) -> int:
     """Read nodes, directories, hosts and VMs, and judge whether a repair is safe.
 
     Exit code 0: nothing speaks against a repair. 1: warnings only. 2: a repair is forbidden,
@@ -29,7 +30,7 @@ def preflight(session: Session) -> int:
 
     with session.wiring() as wiring:
         runs = Runs(session.journal, wiring, stop_requested=session.flag)
-        inventory, findings = runs.look()
+        inventory, findings = runs.look(accepted)
     result = verdict(findings)
     show_preflight(session, inventory, findings)
     if not session.as_json:

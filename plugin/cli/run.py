@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stsfix.plugin.cli.session import Session, report_error, session_options
+from stsfix.plugin.cli.session import ACCEPT, Session, report_error, session_options
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.view import view_of
 from stsfix.remediation.errors import InterruptedRunError, JournalUnwritableError
@@ -32,8 +32,9 @@ def _on_failure() -> str:
     default=None,
     help="What to do when a step fails [default: ask on a terminal, else stop].",
 )
+@ACCEPT
 @session_options
-def run(session: Session, *, force: bool, on_failure: str | None) -> int:
+def run(session: Session, *, force: bool, on_failure: str | None, accepted: tuple[str, ...]) -> int:
     """Repair the domain: preflight, snapshot, fix, restart, verify.
 
     Nothing is changed before the question whether to begin (or --yes). Every step is on disk
@@ -46,7 +47,8 @@ def run(session: Session, *, force: bool, on_failure: str | None) -> int:
 
     _require_answer(session)
     with session.runs() as runs:
-        inventory, findings = runs.look()
+        runs.refuse_open_run(session.settings.sso.domain)
+        inventory, findings = runs.look(accepted)
         if not session.as_json:
             show_preflight(session, inventory, findings)
         sts = session.settings.sts

@@ -216,6 +216,16 @@ def session_options(function: F) -> F:
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
 
 
+ACCEPT = click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="FINDING[:OBJECT]",
+    help="Take the risk of a finding that forbids a repair, of one object or of all; may be"
+    " given more than once.",
+)
+
+
 def report_error(session: Session, error: OperationError, **seen: object) -> int:
     """Say what happened, what state things are in and what to do; return the exit code.
 
