@@ -70,7 +70,7 @@ def _config(lab: Lab) -> str:
         "[sso]",
         f"domain = {_quoted(wrong.domain or DOMAIN)}",
         f"nodes = [{_quoted(first)}]",
-        f"user = {_quoted(f'administrator@{DOMAIN}')}",
+        f"user = {_quoted(f'administrator@{wrong.domain or DOMAIN}')}",
     ]
     for name in HOSTS[: len(HOSTS) - wrong.hosts_left_out]:
         trust = f"sha256:{_pin(lab, name)}" if name == HOSTS[0] else CA_FILE

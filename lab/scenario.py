@@ -19,6 +19,7 @@ from stsfix.lab.topology import HOSTS
 
 EXPIRED_DAYS = -3.0
 VALID_DAYS = 3000.0
+STARTED_DAYS = -733.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +27,16 @@ class CredentialPlan:
     """One TenantCredential. *days* are left until its leaf ends, negative when it has ended.
 
     Its chain is stored as TrustedCertChain-*chain* too, unless *chain* is None. *name* replaces
-    the RDN value, for entries that break the tenant.
+    the RDN value, for entries that break the tenant. Its leaf begins in *starts_days*. *spoilt*
+    is ``key`` (another one's) or ``certificate`` (not one at all); empty: neither.
     """
 
     index: int
     days: float = EXPIRED_DAYS
     chain: int | None = None
     name: str = ""
+    starts_days: float = STARTED_DAYS
+    spoilt: str = ""
 
     @property
     def cn(self) -> str:
@@ -155,6 +159,37 @@ SCENARIOS = {
             name="leafless-chain",
             text="a trusted chain of an old upgrade holds a root and no leaf",
             chains=(ChainPlan(index=2, leaf=False), ChainPlan(index=5)),
+        ),
+        Scenario(
+            name="no-credential",
+            text="there is no signing credential, as after fixsts.sh that stopped half-way",
+            credentials=(),
+        ),
+        Scenario(
+            name="signer-not-yet-valid",
+            text="the signing certificate begins in ten days",
+            credentials=(CredentialPlan(index=1, days=VALID_DAYS, starts_days=10, chain=1),),
+        ),
+        Scenario(
+            name="signer-untrusted",
+            text="no trusted chain belongs to the signing credential",
+            credentials=(CredentialPlan(index=1, days=VALID_DAYS),),
+        ),
+        Scenario(
+            name="key-mismatch",
+            text="the key of TenantCredential-1 is another one's; TenantCredential-2 signs",
+            credentials=(
+                CredentialPlan(index=1, days=VALID_DAYS, chain=1, spoilt="key"),
+                CredentialPlan(index=2, days=VALID_DAYS, chain=2),
+            ),
+        ),
+        Scenario(
+            name="malformed-certificate",
+            text="TenantCredential-1 holds no certificate but noise; TenantCredential-2 signs",
+            credentials=(
+                CredentialPlan(index=1, days=VALID_DAYS, spoilt="certificate"),
+                CredentialPlan(index=2, days=VALID_DAYS, chain=2),
+            ),
         ),
         Scenario(
             name="duplicate-vm-name",

@@ -102,9 +102,16 @@ def machine_certificate(
 
 
 def sts_material(
-    keys: KeySource, authority: Authority, *, host: str, days: float, bits: int = pki.BITS
+    keys: KeySource,
+    authority: Authority,
+    *,
+    host: str,
+    days: float,
+    bits: int = pki.BITS,
+    starts_days: float = -STARTED_DAYS_AGO,
 ) -> StsMaterial:
-    """Return an STS signing credential whose leaf ends in *days*, as the installer makes it.
+    """Return an STS signing credential whose leaf begins in *starts_days* and ends in *days*, as
+    the installer makes it.
 
     Source: CN=ssoserverSign, IdentityManager.java L7483 (vmdir.md 3.6).
     """
@@ -114,7 +121,7 @@ def sts_material(
         issuer=authority.certificate,
         issuer_key=authority.key,
         common_name="ssoserverSign",
-        not_before=pki.days_from_now(-STARTED_DAYS_AGO),
+        not_before=pki.days_from_now(starts_days),
         not_after=pki.days_from_now(min(days, ROOT_DAYS - STARTED_DAYS_AGO)),
         names=[host],
     )

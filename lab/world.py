@@ -10,7 +10,7 @@ from cryptography import x509
 
 from stsfix.lab import pki
 from stsfix.lab.disk import NodeDisk, NodeFile
-from stsfix.lab.scenario import EXPIRED_DAYS
+from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
 from stsfix.lab.trouble import as_release, spoil_disks, spoil_entries, spoil_links
 from stsfix.lab.trust import (
@@ -72,7 +72,7 @@ def build_world(
 ) -> World:
     """Return disks and certificates; equal but for keys when seed and arguments are equal."""
     needed = 4 + len(topology.nodes) + len(topology.controllers)
-    needed += len(scenario.credentials) + len(scenario.chains) + 2 * scenario.links.conflict
+    needed += 2 * len(scenario.credentials) + len(scenario.chains) + 2 * scenario.links.conflict
     return _Maker(topology, scenario, seed, passwords, KeySource(needed, keys)).build()
 
 
@@ -150,18 +150,35 @@ class _Maker:
             for host in HOSTS
         }
 
-    def _sts(self, days: float) -> StsMaterial:
+    def _credential(self, planned: CredentialPlan) -> StsMaterial:
+        made = self._sts(planned.days, starts_days=planned.starts_days)
+        match planned.spoilt:
+            case "key":
+                return StsMaterial(chain=made.chain, key=self._sts(planned.days).key)
+            case "certificate":
+                return StsMaterial(chain=(b"noise", *made.chain[1:]), key=made.key)
+            case _:
+                return made
+
+    def _sts(self, days: float, *, starts_days: float = STARTED_DAYS) -> StsMaterial:
         host = self._topology.controllers[0].fqdn
         plan = self._plan
         authority = self._stranger if plan.sts_root_unlisted else self._first_authority()
-        made = sts_material(self._keys, authority, host=host, days=days, bits=plan.sts_bits)
+        made = sts_material(
+            self._keys,
+            authority,
+            host=host,
+            days=days,
+            bits=plan.sts_bits,
+            starts_days=starts_days,
+        )
         if not plan.sts_wrong_root:
             return made
         return StsMaterial(chain=(made.chain[0], pki.der(self._stranger.certificate)), key=made.key)
 
     def _stores(self, machines: Mapping[str, KeyPair]) -> dict[str, DirectoryStore]:
         plans = self._scenario.credentials
-        materials = {plan.cn: self._sts(plan.days) for plan in plans}
+        materials = {plan.cn: self._credential(plan) for plan in plans}
         chains = {p.chain: materials[p.cn].chain for p in plans if p.chain is not None}
         for extra in self._scenario.chains:
             chain = self._sts(extra.days).chain

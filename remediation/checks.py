@@ -62,11 +62,11 @@ def nodes_are_found(inventory: Inventory) -> Iterator[Finding]:
     for node in inventory.nodes:
         live, stale = node.location.live, node.location.stale
         if not live:
-            yield found(
-                "NODE-NOT-FOUND",
-                node.fqdn,
-                "no connected VM with this host name, address or VM name on any host",
-            )
+            evidence = "no connected VM with this host name, address or VM name on any host"
+            if stale:
+                where = "; ".join(f"{s.vm} ({s.connection})" for s in stale)
+                evidence += f", only registrations that no host holds: {where}"
+            yield found("NODE-NOT-FOUND", node.fqdn, evidence)
         elif len(live) > 1:
             where = "; ".join(f"{s.vm} ({s.power}, UUID {s.vm.instance_uuid})" for s in live)
             yield found(
@@ -115,6 +115,20 @@ def nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:
                     server.name,
                     "it has no replication agreement, so no change would reach it",
                 )
+
+
+def managers_are_known(inventory: Inventory) -> Iterator[Finding]:
+    """A host that another vCenter manages is not ours alone while our nodes are off."""
+    ours = {node.fqdn for node in inventory.nodes}
+    hosts = {node.vm.vm.host for node in inventory.nodes if node.vm is not None}
+    for node in inventory.nodes:
+        if node.vm is not None:
+            ours |= {node.vm.summary.hostname.lower(), *node.vm.summary.addresses}
+    for facts in inventory.hosts:
+        manager = facts.managed_by
+        if manager and facts.host in hosts and manager.lower() not in ours:
+            evidence = f"It is managed by {manager}, which is none of the domain's nodes."
+            yield found("HOST-MANAGED-ELSEWHERE", facts.host, evidence)
 
 
 def roles_are_known(inventory: Inventory) -> Iterator[Finding]:
@@ -300,6 +314,7 @@ CHECKS = (
     unreadable,
     nodes_are_found,
     nodes_are_listed,
+    managers_are_known,
     roles_are_known,
     entries_are_sound,
     signer_is_valid,

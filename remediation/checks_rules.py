@@ -150,6 +150,14 @@ NODE_RULES = (
         advice="Make guest operations work on the node.",
     ),
     Rule(
+        id="HOST-MANAGED-ELSEWHERE",
+        severity=WARNS,
+        title="A vCenter outside the domain manages a node's host",
+        why="It runs on while the nodes are off: DRS may move their VMs, HA may restart them.",
+        source="vSphere API reference, HostListSummary.managementServerIp; DRS needs its vCenter",
+        advice="Set DRS of the nodes' VMs to manual in that vCenter for the time of the run.",
+    ),
+    Rule(
         id="REPL-NO-PARTNER",
         severity=BLOCKS,
         title="A controller has no replication agreement",
