@@ -25,6 +25,7 @@ class CertificatePlan:
         sts_root_unlisted: The STS credential's root is not among the trusted roots.
         sts_wrong_root: The STS credential's chain ends in a root that did not issue its leaf.
         sts_bits: Size of the STS credential's RSA key.
+        sts_may_sign: The STS credential's key usage allows signatures.
         sts_stale: The first node's STS still works with the credential before the newest one,
             until it is restarted.
         jwks_differs: The first node's JWKS shows another key than its SAML metadata.
@@ -33,6 +34,8 @@ class CertificatePlan:
         source_days: Of the certificate of another identity source; None for no such source.
         smart_card: There are smart-card client CAs.
         external_idp: There is an external identity provider.
+        root_malformed: An entry of the trusted roots holds no certificate.
+        pinned: The operator pins the nodes' certificates, because they cannot be verified.
     """
 
     machine_days: float = 365.0
@@ -47,6 +50,7 @@ class CertificatePlan:
     sts_root_unlisted: bool = False
     sts_wrong_root: bool = False
     sts_bits: int = 2048
+    sts_may_sign: bool = True
     sts_stale: bool = False
     jwks_differs: bool = False
     lookup_trust_old: bool = False
@@ -54,6 +58,8 @@ class CertificatePlan:
     source_days: float | None = None
     smart_card: bool = False
     external_idp: bool = False
+    root_malformed: bool = False
+    pinned: bool = False
 
 
 IN_ORDER = CertificatePlan()
@@ -65,7 +71,7 @@ PLANS = {
     ),
     "machine-certificate-name": (
         "the first node's machine certificate does not name its FQDN",
-        CertificatePlan(machine_names=("vcenter.lab.example",)),
+        CertificatePlan(machine_names=("vcenter.lab.example",), pinned=True),
     ),
     "tls-ports-differ": (
         "the first node's directory shows another certificate than its port 443",
@@ -81,7 +87,7 @@ PLANS = {
     ),
     "vmca-expired": (
         "the first node's VMCA root has expired",
-        CertificatePlan(vmca_days=-1),
+        CertificatePlan(vmca_days=-1, pinned=True),
     ),
     "vmca-expiring": (
         "the first node's VMCA root ends in 20 days",
@@ -104,6 +110,14 @@ PLANS = {
         CertificatePlan(sts_wrong_root=True),
     ),
     "weak-key": ("the STS signs with an RSA key of 1024 bits", CertificatePlan(sts_bits=1024)),
+    "sts-key-usage": (
+        "the STS certificate's key usage does not allow signatures",
+        CertificatePlan(sts_may_sign=False),
+    ),
+    "root-malformed": (
+        "an entry of the trusted roots holds no certificate",
+        CertificatePlan(root_malformed=True),
+    ),
     "published-differs": (
         "the first node's STS did not reload: it signs with the credential before",
         CertificatePlan(sts_stale=True),

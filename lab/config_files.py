@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stsfix.lab.lab import Lab
+    from stsfix.lab.seams import KeyPair
 
 SECRETS_FILE = "secrets.toml"
 CA_FILE = "ca.pem"
@@ -96,6 +97,9 @@ def _config(lab: Lab) -> str:
         ]
         if wrong.node_pin and fqdn == lab.topology.nodes[0].fqdn:
             lines.append(f"tls = {_quoted(_OTHER_PIN)}")
+        elif lab.scenario.certificates.pinned:
+            machine = lab.nodes[fqdn].disk.machine
+            lines.append(f"tls = {_quoted(f'sha256:{_leaf_pin(machine)}')}")
     lines += ["", "[sts]", 'issuer = "own-ca"', "", "[timeouts]", *_timeouts(lab.clock.speed)]
     lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]
     return "\n".join(lines)
@@ -110,7 +114,11 @@ def _timeouts(speed: float) -> list[str]:
 
 
 def _pin(lab: Lab, host: str) -> str:
-    pem = lab.host_certificates[host].certificates_pem.decode()
+    return _leaf_pin(lab.host_certificates[host])
+
+
+def _leaf_pin(pair: KeyPair) -> str:
+    pem = pair.certificates_pem.decode()
     end = "-----END CERTIFICATE-----"
     leaf = ssl.PEM_cert_to_DER_cert(pem[: pem.index(end) + len(end)])
     return hashlib.sha256(leaf).hexdigest()

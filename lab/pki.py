@@ -87,12 +87,14 @@ def vmca_leaf(
     not_before: datetime,
     not_after: datetime,
     names: Sequence[str] = (),
+    may_sign: bool = True,
 ) -> x509.Certificate:
     """Return a leaf as certool makes it: KU non-critical, SKI, AKI, no EKU, SAN of *names*
-    (DNS names, or IP addresses).
+    (DNS names, or IP addresses). Without *may_sign* KU grants no signature.
     """
     public = key.public_key()
-    usage = key_usage("digital_signature", "content_commitment", "key_encipherment")
+    signing = ("digital_signature", "content_commitment") if may_sign else ()
+    usage = key_usage(*signing, "key_encipherment")
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))

@@ -109,6 +109,7 @@ def sts_material(
     days: float,
     bits: int = pki.BITS,
     starts_days: float = -STARTED_DAYS_AGO,
+    may_sign: bool = True,
 ) -> StsMaterial:
     """Return an STS signing credential whose leaf begins in *starts_days* and ends in *days*, as
     the installer makes it.
@@ -124,6 +125,7 @@ def sts_material(
         not_before=pki.days_from_now(starts_days),
         not_after=pki.days_from_now(min(days, ROOT_DAYS - STARTED_DAYS_AGO)),
         names=[host],
+        may_sign=may_sign,
     )
     return StsMaterial(
         chain=(pki.der(leaf), pki.der(authority.certificate)),

@@ -170,6 +170,7 @@ class _Maker:
             host=host,
             days=days,
             bits=plan.sts_bits,
+            may_sign=plan.sts_may_sign,
             starts_days=starts_days,
         )
         if not plan.sts_wrong_root:

@@ -64,6 +64,9 @@ def extra_roots(plan: CertificatePlan, authority: Authority, other: Authority) -
             NameOID.ORGANIZATION_NAME
         )
         found.append(trusted_root(_root(other, _text(organization[0].value), days=1000)))
+    if plan.root_malformed:
+        junk = b"-----BEGIN CERTIFICATE-----\n!\xff\n-----END CERTIFICATE-----\n"
+        found.append(TrustedRoot(name="BAD", certificate_pem=junk, subject="/CN=bad"))
     return [*found, *_with_lists(plan.crls, other)]
 
 

@@ -16,7 +16,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,6 +190,50 @@ def key_matches(key_pkcs8: bytes, leaf: bytes) -> bool:
     return True
 
 
+def weakness(certificate: Certificate) -> str | None:
+    """Return what is weak about *certificate*, None if nothing is.
+
+    Nobody verifies a root's signature over itself, so its hash does not matter.
+    """
+    bits, hashed = certificate.rsa_bits, certificate.signature_hash
+    if bits is not None and bits < MIN_RSA_BITS:
+        return f"an RSA key of only {bits} bits"
+    if hashed is not None and hashed not in _STRONG_HASHES and not certificate.self_issued:
+        return f"a signature with {hashed}"
+    return None
+
+
+def key_bytes(certificate: Certificate) -> bytes:
+    """Return the DER of the certificate's public key (SubjectPublicKeyInfo)."""
+    key = certificate.x509.public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def algorithm(certificate: Certificate) -> str:
+    """Return key and signature for people: ``RSA 2048, sha256``."""
+    key = f"RSA {certificate.rsa_bits}" if certificate.rsa_bits else "no RSA"
+    return f"{key}, {certificate.signature_hash or 'unknown hash'}"
+
+
+def modulus_of(certificate: Certificate) -> str | None:
+    """Return the modulus of its RSA key, lower-case hex without leading zeros; else None."""
+    key = certificate.x509.public_key()
+    return f"{key.public_numbers().n:x}" if isinstance(key, rsa.RSAPublicKey) else None
+
+
+def dns_names(certificate: Certificate) -> tuple[str, ...]:
+    """Return the DNS names among the subject alternative names, in lower case."""
+    names = _extension(certificate.x509, x509.SubjectAlternativeName)
+    found = names.get_values_for_type(x509.DNSName) if names else []
+    return tuple(name.lower() for name in found)
+
+
+def may_sign(certificate: Certificate) -> bool | None:
+    """Tell whether KeyUsage allows signatures over data; None without that extension."""
+    usage = _extension(certificate.x509, x509.KeyUsage)
+    return usage.digital_signature if usage else None
+
+
 def check_credential(issued: IssuedCredential, now: datetime) -> tuple[str, ...]:
     """Return everything that is wrong with *issued* at *now*, one sentence each; empty if nothing.
 
@@ -212,17 +260,23 @@ def check_chain(chain: Sequence[bytes], now: datetime) -> tuple[str, ...]:
     found = _parsed(chain)
     if isinstance(found, tuple):
         return found
-    problems = []
-    distinct = len({c.sha256 for c in found})
-    if distinct < 2:  # noqa: PLR2004 - a leaf and a root (IdentityManager.java L1154)
-        problems.append(f"the chain has {distinct} distinct certificates, not at least 2")
-    elif distinct != len(found):
-        problems.append("the chain holds a certificate twice")
+    problems = _count_problems(found)
     for position, certificate in enumerate(found):
         problems += _own_problems(certificate, now, root=position == len(found) - 1)
         if position:
             problems += _issuer_problems(certificate, below=position - 1)
     return (*problems, *_link_problems(found))
+
+
+def check_links(chain: Sequence[bytes]) -> tuple[str, ...]:
+    """Return why *chain* does not hold together, whatever its dates and keys: see `check_chain`."""
+    found = _parsed(chain)
+    if isinstance(found, tuple):
+        return found
+    problems = []
+    for below, certificate in enumerate(found[1:]):
+        problems += _issuer_problems(certificate, below=below)
+    return (*_count_problems(found), *problems, *_link_problems(found))
 
 
 def check_authorities(chain: Sequence[bytes], now: datetime) -> tuple[str, ...]:
@@ -244,6 +298,15 @@ def _parsed(chain: Sequence[bytes]) -> list[Certificate] | tuple[str, ...]:
     if bad:
         return tuple(f"certificate {c.sha256[:16]} is malformed: {c.reason}" for c in bad)
     return [c for c in parsed if isinstance(c, Certificate)]
+
+
+def _count_problems(found: Sequence[Certificate]) -> list[str]:
+    distinct = len({c.sha256 for c in found})
+    if distinct < 2:  # noqa: PLR2004 - a leaf and a root (IdentityManager.java L1154)
+        return [f"the chain has {distinct} distinct certificates, not at least 2"]
+    if distinct != len(found):
+        return ["the chain holds a certificate twice"]
+    return []
 
 
 def _own_problems(certificate: Certificate, now: datetime, *, root: bool) -> list[str]:

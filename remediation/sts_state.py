@@ -37,7 +37,10 @@ class EntrySummary:
     """One STS entry of one node, judged. *leaf* and *expiry* are None if it has no readable leaf.
 
     *leaf_count* counts the certificates of the entry that are not a CA's: exactly one is right.
-    *key_matches* is None for a chain. *problems* are sentences about this entry alone.
+    *authority_count* counts those that are. *links_hold* tells whether the chain leads, leaf
+    first, link by link to a self-signed root; *may_sign* is the leaf's key usage, None without
+    one; *algorithm* is key and signature of the leaf, for people. *problems* are sentences about
+    this entry alone.
     """
 
     node: str
@@ -45,6 +48,10 @@ class EntrySummary:
     leaf: Certificate | None
     expiry: Expiry | None
     leaf_count: int
+    authority_count: int
+    links_hold: bool
+    may_sign: bool | None
+    algorithm: str
     signs: bool
     problems: tuple[str, ...]
 
@@ -139,7 +146,9 @@ def _judge(
     parsed = [certificates.parse(der) for der in entry.chain]
     first = parsed[0] if parsed else None
     leaf = first if isinstance(first, Certificate) else None
-    leaf_count = sum(1 for c in parsed if isinstance(c, Certificate) and not _is_authority(c))
+    readable = [c for c in parsed if isinstance(c, Certificate)]
+    authority_count = sum(1 for c in readable if _is_authority(c))
+    leaf_count = len(readable) - authority_count
     expiry = certificates.classify(leaf, now, soon) if leaf else None
     problems = []
     if leaf_count != 1:
@@ -151,6 +160,10 @@ def _judge(
         leaf=leaf,
         expiry=expiry,
         leaf_count=leaf_count,
+        authority_count=authority_count,
+        links_hold=not certificates.check_links(entry.chain),
+        may_sign=certificates.may_sign(leaf) if leaf else None,
+        algorithm=certificates.algorithm(leaf) if leaf else "",
         signs=entry is signing,
         problems=tuple(problems),
     )
