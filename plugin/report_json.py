@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
+from stsfix.plugin.certificate_view import expired, validities
 from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
-from stsfix.plugin.preflight_view import expired, node_state, validities
+from stsfix.plugin.preflight_view import node_state
 from stsfix.plugin.report_json_parts import JsonObject, host_object, node_object, topology_object
 from stsfix.remediation.certificates import Certificate, Malformed
 from stsfix.remediation.model import Severity
 from stsfix.remediation.preflight import Verdict
 
 if TYPE_CHECKING:
-    from stsfix.plugin.preflight_view import PhaseOutlook, PreflightReport, Validity
+    from stsfix.plugin.certificate_view import Validity
+    from stsfix.plugin.preflight_view import PreflightReport
+    from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
 
@@ -87,17 +90,19 @@ def _finding(finding: Finding) -> JsonObject:
     }
 
 
-def _expected(phases: tuple[PhaseOutlook, ...]) -> JsonObject | None:
+def _expected(phases: tuple[Phase, ...]) -> JsonObject | None:
     """Return what the repair will take, in order; None if it is not known."""
     if not phases:
         return None
     return {
-        "seconds": sum(phase.typical.total_seconds() for phase in phases),
-        "downtime_seconds": sum(p.typical.total_seconds() for p in phases if p.down),
+        "seconds": sum(phase.takes.total_seconds() for phase in phases),
+        "downtime_seconds": sum(p.takes.total_seconds() for p in phases if p.down),
         "phases": [
             {
+                "step": phase.step,
                 "title": phase.title,
-                "seconds": phase.typical,
+                "waves": phase.waves,
+                "seconds": phase.takes,
                 "down": phase.down,
                 "basis": phase.basis,
             }
@@ -110,7 +115,7 @@ def _certificate(validity: Validity) -> JsonObject:
     certificate = validity.certificate
     seen: JsonObject = {
         "group": validity.group,
-        "places": validity.title,
+        "places": validity.places,
         "nodes": validity.nodes,
         "signs_now": validity.signs,
         "sha256": certificate.sha256,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.preflight_view import sees
 from stsfix.remediation.certificates import fingerprint
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def _entry(entry: StsEntry, node: NodeInventory) -> JsonObject:
         "index": entry.index,
         "object_guid": entry.object_guid,
         "usn": entry.usn,
-        "signs_now": entry.kind == "credential" and sees(entry, node),
+        "signs_now": node.sts is not None and entry == node.sts.signing(),
         "key_matches": entry.key_matches,
         "certificates": [fingerprint(der) for der in entry.chain],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report, validator
 from stsfix.plugin.output import json_document
-from stsfix.plugin.preflight_view import PhaseOutlook, PreflightReport
+from stsfix.plugin.preflight_view import PreflightReport
 from stsfix.plugin.report_json import preflight_document
-from stsfix.remediation.model import Severity
+from stsfix.remediation.durations import phases
+from stsfix.remediation.model import Role, Severity
 
 
 def document(made):
@@ -30,14 +30,7 @@ def document(made):
         pytest.param(report(replace(domain(), topology=None, hosts=())), id="nothing answers"),
         pytest.param(report(named(domain(), "<script>\u202e\x1b[2J\udcff")), id="hostile words"),
         pytest.param(
-            replace(
-                report(),
-                phases=(
-                    PhaseOutlook(
-                        title="Off", typical=timedelta(minutes=9), down=True, basis="measured"
-                    ),
-                ),
-            ),
+            replace(report(), phases=phases({"vc1": Role.EMBEDDED}, ("quiesce", "replace-sts"))),
             id="durations known",
         ),
     ],
