@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from lab_keys import shared_keys
+from stsfix.lab.lab import Lab
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
@@ -17,7 +20,6 @@ from stsfix.snapshot.system_clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from stsfix.lab.lab import Lab
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
 
@@ -39,3 +41,10 @@ def look(lab: Lab) -> tuple[Inventory, tuple[Finding, ...]]:
     with wired(lab) as wiring:
         inventory = Discovery(wiring.sources).discover()
     return inventory, assess(inventory)
+
+
+@functools.cache  # several test files ask what a scenario shows; each costs a lab
+def seen(scenario: str, topology: str = "elm") -> tuple[Inventory, tuple[Finding, ...]]:
+    """Return what one preflight of a fresh lab of *scenario* sees and finds."""
+    with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab:
+        return look(lab)
