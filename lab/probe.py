@@ -57,12 +57,15 @@ def _load_flaw(
 class CredentialProbe:
     """Samples the directory of every node of a lab, running or not, in a thread.
 
-    *violations* has one line for every change to a bad state; *samples* counts rounds.
+    *violations* has one line for every change to a bad state; *samples* counts rounds, and
+    *widest_s* is the longest time between two of them, in real seconds.
     """
 
     def __init__(self, lab: Lab) -> None:
         self.violations: list[str] = []
         self.samples = 0
+        self.widest_s = 0.0
+        self._sampled: float | None = None
         self._lab = lab
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,6 +96,10 @@ class CredentialProbe:
             self._sample()
 
     def _sample(self) -> None:
+        now = time.monotonic()
+        if self._sampled is not None:
+            self.widest_s = max(self.widest_s, now - self._sampled)
+        self._sampled = now
         self.samples += 1
         for fqdn, node in self._lab.nodes.items():
             store = node.disk.directory

@@ -19,16 +19,21 @@ from typing import TYPE_CHECKING
 from stsfix.lab import judge
 from stsfix.lab.faults import Rule
 from stsfix.lab.lab import Lab
+from stsfix.lab.marker import replication_failures, ways
 from stsfix.lab.probe import CredentialProbe
 from stsfix.plugin.exit_codes import EXIT_CODES
-from stsfix.remediation.errors import DirectoryFaultError
+from stsfix.plugin.text import counted
+from stsfix.remediation.errors import DirectoryFaultError, ProofError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPIRED_TEXT = "Signing certificate is not valid"
 SNAPSHOT_PREFIX = "stsfix-"
-SETTLE_S = 120.0
+RUNS = 2
+"""How many runs a rehearsal makes."""
+
+SETTLE_S = 60.0
 """Real seconds the lab may take to come to rest before a claim about it is judged."""
 
 
@@ -53,6 +58,7 @@ class Rehearsal:
     tell: Callable[[str, str], None]
     claims: list[Claim] = field(default_factory=list)
     _act: str = ""
+    _samples: dict[str, int] = field(default_factory=dict)
 
     def perform(self) -> bool:
         """Play every act; True only if every claim held. The lab is gone afterwards."""
@@ -65,33 +71,47 @@ class Rehearsal:
             with lab, CredentialProbe(lab) as probe:
                 config = lab.write_config(Path(folder))
                 self._claim("the lab is up", held=True, evidence=", ".join(lab.nodes))
-                self._play(lab, _Shell(config, Path(folder) / "state", self.tell))
+                shell = _Shell(config, Path(folder) / "state", self.tell)
+                self._play(lab, shell, probe)
                 self._begin("At no moment")
-                self._claim(
-                    "no directory was ever without a credential that signs with the highest index",
-                    held=not probe.violations and probe.samples > 0,
-                    evidence="; ".join(probe.violations) or f"{probe.samples} samples",
-                )
-        held = all(claim.held for claim in self.claims)
-        self.tell(
-            "held" if held else "failed",
-            f"{sum(c.held for c in self.claims)} of {len(self.claims)} claims held, "
-            f"{time.monotonic() - began:.0f} s",
-        )
-        return held
+                self._at_no_moment(probe)
+        return self._conclude(time.monotonic() - began)
 
-    def _play(self, lab: Lab, shell: _Shell) -> None:
+    def _conclude(self, took_s: float) -> bool:
+        missed = [claim for claim in self.claims if not claim.held]
+        for claim in missed:
+            self.tell("failed", f"{claim.act}: {claim.text}")
+        text = f"{len(self.claims) - len(missed)} of {len(self.claims)} claims held, {took_s:.0f} s"
+        self.tell("failed" if missed else "held", text)
+        return not missed
+
+    def _at_no_moment(self, probe: CredentialProbe) -> None:
+        during = ", ".join(
+            f"{number} samples during {act}" for act, number in self._samples.items()
+        )
+        self._claim(
+            "the directories were watched during every run",
+            held=len(self._samples) == RUNS and all(self._samples.values()),
+            evidence=f"{during}; at most {probe.widest_s * 1000:.0f} ms apart",
+        )
+        self._claim(
+            "no directory was ever without a credential that signs with the highest index",
+            held=not probe.violations and probe.samples > 0,
+            evidence="; ".join(probe.violations) or f"{probe.samples} samples of every directory",
+        )
+
+    def _play(self, lab: Lab, shell: _Shell, probe: CredentialProbe) -> None:
         foreign = judge.foreign_state(lab)
         before = judge.all_sts_entries(lab)
         self._before(lab, shell)
-        self._failure(lab, shell)
+        self._failure(lab, shell, probe)
         self._rollback(lab, shell, before)
-        self._again(lab, shell, before)
+        self._again(lab, shell, probe, before)
         self._release(lab, shell)
         self._claim(
             "other people's VMs are untouched",
             held=judge.foreign_state(lab) == foreign,
-            evidence=f"{len(foreign)} VMs",
+            evidence=f"{len(foreign)} VMs: power, snapshots, disks and adapters as at the start",
         )
 
     def _before(self, lab: Lab, shell: _Shell) -> None:
@@ -104,28 +124,40 @@ class Rehearsal:
         )
         self._refused(lab)
         code = shell.type("verify")
+        expected = EXIT_CODES[ProofError]
         self._claim(
-            "verify admits that nobody can log in", held=code != 0, evidence=f"exit code {code}"
+            "verify admits that nobody can log in",
+            held=code == expected,
+            evidence=f"exit code {code}",
         )
 
     def _refused(self, lab: Lab) -> None:
-        refusals = [judge.token_refusal(lab, node.fqdn) or "" for node in lab.topology.controllers]
+        refusals = {n.fqdn: judge.token_refusal(lab, n.fqdn) for n in lab.topology.controllers}
+        others = {
+            k: v or "issues tokens" for k, v in refusals.items() if EXPIRED_TEXT not in (v or "")
+        }
         self._claim(
             f"every STS refuses: {EXPIRED_TEXT}",
-            held=all(EXPIRED_TEXT in refusal for refusal in refusals),
-            evidence=refusals[0][:100],
+            held=not others,
+            evidence="; ".join(f"{k}: {v}" for k, v in others.items()) or ", ".join(refusals),
         )
 
-    def _failure(self, lab: Lab, shell: _Shell) -> None:
+    def _run(self, shell: _Shell, probe: CredentialProbe, name: str) -> int:
+        before = probe.samples
+        code = shell.type("run", "--yes", "--on-failure", "stop")
+        self._samples[name] = probe.samples - before
+        return code
+
+    def _failure(self, lab: Lab, shell: _Shell, probe: CredentialProbe) -> None:
         self._begin("Run, logins proven, then a deliberate failure")
         writer = min(node.fqdn for node in lab.topology.controllers)
-        lab.faults.add(Rule(protocol="ldap", call="DELETE", target=writer, times=1000))
-        code = shell.type("run", "--yes", "--on-failure", "stop")
+        rule = lab.faults.add(Rule(protocol="ldap", call="DELETE", target=writer, times=1000))
+        code = self._run(shell, probe, "the first run")
         expected = EXIT_CODES[DirectoryFaultError]
         self._claim(
             "the run stops at the refused delete, with its own exit code",
-            held=code == expected,
-            evidence=f"exit code {code}",
+            held=code == expected and rule.seen > 0,
+            evidence=f"exit code {code}; {writer} refused {counted(rule.seen, 'delete')}",
         )
         self._logins(lab)
         lab.faults.clear()
@@ -136,18 +168,36 @@ class Rehearsal:
         self._claim("the rollback is complete", held=code == 0, evidence=f"exit code {code}")
         self._healthy(lab)
         entries = judge.all_sts_entries(lab)
-        count = sum(map(len, entries.values()))
         self._claim(
             "every STS entry of every directory is what it was, byte by byte",
             held=entries == before,
-            evidence=f"{count} entries on {len(entries)} directories",
+            evidence=_compared(before, entries),
         )
+        self._replicates(lab)
         self._refused(lab)
-        shell.type("release", "--yes")
+        code = shell.type("release", "--yes")
+        self._no_snapshots(lab, code)
 
-    def _again(self, lab: Lab, shell: _Shell, before: dict[str, judge.Entries]) -> None:
+    def _replicates(self, lab: Lab) -> None:
+        """Directories that are equal prove nothing of later changes: write some and see."""
+        pairs = ways(lab)
+        failures = replication_failures(lab, limit_s=SETTLE_S)
+        self._claim(
+            "what is written on one node now arrives at all others",
+            held=not failures,
+            evidence="; ".join(failures)
+            or (f"a marker went {', '.join(pairs)}" if pairs else "there is one directory only"),
+        )
+
+    def _again(
+        self,
+        lab: Lab,
+        shell: _Shell,
+        probe: CredentialProbe,
+        before: dict[str, judge.Entries],
+    ) -> None:
         self._begin("Run again: repaired")
-        code = shell.type("run", "--yes", "--on-failure", "stop")
+        code = self._run(shell, probe, "the second run")
         self._claim("the run is complete", held=code == 0, evidence=f"exit code {code}")
         self._healthy(lab)
         self._logins(lab)
@@ -155,30 +205,40 @@ class Rehearsal:
         self._claim(
             "every STS signs with one and the same new leaf",
             held=len(leaves) == 1 and None not in leaves,
-            evidence=", ".join(str(leaf)[:16] for leaf in leaves),
+            evidence=", ".join(f"sha256:{leaf}" if leaf else "no leaf" for leaf in leaves),
         )
+        after = judge.all_sts_entries(lab)
         old = {dn for entries in before.values() for dn in entries if "cn=tenantcredential-" in dn}
-        left = {dn for entries in judge.all_sts_entries(lab).values() for dn in entries} & old
+        left = sorted({dn for entries in after.values() for dn in entries} & old)
+        names = ", ".join(sorted(dn.partition(",")[0].removeprefix("cn=") for dn in old))
         self._claim(
             "the old credentials are gone from every directory",
-            held=not left,
-            evidence=f"{len(old)} removed",
+            held=bool(old) and not left,
+            evidence="still there: " + "; ".join(left)
+            if left
+            else f"{names} is on none of {counted(len(after), 'directory', 'directories')}",
         )
+        self._replicates(lab)
 
     def _release(self, lab: Lab, shell: _Shell) -> None:
         self._begin("Release: no snapshot left")
-        code = shell.type("release", "--yes")
+        self._no_snapshots(lab, shell.type("release", "--yes"))
+        self._logins(lab)
+
+    def _no_snapshots(self, lab: Lab, code: int) -> None:
         self._claim("the release is complete", held=code == 0, evidence=f"exit code {code}")
+        machines = judge.snapshots(lab)
         ours = [
             f"{vm}: {name}"
-            for vm, names in judge.snapshots(lab).items()
+            for vm, names in machines.items()
             for name in names
             if name.startswith(SNAPSHOT_PREFIX)
         ]
         self._claim(
-            "no snapshot of ours is left", held=not ours, evidence="; ".join(ours) or "none"
+            "no snapshot of ours is left",
+            held=not ours,
+            evidence="; ".join(ours) or f"none on {len(machines)} VMs",
         )
-        self._logins(lab)
 
     def _logins(self, lab: Lab) -> None:
         tokens = {n.fqdn: judge.token_refusal(lab, n.fqdn) for n in lab.topology.controllers}
@@ -205,9 +265,10 @@ class Rehearsal:
             evidence=", ".join(f"{fqdn} {state}" for fqdn, state in power.items()),
         )
         self._claim(
-            "the directories are in sync, in both directions",
+            "the directories hold the same, and none has seen more of another than that has",
             held=not apart,
-            evidence="; ".join(apart[:3]) or "no difference",
+            evidence="; ".join(apart[:3])
+            or f"{counted(len(lab.topology.controllers), 'directory', 'directories')} compared",
         )
 
     def _begin(self, act: str) -> None:
@@ -217,6 +278,30 @@ class Rehearsal:
     def _claim(self, text: str, *, held: bool, evidence: str) -> None:
         self.claims.append(Claim(act=self._act, text=text, held=held, evidence=evidence))
         self.tell("held" if held else "failed", f"{text} ({evidence})")
+
+
+def _compared(before: dict[str, judge.Entries], after: dict[str, judge.Entries]) -> str:
+    """Return how much was compared, or what differs."""
+    differ = [
+        f"{dn} on {node}"
+        for node in before
+        for dn in sorted(before[node].keys() | after.get(node, {}).keys())
+        if before[node].get(dn) != after.get(node, {}).get(dn)
+    ]
+    if differ:
+        return "differ: " + "; ".join(differ)
+    values = [
+        value
+        for entries in after.values()
+        for entry in entries.values()
+        for several in entry.values()
+        for value in several
+    ]
+    entries = sum(map(len, after.values()))
+    return (
+        f"{entries} entries, {len(values)} values, {sum(map(len, values))} bytes on "
+        f"{counted(len(after), 'directory', 'directories')}"
+    )
 
 
 class _Shell:

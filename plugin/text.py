@@ -51,6 +51,6 @@ def lasted(duration: timedelta) -> str:
     return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
 
 
-def counted(number: int, thing: str) -> str:
-    """Return ``1 node``, ``2 nodes``; *thing* takes a plain s."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def counted(number: int, thing: str, several: str = "") -> str:
+    """Return ``1 node``, ``2 nodes``; *several* is a plural that is not a plain s."""
+    return f"{number} {thing}" if number == 1 else f"{number} {several or thing + 's'}"
