@@ -57,15 +57,16 @@ def _load_flaw(
 class CredentialProbe:
     """Samples the directory of every node of a lab, running or not, in a thread.
 
-    *violations* has one line for every change to a bad state; *samples* counts rounds, and
-    *widest_s* is the longest time between two of them, in real seconds.
+    *violations* has one line for every change to a bad state; *samples* counts rounds. Of the
+    *changes* that directories went through, *unseen* came and went between two samples; it
+    does not tell what they were.
     """
 
     def __init__(self, lab: Lab) -> None:
         self.violations: list[str] = []
         self.samples = 0
-        self.widest_s = 0.0
-        self._sampled: float | None = None
+        self.changes = 0
+        self.unseen = 0
         self._lab = lab
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,10 +97,6 @@ class CredentialProbe:
             self._sample()
 
     def _sample(self) -> None:
-        now = time.monotonic()
-        if self._sampled is not None:
-            self.widest_s = max(self.widest_s, now - self._sampled)
-        self._sampled = now
         self.samples += 1
         for fqdn, node in self._lab.nodes.items():
             store = node.disk.directory
@@ -111,6 +108,9 @@ class CredentialProbe:
             seen = self._seen.get(fqdn)
             if seen is not None and seen[0] is store and seen[1] == usn:
                 continue
+            if seen is not None and seen[0] is store:
+                self.changes += usn - seen[1]
+                self.unseen += usn - seen[1] - 1
             self._seen[fqdn] = (store, usn)
             found = flaw(store, node.disk.domain)
             if found is not None:

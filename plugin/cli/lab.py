@@ -34,6 +34,12 @@ _FOLDER = click.option(
 @lab.command(short_help="Start a lab in the background.")
 @_FOLDER
 @lab_options
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Take the passwords from this file (as a secrets file) [default: from the seed].",
+)
+@click.option("--first-port", type=click.IntRange(1024, 65000), help="First of 40 ports.")
 def up(
     *,
     folder: Path,
