@@ -25,6 +25,8 @@ Advice = tuple[str, ...] | Callable[[Any], tuple[str, ...]]
 _GO_ON = "Then go on: {go_on}"
 _LOOK = "See what is there now: {status}"
 _BACK = "Or take the run back: {rollback}"
+EXPIRED_TEXT = "Signing certificate is not valid"
+"""The STS's own words (IdentityManager.java; title of the VMware KB this tool is about)."""
 
 
 def _host_tls(error: snapshot.HostTlsError) -> tuple[str, ...]:
@@ -70,6 +72,16 @@ def _config(error: plugin.ConfigError) -> tuple[str, ...]:
     return (
         "Mend {e.path}; every key with its default is in docs/configuration.md",
         _GO_ON,
+    )
+
+
+def _proof(error: remediation.ProofError) -> tuple[str, ...]:
+    if EXPIRED_TEXT in error.detail:
+        return ("This is what stsfix repairs; before a run it is expected: {preflight}", _BACK)
+    return (
+        "Services may still be starting on {e.node}: wait some minutes and prove again: {verify}",
+        _GO_ON,
+        _BACK,
     )
 
 
@@ -304,14 +316,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Locked or expired: wait for the unlock time of the SSO policy",
             _GO_ON,
         ),
-        remediation.ProofError: (
-            (
-                "Services may still be starting on {e.node}: wait some minutes and prove again:"
-                " {verify}"
-            ),
-            _GO_ON,
-            _BACK,
-        ),
+        remediation.ProofError: _proof,
         remediation.ServiceRestartError: (
             "See on {e.node} which services are down: service-control --status --all",
             (

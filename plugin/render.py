@@ -65,14 +65,16 @@ class Line:
     style: str = ""
 
 
-def wrapped(text: str, width: int, *, indent: str = "", style: str = "") -> Iterator[Line]:
-    """Yield *text* in lines of at most *width* columns."""
+def wrapped(
+    text: str, width: int, *, indent: str = "", hang: str = "", style: str = ""
+) -> Iterator[Line]:
+    """Yield *text* in lines of at most *width* columns; *hang* is in front of all but the first."""
     room = max(width, MIN_WIDTH)
     lines = textwrap.wrap(
         printable(text),
         room,
         initial_indent=indent,
-        subsequent_indent=indent,
+        subsequent_indent=indent + hang,
         break_on_hyphens=False,  # names and UUIDs are copied whole
     )
     for line in lines or [""]:
@@ -169,7 +171,7 @@ def _finding(finding: Finding, width: int) -> Iterator[Line]:
     text = f"{finding.id}  {finding.subject}{taken}"
     yield from wrapped(text, width, indent="  ", style=_STYLES[finding.severity])
     yield from wrapped(finding.evidence, width, indent="      ")
-    yield from wrapped(f"-> {finding.advice}", width, indent="      ")
+    yield from wrapped(f"-> {finding.advice}", width, indent="      ", hang="   ")
 
 
 def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
@@ -218,7 +220,7 @@ def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:
             if proof.node == node:
                 mark, style = ("ok", "green") if proof.ok else ("!!", "bold red")
                 text = f"{mark} {proof.way}: {proof.detail}"
-                yield from wrapped(text, width, indent="  ", style=style)
+                yield from wrapped(text, width, indent="  ", hang="   ", style=style)
     failed = [proof for proof in proofs if not proof.ok]
     yield Line("")
     if not failed:
