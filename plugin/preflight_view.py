@@ -10,6 +10,7 @@ import enum
 import itertools
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import validity_words
@@ -21,7 +22,7 @@ from stsfix.remediation.preflight import needs_repair, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory, NodeInventory
@@ -206,12 +207,13 @@ def _group(identifier: str, several: tuple[Finding, ...]) -> FindingGroup:
     )
 
 
-def shortened(text: str, limit: int) -> str:
+def shortened(text: str, limit: int, *, gap: str = "…") -> str:
     """Return *text*, cut in its middle to *limit* characters: names differ at both ends."""
     if len(text) <= limit:
         return text
-    tail = (limit - 1) // 2
-    return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
+    room = max(limit - len(gap), 0)
+    tail = room // 2
+    return f"{text[: room - tail]}{gap}{text[len(text) - tail :]}"
 
 
 def about(span: timedelta) -> str:
@@ -220,3 +222,8 @@ def about(span: timedelta) -> str:
     if not hours:
         return f"about {minutes} min"
     return f"about {hours} h {minutes} min" if minutes else f"about {hours} h"
+
+
+def total(phases: Sequence[Phase]) -> timedelta:
+    """Return how long all *phases* take, one after the other."""
+    return sum((phase.takes for phase in phases), timedelta(0))

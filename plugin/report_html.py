@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import Validity, validities, validity_words
 from stsfix.plugin.markup import Markup, document, element, joined, stylesheet
-from stsfix.plugin.preflight_view import Health, about, grouped, links, shortened
+from stsfix.plugin.preflight_view import Health, about, grouped, links, shortened, total
 from stsfix.plugin.report_shapes import inline_icon, severity_icon
 from stsfix.plugin.report_style import STYLE
 from stsfix.plugin.report_tables import LONGEST, inventory_tables
@@ -248,13 +247,12 @@ def _repair(report: PreflightReport) -> Iterator[Markup]:
         yield element("p", "What a repair would do, and for how long, is not known.")
         return
     needed = "stsfix run" if report.needs_repair else "stsfix run --force"
-    total = sum((phase.takes for phase in report.phases), timedelta(0))
     yield element(
         "p",
         "This is what ",
         element("code", needed),
-        f" would do, in this order, in {about(total)}. Nobody can work with the domain for "
-        f"{about(downtime(report.phases))} of it. Until the snapshots are released, ",
+        f" would do, in this order, in {about(total(report.phases))}. Nobody can work with the "
+        f"domain for {about(downtime(report.phases))} of it. Until the snapshots are released, ",
         element("code", "stsfix rollback"),
         " takes everything back.",
     )
