@@ -35,7 +35,7 @@ class CertificatePlan:
         smart_card: There are smart-card client CAs.
         external_idp: There is an external identity provider.
         root_malformed: An entry of the trusted roots holds no certificate.
-        pinned: The operator pins the nodes' certificates, because they cannot be verified.
+        pinned: The operator pins all certificates, because they cannot be verified.
     """
 
     machine_days: float = 365.0

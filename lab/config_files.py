@@ -74,7 +74,8 @@ def _config(lab: Lab) -> str:
         f"user = {_quoted(f'administrator@{wrong.domain or DOMAIN}')}",
     ]
     for name in HOSTS[: len(HOSTS) - wrong.hosts_left_out]:
-        trust = f"sha256:{_pin(lab, name)}" if name == HOSTS[0] else CA_FILE
+        pinned = name == HOSTS[0] or lab.scenario.certificates.pinned
+        trust = f"sha256:{_pin(lab, name)}" if pinned else CA_FILE
         if wrong.host_pin and name == HOSTS[0]:
             trust = _OTHER_PIN
         lines += [

@@ -91,6 +91,8 @@ def request(
         raise NodeUnreachableError(endpoint.name, "no answer in time") from error
     except (OSError, http.client.HTTPException) as error:
         raise NodeUnreachableError(endpoint.name, str(error) or type(error).__name__) from error
+    except UnicodeError as error:  # a name out of a directory that cannot be a host name
+        raise NodeUnreachableError(endpoint.name, "its name cannot be a host name") from error
     if answer.status == _UNAVAILABLE and not may_be_unavailable:
         raise NodeUnreachableError(endpoint.name, "503 Service Unavailable")
     return answer

@@ -43,8 +43,8 @@ class TlsProbe:
             leaf = self._shake_hands(endpoint)
         except TimeoutError as error:
             raise NodeUnreachableError(node, "no TLS handshake in time") from error
-        # A name out of the directory may be one that cannot be encoded (UnicodeError).
-        except (OSError, UnicodeError) as error:
+        # A name out of the directory may be no host name at all (ValueError, UnicodeError).
+        except (OSError, ValueError) as error:
             raise NodeUnreachableError(node, _reason(error)) from error
         if not leaf:
             raise NodeUnreachableError(node, "the TLS handshake showed no certificate")

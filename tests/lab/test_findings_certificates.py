@@ -1,0 +1,139 @@
+"""Each finding about certificates appears in its scenario, and in no other."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from preflight_lab import seen
+from stsfix.lab.certificate_plan import PLANS
+from stsfix.lab.scenario import SCENARIOS
+from stsfix.remediation.checks_certificates import RULES
+from stsfix.remediation.inventory_certificates import ChainOwner
+from stsfix.remediation.model import Severity
+
+pytestmark = pytest.mark.lab
+
+VC1, VC2, DOMAIN = "vc1.lab.example", "vc2.lab.example", "vsphere.local"
+
+ALWAYS = {"COST-SCHEDULED-TASKS", "COST-NO-TLS-CHANGE"}
+
+ANYWHERE = {
+    "CERT-NOT-CHECKED",  # wherever a node or the directory does not answer
+    "STS-SEVERAL-CREDENTIALS",  # wherever there are two, for whatever reason
+    "STS-SEVERAL-CHAINS",
+}
+
+OURS = {rule.id for rule in RULES} - ALWAYS - ANYWHERE
+
+EXPECTED = {
+    "machine-certificate-expired": {("blocks", "CERT-MACHINE-EXPIRED"): 1},
+    "machine-certificate-expiring": {("warns", "CERT-MACHINE-EXPIRING"): 1},
+    "machine-certificate-name": {("warns", "CERT-MACHINE-NAME"): 1},
+    "tls-ports-differ": {("warns", "CERT-PORTS-DIFFER"): 1},
+    "solution-users-expired": {("blocks", "CERT-SOLUTION-EXPIRED"): 4},
+    "solution-users-expiring": {("warns", "CERT-SOLUTION-EXPIRING"): 4},
+    "vmca-expired": {("blocks", "VMCA-ROOT-EXPIRED"): 1},
+    "vmca-expiring": {
+        ("warns", "VMCA-ROOT-EXPIRING"): 1,
+        ("warns", "CERT-MACHINE-EXPIRING"): 1,
+        ("warns", "CERT-SOLUTION-EXPIRING"): 4,
+    },
+    "root-expired": {("warns", "TRUST-ROOT-EXPIRED"): 1},
+    "root-not-ca": {("warns", "TRUST-ROOT-NOT-CA"): 1},
+    "root-twice": {("informs", "TRUST-ROOT-TWICE"): 1},
+    "root-malformed": {("warns", "CERT-MALFORMED"): 1},
+    "crl-many": {("warns", "TRUST-CRL-COUNT"): 1},
+    "crl-flood": {("blocks", "TRUST-CRL-COUNT"): 1},
+    "sts-untrusted-root": {("warns", "STS-ROOT-UNLISTED"): 1},
+    "sts-wrong-root": {("warns", "STS-ROOT-UNLISTED"): 1, ("warns", "STS-CHAIN-BROKEN"): 1},
+    "sts-key-usage": {("informs", "STS-KEY-USAGE"): 1},
+    "weak-key": {("warns", "CERT-WEAK"): 1},
+    "published-differs": {("warns", "STS-PUBLISHED-DIFFERS"): 1},
+    "jwks-differs": {("warns", "STS-JWKS-DIFFERS"): 1},
+    "lookup-trust-mismatch": {("warns", "LOOKUP-TRUST"): 1},
+    "connection-string-remote": {("warns", "SSO-CONNECTION"): 1},
+    "identity-source-expired": {("warns", "SSO-SOURCE-EXPIRED"): 1},
+    "smart-card": {("informs", "CHAIN-SMART-CARD"): 1},
+    "external-idp": {("informs", "CHAIN-EXTERNAL-IDP"): 1},
+}
+
+UNIT_ONLY = {"CHAIN-UNKNOWN"}  # of a place that no release is known to have
+
+
+def readable(scenario):
+    """Tell whether an operator of the lab gets as far as a preflight."""
+    return scenario != "domain-wrong"
+
+
+@pytest.mark.parametrize("scenario", sorted(filter(readable, SCENARIOS)))
+def test_findings_about_certificates_are_those_of_the_scenario(scenario):
+    """What is wrong is found, as often as it is there; what is not wrong is not found."""
+    _, found = seen(scenario)
+
+    ours = Counter((str(f.severity), f.id) for f in found if f.id in OURS)
+    assert ours == EXPECTED.get(scenario, {})
+    assert {f.id for f in found} >= ALWAYS
+
+
+@pytest.mark.parametrize("scenario", sorted(PLANS))
+def test_certificates_trouble_nothing_else(scenario):
+    """A troubled certificate gives no finding of another kind that blocks or warns."""
+    _, found = seen(scenario)
+
+    mine = {rule.id for rule in RULES}
+    others = [f for f in found if f.id not in mine and f.severity is not Severity.INFORMS]
+    assert others == []
+
+
+def test_every_rule_about_certificates_has_a_scenario():
+    """No rule is written that nothing ever triggers."""
+    shown = {rule for several in EXPECTED.values() for _, rule in several}
+
+    assert OURS - shown == UNIT_ONLY
+
+
+@pytest.mark.parametrize("topology", ["embedded", "elm", "external-psc"])
+@pytest.mark.parametrize("scenario", ["expired", "healthy", "old-server"])
+def test_a_clean_lab_has_all_certificates_read_and_in_order(topology, scenario):
+    """Nothing is left unread in any topology and age, and nothing blocks or warns."""
+    inventory, found = seen(scenario, topology)
+
+    assert [f for f in found if f.severity is not Severity.INFORMS] == []
+    assert inventory.certificates.unread == ()
+    assert all(node.certificates.unread == () for node in inventory.nodes)
+    assert not [f for f in found if f.id in OURS | ANYWHERE]
+
+
+def test_a_healthy_lab_tells_everything():
+    """Ports, published leaf and keys of each node; every kind of entry of the directory."""
+    inventory, _ = seen("healthy")
+
+    for node in inventory.nodes:
+        assert [shown.port for shown in node.certificates.shown] == ["https", "ldaps", "vami"]
+        assert node.certificates.published == node.sts.signing().chain[0]
+        assert [key.leaf for key in node.certificates.keys] == [node.certificates.published]
+    held = inventory.certificates
+    assert len(held.solution_users) == 8
+    assert len(held.roots) == 2
+    assert [chain.owner for chain in held.chains] == [ChainOwner.STS]
+    assert len(held.registrations) == 2
+    assert [source.connections for source in held.identity_sources] == [("ldap://localhost:389",)]
+
+
+def test_old_builds_publish_a_key_without_a_certificate():
+    """Then the modulus tells that it is the signer's."""
+    inventory, _ = seen("old-server")
+
+    assert [key.leaf for key in inventory.nodes[0].certificates.keys] == [None]
+
+
+def test_what_a_dead_node_does_not_tell_is_told():
+    """A node that does not answer costs its own part only, once for each reason."""
+    inventory, found = seen("vmafdd-down")
+
+    mine = [f for f in found if f.id == "CERT-NOT-CHECKED"]
+    assert {f.subject for f in mine} == {VC2}
+    assert inventory.certificates.unread == ()
+    assert inventory.node(VC1).certificates.unread == ()
