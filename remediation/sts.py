@@ -28,6 +28,11 @@ def our_pair(entries: StsEntries, leaves: frozenset[str]) -> tuple[StsEntry, Sts
     return None
 
 
+def is_in_force(entries: StsEntries, pair: tuple[StsEntry, StsEntry]) -> bool:
+    """Tell whether the STS signs with *pair*: the highest number, and a key that belongs to it."""
+    return entries.signing() == pair[0] and pair[0].key_matches is True
+
+
 def same_entries(one: StsEntries, other: StsEntries) -> bool:
     """Tell whether two nodes hold the very same entries: DN, bytes, order and objectGUID.
 

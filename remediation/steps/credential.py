@@ -20,7 +20,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.machines import revert_all
-from stsfix.remediation.sts import leaf_of, obsolete, our_pair, same_entries
+from stsfix.remediation.sts import is_in_force, leaf_of, obsolete, our_pair, same_entries
 from stsfix.remediation.sts_state import next_index
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stsfix.remediation.model import StsEntries, StsEntry
-    from stsfix.remediation.ports import Facts, IssuedCredential, Note
+    from stsfix.remediation.ports import Facts, Note
     from stsfix.remediation.steps.context import StepContext
 
 CREDENTIAL_INDEX = "credential-index"
@@ -51,36 +51,38 @@ class ReplaceSts:
     name: ClassVar[str] = "replace-sts"
 
     def probe(self, noted: Facts) -> Observed:
-        """Our credential in place is complete: its chain was written before it."""
+        """Our credential in force is complete, but for the root, which `do` publishes last.
+
+        Ours in the directory and not in force, or somebody else's under the number we had
+        chosen, is not for a machine.
+        """
         leaves = written_leaves(noted)
         entries = self._read()
-        if leaves and our_pair(entries, leaves) is not None:
-            return Observed.COMPLETE
+        pair = our_pair(entries, leaves)
+        if pair is not None:
+            if not is_in_force(entries, pair):
+                return Observed.UNCLEAR
+            return Observed.REPEATABLE if self.context.publish_root else Observed.COMPLETE
         signing = entries.signing()
         if signing is not None and leaves and _index(noted, CREDENTIAL_INDEX) == signing.index:
-            return Observed.UNCLEAR  # somebody else took the number we had chosen
+            return Observed.UNCLEAR
         return Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Remove a chain an earlier attempt left without its credential, then add both."""
-        context = self.context
-        self._remove_orphans(written_leaves(noted))
-        everywhere = [
-            context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories
-        ]
-        credential_index = next_index([e for node in everywhere for e in node.credentials])
-        chain_index = next_index([e for node in everywhere for e in node.chains])
-        issued = context.issuer().issue(
-            node=context.spec.writer,
-            now=context.clock.now(),
-            validity=timedelta(days=context.spec.validity_days),
-        )
-        note(CREDENTIAL_INDEX, str(credential_index))
-        note(CHAIN_INDEX, str(chain_index))
-        attempt = len(written_leaves(noted)) + 1
-        note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))
-        self._write(issued, credential_index, chain_index)
-        self._read_back(issued)
+        """Add chain and credential unless they are there, then the root they end in.
+
+        The root comes last: its key is forgotten, so that one whose credential was never
+        written would stay among the trusted roots for good.
+        """
+        leaves = written_leaves(noted)
+        pair = our_pair(self._read(), leaves)
+        if pair is None:
+            self._remove_orphans(leaves)
+            chain = self._issue_and_write(len(leaves) + 1, note)
+        else:
+            chain = pair[0].chain
+        self._publish_root(chain[-1])
+        self._read_back(chain)
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Revert the whole set and leave every node off."""
@@ -97,32 +99,42 @@ class ReplaceSts:
                 self.context.tell(self.name, self.context.spec.writer, f"removing {chain.dn}")
                 directory.delete_entry(chain)
 
-    def _write(self, issued: IssuedCredential, credential_index: int, chain_index: int) -> None:
+    def _issue_and_write(self, attempt: int, note: Note) -> tuple[bytes, ...]:
         context, writer = self.context, self.context.spec.writer
+        everywhere = [
+            context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories
+        ]
+        credential_index = next_index([e for node in everywhere for e in node.credentials])
+        chain_index = next_index([e for node in everywhere for e in node.chains])
+        issued = context.issuer().issue(
+            node=writer,
+            now=context.clock.now(),
+            validity=timedelta(days=context.spec.validity_days),
+        )
+        note(CREDENTIAL_INDEX, str(credential_index))
+        note(CHAIN_INDEX, str(chain_index))
+        note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))
         directory = context.directory(writer)
-        if context.publish_root and directory.add_trusted_root(issued.chain[-1]):
-            context.tell(self.name, writer, "added the issuing root to the trusted roots")
         directory.add_chain(chain_index, issued.chain)
         context.tell(self.name, writer, f"added TrustedCertChain-{chain_index}")
         directory.add_credential(credential_index, issued)
         context.tell(self.name, writer, f"added TenantCredential-{credential_index}")
+        return issued.chain
 
-    def _read_back(self, issued: IssuedCredential) -> None:
+    def _publish_root(self, root: bytes) -> None:
+        context, writer = self.context, self.context.spec.writer
+        if context.publish_root and context.directory(writer).add_trusted_root(root):
+            context.tell(self.name, writer, "added the issuing root to the trusted roots")
+
+    def _read_back(self, chain: tuple[bytes, ...]) -> None:
         """Compare bytes and order of what the directory has now with what was sent.
 
         Raises:
             DirectoryFaultError: It has something else; code 0, because it said success.
         """
         entries = self._read()
-        pair = our_pair(entries, frozenset({fingerprint(issued.chain[0])}))
-        good = (
-            pair is not None
-            and pair[0].chain == issued.chain
-            and pair[1].chain == issued.chain
-            and pair[0].key_matches is True
-            and entries.signing() == pair[0]
-        )
-        if not good:
+        pair = our_pair(entries, frozenset({fingerprint(chain[0])}))
+        if pair is None or pair[0].chain != chain or not is_in_force(entries, pair):
             raise DirectoryFaultError(
                 self.context.spec.writer, "read-back", 0, "the entries differ from what was written"
             )
