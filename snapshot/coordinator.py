@@ -21,6 +21,7 @@ from stsfix.snapshot.errors import (
     RevertUnverifiedError,
     SnapshotSetIncompleteError,
     VmBusyError,
+    VmNotOffError,
 )
 from stsfix.snapshot.fleet import Limits, raise_worst
 from stsfix.snapshot.model import PowerState, SnapshotRef, SnapshotSet, TaskKey, VmId
@@ -31,12 +32,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["Coordinator", "IncompleteSet", "Limits", "ProgressHook", "Released", "task_note_key"]
+__all__ = [
+    "DISTRUST",
+    "Coordinator",
+    "IncompleteSet",
+    "Limits",
+    "ProgressHook",
+    "Released",
+    "task_note_key",
+]
 
 Note: TypeAlias = Callable[[str, str], None]
 """``note(key, value)``: durable on return, called in the caller's thread only."""
 
 NOTHING_NOTED: Mapping[str, str] = MappingProxyType({})
+
+
+DISTRUST = "powered-on-meanwhile"
+"""Key under which `Coordinator.take` notes the VMs that were on when their snapshots were done."""
 
 
 def task_note_key(vm: VmId) -> str:
@@ -120,14 +133,19 @@ class Coordinator(PowerControl):
 
         Raises:
             VmNotOffError: Some are not off; nothing was started, or somebody powered one on
-                meanwhile, and the snapshots must not be trusted.
+                meanwhile, which is noted.
             SnapshotSetIncompleteError: The set is not whole in spite of it, or a VM has two
-                snapshots of that name, or one taken while it ran.
+                snapshots of that name, or one taken while it ran, or *noted* tells of somebody
+                who was powered on meanwhile: such a set is never trusted again.
             AnswerLostError: A request's answer was lost and no snapshot appeared in
                 `Limits.doubt`; a second one was not started.
             TaskOverdueError, NoSpaceError, VmBusyError, HypervisorFaultError: A task did not
                 succeed; the others were awaited first.
         """
+        if DISTRUST in noted:
+            raise SnapshotSetIncompleteError(
+                name, [f"{noted[DISTRUST]}: was on while it was taken"]
+            )
         self.require_off(vms)
         self._settle_noted(vms, noted)
         tasks: dict[VmId, TaskKey] = {}
@@ -146,7 +164,11 @@ class Coordinator(PowerControl):
         raise_worst(errors)
         # A snapshot without memory shows "poweredOff" also when its VM ran (vcsim of 2026 and
         # ESXi do, vcsim.md 3): that nobody was powered on meanwhile is known only by looking.
-        self.require_off(vms)
+        try:
+            self.require_off(vms)
+        except VmNotOffError as error:
+            note(DISTRUST, ", ".join(str(vm) for vm in error.vms))
+            raise
         return self._get_whole(name, vms)
 
     def _settle_noted(self, vms: Sequence[VmId], noted: Mapping[str, str]) -> None:

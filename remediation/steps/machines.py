@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.ports import Observed
+from stsfix.snapshot.coordinator import DISTRUST
 from stsfix.snapshot.errors import SnapshotSetIncompleteError, TransientError
 from stsfix.snapshot.model import PowerState, SnapshotSet
 from stsfix.snapshot.polling import poll_until
@@ -121,10 +122,16 @@ class TakeSnapshots:
     name: ClassVar[str] = "take-snapshots"
 
     def probe(self, noted: Facts) -> Observed:
-        """A whole set is complete; a partial one is completed by doing it again."""
-        del noted
-        found = self.context.coordinator.find(self.context.spec.run, self.context.vms)
-        return Observed.COMPLETE if isinstance(found, SnapshotSet) else Observed.REPEATABLE
+        """A whole set is complete if all are off still and nobody is known to have been on.
+
+        Anything else is for `do`: it completes a partial set, and says what it cannot mend.
+        """
+        context = self.context
+        found = context.coordinator.find(context.spec.run, context.vms)
+        facts = context.coordinator.observe(context.vms).values()
+        off = all(fact.summary.power is PowerState.OFF for fact in facts)
+        whole = isinstance(found, SnapshotSet) and off and DISTRUST not in noted
+        return Observed.COMPLETE if whole else Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
         """Take what is missing; each task key is noted before its task is awaited."""

@@ -433,6 +433,24 @@ def test_a_vm_that_somebody_powers_on_meanwhile_spoils_the_set():
     assert caught.value.vms == (world.vc2,)
 
 
+def test_a_set_that_was_spoilt_once_is_never_trusted_again():
+    """Off again, the VM looks as if it had never been on; the note knows better."""
+    world = World().off()
+
+    def before(call, _):
+        if call == "await_task":
+            world.vm(world.vc2).power = PowerState.ON
+
+    world.esx1.before = before
+    with pytest.raises(VmNotOffError):
+        world.take()
+    world.esx1.before = None
+    world.off()
+
+    with pytest.raises(SnapshotSetIncompleteError, match="vc2 on esx2: was on"):
+        world.take()
+
+
 def test_a_snapshot_that_is_not_seen_is_not_believed():
     """A host that knows neither task nor snapshot leaves the set incomplete."""
     world = World().off()

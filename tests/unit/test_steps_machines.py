@@ -18,7 +18,7 @@ from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.credential import ReplaceSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
-from stsfix.snapshot.coordinator import Coordinator
+from stsfix.snapshot.coordinator import DISTRUST, Coordinator
 from stsfix.snapshot.errors import SnapshotSetIncompleteError
 from stsfix.snapshot.fleet import Limits as FleetLimits
 from stsfix.snapshot.model import PowerState, SnapshotSet
@@ -116,6 +116,23 @@ def snapshotted(bench):
     bench.hosts[1].vm(bench.vc).disk["database"] = "new"
     bench.told.clear()
     return bench
+
+
+@pytest.mark.parametrize(
+    ("noted", "power", "expected"),
+    [
+        pytest.param({}, PowerState.OFF, Observed.COMPLETE, id="all off"),
+        pytest.param({}, PowerState.ON, Observed.REPEATABLE, id="one is on"),
+        pytest.param({DISTRUST: "vc1"}, PowerState.OFF, Observed.REPEATABLE, id="one was on"),
+    ],
+)
+def test_a_whole_set_is_trusted_only_if_nobody_was_on(bench, noted, power, expected):
+    """A snapshot without memory does not tell whether its VM ran when it was taken."""
+    bench.do(Quiesce(bench.context))
+    bench.do(TakeSnapshots(bench.context))
+    bench.hosts[1].vm(bench.vc).power = power
+
+    assert TakeSnapshots(bench.context).probe(noted) is expected
 
 
 def test_vcenters_stop_before_the_pscs_they_log_in_through(bench):
@@ -226,5 +243,6 @@ def test_undo_keeps_snapshots_and_powers_on_in_order(snapshotted):
         snapshotted.undo(step(snapshotted.context))
 
     assert set(snapshotted.power().values()) == {PowerState.ON}
-    assert TakeSnapshots(snapshotted.context).probe({}) is Observed.COMPLETE
+    context = snapshotted.context
+    assert isinstance(context.coordinator.find(context.spec.run, context.vms), SnapshotSet)
     assert snapshotted.violations() == []
