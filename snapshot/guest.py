@@ -83,7 +83,8 @@ class EsxiGuestOperations:
         try:
             # (1) files of our own, 0600, as soon as Tools is up
             files.append(self._when_up(guest, deadline))
-            files += [guest.make_file(".out"), guest.make_file(".rc")]
+            for suffix in (".out", ".rc"):
+                files.append(guest.make_file(suffix))  # noqa: PERF401 - each is known at once
             source, output, code = files
             # (2) the script, with whatever secret it holds, goes into the first
             guest.upload(source, script.encode())
@@ -226,13 +227,22 @@ class _Guest:
         return bool(found) and all(process.endTime is not None for process in found)
 
     def delete(self, path: str) -> None:
-        """Delete *path* if that is possible; never raises."""
+        """Delete *path* if that is possible, with a second try if the connection broke; never
+        raises.
+        """
         try:
-            self._files(
-                lambda files, thing, auth: files.DeleteFile(vm=thing, auth=auth, filePath=path)
-            )
+            try:
+                self._delete(path)
+            except HostUnreachableError:
+                self._delete(path)
+        except HypervisorFaultError as error:
+            if error.fault != "FileNotFound":
+                logger.warning("%s of %s could not be deleted: %s", path, self.vm, error)
         except OperationError as error:
             logger.warning("%s of %s could not be deleted: %s", path, self.vm, error)
+
+    def _delete(self, path: str) -> None:
+        self._files(lambda files, thing, auth: files.DeleteFile(vm=thing, auth=auth, filePath=path))
 
     def _files(self, call: Callable[..., T]) -> T:
         make = self._within(lambda manager: manager.fileManager, call)
