@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import select
 import ssl
 import threading
 from dataclasses import dataclass
@@ -254,12 +255,14 @@ class LdapSession:
             self._require_success(call, result)
 
     def _session(self) -> ldap3.Connection:
-        """Return a connection that is logged in and was used less than IDLE_LIMIT_S ago."""
+        """Return a connection that is logged in, was used less than IDLE_LIMIT_S ago, and that
+        the node has not closed since: what is sent on a closed one is lost, and in doubt.
+        """
         if self._refusal is not None:
             raise self._login_error(*self._refusal)
         if self._connection is not None:
             idle_s = self._clock.monotonic() - self._used_s
-            if idle_s <= IDLE_LIMIT_S and not self._connection.closed:
+            if idle_s <= IDLE_LIMIT_S and not _is_over(self._connection):
                 return self._connection
             self._drop()
         user_dn = self._find_user_dn()
@@ -359,6 +362,13 @@ def _entry(response: Mapping[str, Any]) -> Entry:
     raw = response["raw_attributes"]
     attributes = {str(name).lower(): tuple(bytes(v) for v in raw[name]) for name in raw}
     return Entry(dn=str(response["dn"]), attributes=attributes)
+
+
+def _is_over(connection: ldap3.Connection) -> bool:
+    """Tell whether the peer said something (a close, a notice) while nothing was asked."""
+    if connection.closed or connection.socket is None:
+        return True
+    return bool(select.select([connection.socket], [], [], 0)[0])
 
 
 def _close(connection: ldap3.Connection) -> None:
