@@ -261,6 +261,10 @@ class Lab:
         self._add_faults()
         for host in self.hosts.values():
             host.stop()
+        # All first: one that boots again must not meet a partner from the future.
+        for vm in saved.vms:
+            if vm.vm.power == ON:
+                vm.vm.power_off()
         for vm in saved.vms:
             restore_vm(vm)
         for name, host in self.hosts.items():

@@ -164,7 +164,6 @@ class VirtualMachine:
     answered: threading.Event = field(default_factory=threading.Event)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _epoch: int = field(default=0, init=False)
-    _shutting_down: int = field(default=-1, init=False)
     _next_snapshot: int = field(default=1, init=False)
 
     # -- power --------------------------------------------------------------------------
@@ -229,8 +228,8 @@ class VirtualMachine:
         self._off(clean=False)
 
     def shut_down_guest(self) -> None:
-        """Ask the guest to shut down; the VM is off some time after this returned. A second
-        request while one is under way changes nothing.
+        """Ask the guest to shut down; the VM is off some time after this returned, if the guest
+        does it. It is asked again each time, and goes off once.
 
         Raises:
             VmRefusedError: InvalidPowerState, ToolsUnavailable.
@@ -239,9 +238,7 @@ class VirtualMachine:
             self.require_power(ON, OFF)
             if not self.tools_up:
                 raise VmRefusedError("ToolsUnavailable")
-            if self._shutting_down == self._epoch:
-                return
-            epoch = self._shutting_down = self._epoch
+            epoch = self._epoch
         self.guest.shut_down(lambda: self._shut_down_complete(epoch))
 
     def _shut_down_complete(self, epoch: int) -> None:
