@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import sys
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stsfix.plugin.config import load_settings
@@ -28,7 +30,7 @@ from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from stsfix.plugin.settings import Settings
     from stsfix.remediation.model import RunSpec
@@ -76,25 +78,33 @@ class KillingJournal(Journal):
         super().append(record)
 
 
-KEYS = tuple(new_key() for _ in range(2))
-"""A leaf's and a root's key, made once in the fork server: making them is not what dies here."""
+KEYS = tuple(new_key() for _ in range(6))
+"""Keys that were made before, in the fork server: making them is not what dies here."""
 
 
 class QuickWiring(Wiring):
     """The product's wiring, with keys that were made before."""
 
     def issuer(self) -> Issuer:
-        """Return an own CA with ready keys."""
-        keys = list(KEYS)
-        return OwnCaIssuer(self.settings.sso.domain, keys.pop)
+        """Return an own CA with ready keys; rarely the same ones twice, as in the field."""
+        return OwnCaIssuer(self.settings.sso.domain, iter(random.sample(KEYS, 2)).__next__)
 
 
-def carry_out(config: str, state: str, command: Command, death: Death | None) -> None:
-    """Do what *command* does and exit with its code; the target of a process."""
-    from pathlib import Path
+def execute(
+    config: Path,
+    state: Path,
+    command: Command,
+    death: Death | None = None,
+    *,
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> None:
+    """Do what *command* does, with the product's own parts.
 
+    Raises:
+        OperationError: What the product says.
+    """
     clock = SystemClock()
-    settings = load_settings(Path(config))
+    settings = load_settings(config)
     wiring = QuickWiring(settings, SecretStore(settings, {}), clock, lambda _: None)
 
     def opened(file: JournalFile, run: str, journal_clock: object) -> Journal:
@@ -102,17 +112,23 @@ def carry_out(config: str, state: str, command: Command, death: Death | None) ->
         journal.death = death
         return journal
 
-    file = JournalFile(Path(state), clock)
-    runs = Runs(file, wiring, stop_requested=lambda: False, open_journal=opened)
+    file = JournalFile(state, clock)
+    runs = Runs(file, wiring, stop_requested=stop_requested, open_journal=opened)
     try:
         with runs.locked():
             _command(runs, file, command, settings)
+    finally:
+        wiring.close()
+
+
+def carry_out(config: str, state: str, command: Command, death: Death | None) -> None:
+    """Do what *command* does and exit with its code; the target of a process."""
+    try:
+        execute(Path(config), Path(state), command, death)
     except OperationError as error:
         sys.stdout.write(f"{type(error).__name__}: {error}\n")
         sys.stdout.flush()
         os._exit(exit_code(error))
-    finally:
-        wiring.close()
     os._exit(0)
 
 

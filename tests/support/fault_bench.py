@@ -1,0 +1,149 @@
+"""A lab, the product's commands in this process, faults between them, and what must hold after.
+
+In process, because nobody dies here: a command ends with success or with an `OperationError`.
+Anything else it raises is a bug and comes out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from killable import execute
+from run_judge import RunJudge
+from stsfix.lab.faults import Effect, Rule, When
+from stsfix.remediation.errors import InterruptedRunError
+from stsfix.remediation.journal import JournalFile
+from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.system_clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from pathlib import Path
+
+    from killable import Command
+    from stsfix.lab.lab import Lab
+
+QUICK = """
+poll = 0.02
+silence = 0.5
+busy = 1
+tools = 1
+doubt = 0.3
+nics = 1
+publish = 0.5
+logins = 5
+shutdown = 5
+power_on = 3
+boot = 10
+snapshot = 3
+revert = 3
+removal = 3
+replication = 3
+services = 5
+connect = 2
+read = 3
+"""
+"""Limits in real seconds for a lab at thousandfold speed: faults are waited for, too."""
+
+PROTOCOLS = ("soap", "ldap", "sts", "https", "vapi", "guest", "task")
+"""Protocols whose calls a command of ours makes, directly or not. Replication is the nodes'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One disturbance of one call, the *nth* of its kind that a command makes."""
+
+    protocol: str
+    call: str
+    target: str
+    nth: int
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.protocol}-{self.call}-{self.target}-{self.nth}-{self.kind}"
+
+    def rule(self) -> Rule:
+        """Return the lab's rule for it."""
+        effect, _, when = self.kind.partition("-")
+        return Rule(
+            protocol=self.protocol,
+            call=self.call,
+            target=self.target,
+            nth=self.nth,
+            effect=Effect(effect),
+            when=When(when or "before"),
+            delay_s=0.2,
+        )
+
+
+def kinds(protocol: str) -> tuple[str, ...]:
+    """Return how a call of *protocol* can go wrong."""
+    if protocol == "task":
+        return ("refuse-before", "drop-before", "delay-before")
+    if protocol == "guest":
+        return ("refuse-before", "drop-before")
+    return ("refuse-before", "drop-before", "drop-after")
+
+
+class FaultBench:
+    """One lab, put back to its beginning, or to another checkpoint, for each case."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.config = lab.write_config(folder)
+        text = self.config.read_text("utf-8")
+        head, _, rest = text.partition("[timeouts]\n")
+        tail = rest[rest.index("[secrets]") :]
+        self.config.write_text(f"{head}[timeouts]{QUICK}\n{tail}", "utf-8")
+        self.saved = lab.checkpoint()
+        self.judge = RunJudge(lab)
+
+    def __call__(
+        self, state: Path, command: Command, *, steps: int | None = None
+    ) -> OperationError | None:
+        """Carry *command* out, or only its next *steps*; return what the product said.
+
+        None is success; a command that was stopped after its steps says InterruptedRunError.
+        """
+        left = iter(range(steps)) if steps is not None else itertools.count()
+        try:
+            execute(
+                self.config,
+                state,
+                command,
+                stop_requested=lambda: next(left, None) is None,
+            )
+        except OperationError as error:
+            return error
+        return None
+
+    def calls(
+        self, state: Path, command: Command, *, steps: int | None = None
+    ) -> Counter[tuple[str, str, str]]:
+        """Carry *command* out undisturbed and return the calls it made."""
+        before = self.lab.faults.calls.copy()
+        error = self(state, command, steps=steps)
+        assert error is None or isinstance(error, InterruptedRunError), error
+        return self.lab.faults.calls - before
+
+    def disturb(
+        self, fault: Fault, state: Path, command: Command, *, steps: int | None = None
+    ) -> OperationError | None:
+        """Carry *command* out with one fault, which is gone afterwards."""
+        self.lab.faults.add(fault.rule())
+        try:
+            return self(state, command, steps=steps)
+        finally:
+            self.lab.faults.clear()
+
+
+def copy_journal(source: Path, target: Path) -> None:
+    """Copy the journal of a state folder that nobody has open."""
+    with closing(JournalFile(source, SystemClock()).connect()) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "journal.sqlite", target / "journal.sqlite")

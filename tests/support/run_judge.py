@@ -1,0 +1,124 @@
+"""What a run, a rollback and a release must leave behind, by the lab's own eye."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from stsfix.lab import judge
+from stsfix.lab.vmdir.reader import dump
+from stsfix.remediation.journal import JournalFile
+from stsfix.remediation.records import Phase
+from stsfix.snapshot.system_clock import SystemClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stsfix.lab.lab import Lab
+    from stsfix.remediation.journal import StoredRun
+
+Everything = dict[str, dict[str, dict[str, list[bytes]]]]
+
+_KEY_ID = re.compile(r"[0-9a-f]{40}")
+_ROUNDS = 100
+_ROUND_S = 30.0
+
+
+def stored_run(state: Path) -> StoredRun:
+    """Return the one run of a state folder."""
+    file = JournalFile(state, SystemClock())
+    (name,) = file.names()
+    return file.read(name)
+
+
+def everything(lab: Lab) -> Everything:
+    """Return every entry of every directory, with all that must be equal before and after."""
+    return {
+        node.fqdn: dump(lab.nodes[node.fqdn].disk.directory, "")
+        for node in lab.topology.controllers
+    }
+
+
+def shape(found: Everything) -> dict[str, dict[str, dict[str, int]]]:
+    """Return DNs and, per attribute, how many values: what does not depend on fresh keys."""
+    return {
+        node: {
+            _KEY_ID.sub("#", dn): {name: len(values) for name, values in attributes.items()}
+            for dn, attributes in entries.items()
+        }
+        for node, entries in found.items()
+    }
+
+
+class RunJudge:
+    """Knows how a lab was before any run."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._before = everything(lab)
+        self._foreign = judge.foreign_state(lab)
+
+    def after_run(self, state: Path) -> dict[str, Any]:
+        """Return all that a complete run leaves behind, as far as it can be equal twice."""
+        lab, stored = self._lab, stored_run(state)
+        vcenters = [node.fqdn for node in lab.topology.nodes if node.role.has_vcenter]
+        controllers = [node.fqdn for node in lab.topology.controllers]
+        apart = self._apart()
+        return {
+            "phase": stored.phase,
+            "power": judge.power(lab),
+            "entries": shape(everything(lab)),
+            "tokens": [judge.token_refusal(lab, fqdn) for fqdn in controllers],
+            "logins": [judge.login_refusal(lab, fqdn) for fqdn in vcenters],
+            "one leaf": len({judge.signing_leaf(lab, fqdn) for fqdn in controllers}),
+            "apart": apart,
+            "snapshots": {
+                fqdn: [name == stored.spec.run for name in names]
+                for fqdn, names in judge.node_snapshots(lab).items()
+            },
+            "foreign": judge.foreign_state(lab) == self._foreign,
+            "leftovers": self._leftovers(),
+        }
+
+    def after_rollback(self, state: Path) -> dict[str, Any]:
+        """Return what is not as before the run; snapshots stay, only release deletes them."""
+        lab, now = self._lab, everything(self._lab)
+        apart = self._apart()
+        found: dict[str, Any] = {
+            "phase": "" if stored_run(state).phase is Phase.ROLLED_BACK else "not rolled back",
+            "power": [fqdn for fqdn, power in judge.power(lab).items() if power != "poweredOn"],
+            "entries": _changes(self._before, now),
+            "apart": apart,
+            "foreign": judge.foreign_state(lab) != self._foreign,
+            "leftovers": self._leftovers(),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _apart(self) -> list[str]:
+        """Return how the directories differ once they had time to agree."""
+        rounds = _ROUNDS
+        while (apart := judge.out_of_sync(self._lab)) and rounds:
+            rounds -= 1
+            self._lab.clock.sleep(_ROUND_S)
+        return apart
+
+    def _leftovers(self) -> list[str]:
+        """Return the files of any node below /tmp and /run that are ours and hold something.
+
+        An empty one can stay if the host's answer with its name was lost.
+        """
+        return sorted(
+            f"{fqdn}: {path}"
+            for fqdn, node in self._lab.nodes.items()
+            for path, file in node.disk.files.items()
+            if path.startswith(("/tmp", "/var/tmp", "/run/stsfix")) and file.content
+        )
+
+
+def _changes(before: Everything, now: Everything) -> list[str]:
+    return [
+        f"{node}: {dn}"
+        for node, entries in before.items()
+        for dn in sorted(entries.keys() | now[node].keys())
+        if entries.get(dn) != now[node].get(dn)
+    ]
