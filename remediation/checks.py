@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding, StsEntry
 
-__all__ = ["CHECKS", "RULES", "RUN_PREFIX", "SOON"]
+__all__ = ["CHECKS", "RULES", "RUN_PREFIX", "SOON", "UNREADABLE"]
 
 found = Finder(RULES)
 
@@ -32,7 +32,7 @@ RUN_PREFIX = "stsfix-"
 SOON = timedelta(days=90)
 """vCenter itself begins to warn of the STS certificate 90 days ahead (KB 318197)."""
 
-_UNREADABLE = {
+UNREADABLE = {
     "HostUnreachableError": "HOST-UNREACHABLE",
     "HostLoginError": "HOST-LOGIN",
     "HostTlsError": "HOST-TLS",
@@ -45,12 +45,13 @@ _UNREADABLE = {
     "GuestLoginError": "GUEST-LOGIN",
     "GuestUnavailableError": "GUEST-UNAVAILABLE",
 }
+"""Rule by the class name of the error that a read ended with; any other is NOT-CHECKED."""
 
 
 def unreadable(inventory: Inventory) -> Iterator[Finding]:
     """Everything that could not be read forbids a run: nobody knows what it hides."""
     for problem in inventory.problems:
-        rule = _UNREADABLE.get(problem.error, "NOT-CHECKED")
+        rule = UNREADABLE.get(problem.error, "NOT-CHECKED")
         advice = None
         if problem.error == "PlainBindRefusedError":
             advice = "Use the LDAPS port of the node."

@@ -1,0 +1,137 @@
+"""Findings about the domain that no lab can show follow from the inventory alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from error_leaves import error_leaves
+from memory_hypervisor import MemoryClock, MemoryHost
+from stsfix.remediation.checks import CHECKS, UNREADABLE
+from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
+from stsfix.remediation.model import DirServer, Role, StsEntries, StsEntry, Topology
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ESX = MemoryHost("esx1.lab.example", MemoryClock())
+VM = ESX.observe_vms([ESX.add_vm("vc1")])[0]
+HOST = ESX.observe_host()
+
+
+def node(fqdn="vc1", **changes):
+    """Return a sound embedded node on ESX."""
+    sound = NodeInventory(
+        fqdn=fqdn,
+        role=Role.EMBEDDED,
+        role_verified=True,
+        vm=VM,
+        location=Location(live=(VM.summary,)),
+    )
+    return replace(sound, **changes)
+
+
+def found(*nodes, hosts=(HOST,), **changes):
+    """Return ids and subjects of what the checks find."""
+    inventory = Inventory(
+        domain="vsphere.local",
+        taken=NOW,
+        nodes=nodes,
+        hosts=hosts,
+        topology=changes.pop("topology", None),
+        problems=changes.pop("problems", ()),
+    )
+    return [(f.id, f.subject) for check in CHECKS for f in check(inventory)]
+
+
+def server(name, *partners):
+    """Return a directory server entry."""
+    return DirServer(name=name, site="s", invocation_id=f"id-{name}", partners=partners)
+
+
+def test_a_sound_domain_has_no_finding():
+    """Nothing is made up."""
+    assert found(node()) == []
+
+
+@pytest.mark.parametrize(("error", "rule"), UNREADABLE.items())
+def test_what_could_not_be_read_is_told_by_its_cause(error, rule):
+    """Each error has its own finding, about the same subject."""
+    problem = Problem(subject="vc1", error=error, text="it failed")
+
+    assert found(node(), problems=(problem,)) == [(rule, "vc1")]
+
+
+def test_an_error_nobody_thought_of_is_told_too():
+    """Silence would mean that all is well."""
+    problem = Problem(subject="vc1", error="BrandNewError", text="it failed")
+
+    assert found(node(), problems=(problem,)) == [("NOT-CHECKED", "vc1")]
+
+
+def test_known_errors_are_errors_of_the_product():
+    """A renamed class would fall back to the vague finding."""
+    assert set(UNREADABLE) <= {leaf.__name__ for leaf in error_leaves()}
+
+
+def test_a_directory_without_partner_blocks():
+    """No change would reach it."""
+    topology = Topology(
+        domain="vsphere.local",
+        controllers=("vc1", "vc2"),
+        computers=(),
+        servers=(server("vc1", "vc2"), server("vc2")),
+    )
+
+    assert found(node(), node("vc2"), topology=topology) == [("REPL-NO-PARTNER", "vc2")]
+
+
+def test_an_entry_without_certificate_warns():
+    """It verifies nothing."""
+    empty = StsEntry(
+        kind="chain", dn="cn=TrustedCertChain-1", index=1, chain=(), object_guid="g", usn=1
+    )
+    entries = StsEntries(node="vc1", credentials=(), chains=(empty,))
+
+    assert ("STS-EMPTY-CHAIN", "cn=TrustedCertChain-1") in found(node(sts=entries))
+
+
+@pytest.mark.parametrize(
+    ("manager", "expected"),
+    [
+        ("vc1", []),
+        ("VC1", []),
+        ("192.0.2.1", []),
+        ("vcenter.example", [("HOST-MANAGED-ELSEWHERE", "esx1.lab.example")]),
+        (None, []),
+    ],
+    ids=["by name", "in capitals", "by address", "elsewhere", "by nobody"],
+)
+def test_only_a_vcenter_outside_the_domain_is_elsewhere(manager, expected):
+    """The domain's own vCenters are off during the run, so they move nothing."""
+    vm = replace(VM, summary=replace(VM.summary, addresses=("192.0.2.1",)))
+
+    result = found(node(vm=vm), hosts=(replace(HOST, managed_by=manager),))
+
+    assert result == expected
+
+
+def test_a_host_without_nodes_may_be_managed_by_anybody():
+    """It is not worked on."""
+    other = replace(HOST, host="esx2.lab.example", managed_by="vcenter.example")
+
+    assert found(node(), hosts=(HOST, other)) == []
+
+
+def test_a_registration_that_nobody_holds_is_named():
+    """The operator learns where it is."""
+    stale = replace(VM.summary, connection="inaccessible")
+    lost = node(vm=None, location=Location(stale=(stale,)))
+    inventory = Inventory(
+        domain="d", taken=NOW, nodes=(lost,), hosts=(HOST,), topology=None, problems=()
+    )
+
+    (finding,) = [f for check in CHECKS for f in check(inventory)]
+
+    assert finding.id == "NODE-NOT-FOUND"
+    assert "vc1 on esx1.lab.example (inaccessible)" in finding.evidence
