@@ -61,7 +61,7 @@ class EsxiHost:
             dates = next(
                 (
                     properties.get("configManager.dateTimeSystem")
-                    for thing, properties in found
+                    for thing, properties in found.objects
                     if isinstance(thing, vim.HostSystem)
                 ),
                 None,
@@ -69,7 +69,9 @@ class EsxiHost:
             began = self._clock.monotonic()
             skew = None if dates is None else self._clock_skew(dates)
             took = None if skew is None else timedelta(seconds=self._clock.monotonic() - began)
-            return host_facts(self.host, content.about, found, skew, took)
+            return host_facts(
+                self.host, content.about, found.objects, skew, round_trip=took, vms=found.vms
+            )
 
         return self.session.read(read)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _DATASTORE = re.compile(r"\[([^\]]+)\]")
 _ADMINISTRATOR = -1
 _NTP_SERVICE = "ntpd"
+_POWER_STATES = {state.value: state for state in PowerState}
 _PHYSICAL = (
     vim.vm.device.VirtualDisk.RawDiskVer2BackingInfo,
     vim.vm.device.VirtualDisk.PartitionedRawDiskVer2BackingInfo,
@@ -68,7 +69,7 @@ def power_state(value: object) -> PowerState:
     """Return the power state; one that is not told counts as on, so that it never passes as
     off.
     """
-    return PowerState(str(value)) if str(value) in set(PowerState) else PowerState.ON
+    return _POWER_STATES.get(str(value), PowerState.ON)
 
 
 def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
@@ -204,9 +205,11 @@ def host_facts(
     about: Any,
     found: Sequence[tuple[Any, Properties]],
     clock_skew: timedelta | None,
+    *,
     round_trip: timedelta | None = None,
+    vms: Iterable[tuple[str, Properties]] = (),
 ) -> HostFacts:
-    """Return what the objects of `esxi_properties.read_everything` say of the host."""
+    """Return what the host's own objects *found*, and the summaries of its *vms*, say of it."""
     own: Properties = next((p for o, p in found if isinstance(o, vim.HostSystem)), {})
     licences: Properties = next((p for o, p in found if isinstance(o, vim.LicenseManager)), {})
     lockdown = str(own.get("config.lockdownMode") or "unknown")
@@ -220,7 +223,7 @@ def host_facts(
         clock_skew=clock_skew,
         managed_by=str(own.get("summary.managementServerIp") or "") or None,
         datastores=tuple(_datastore(p) for o, p in found if isinstance(o, vim.Datastore)),
-        vms=tuple(vm_summary(host, moref(o), p) for o, p in found if _is_vm(o)),
+        vms=tuple(vm_summary(host, ref, properties) for ref, properties in vms),
         licence_left=_licence_left(licences),
         ntp_servers=tuple(str(s) for s in own.get("config.dateTimeInfo.ntpConfig.server") or ()),
         ntp_running=next(
@@ -233,10 +236,6 @@ def host_facts(
         ),
         round_trip=round_trip,
     )
-
-
-def _is_vm(thing: object) -> bool:
-    return isinstance(thing, vim.VirtualMachine)
 
 
 def _edition(licences: Properties) -> str:

@@ -7,11 +7,13 @@ whole request for one path that it does not know.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
 from stsfix.snapshot.esxi_faults import moref
+from stsfix.snapshot.esxi_lean import LeanReader, ReplyRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,10 +30,12 @@ SUMMARY_PATHS = (
     "runtime.connectionState",
     "guest.hostName",
     "guest.ipAddress",
-    "guest.net",
 )
+"""All are short texts: `esxi_lean` reads nothing else."""
+
 DETAIL_PATHS = (
     *SUMMARY_PATHS,
+    "guest.net",
     "guest.toolsRunningStatus",
     "guest.guestOperationsReady",
     "guest.guestFamily",
@@ -71,33 +75,72 @@ DATASTORE_PATHS = (
     "summary.type",
     "summary.maintenanceMode",
 )
+_PAGES = 10_000
+"""Pages of one answer that are read at most."""
+
 LICENCE_PATHS = ("licensedEdition", "licenses")
 
 
-def read_everything(
-    content: vim.ServiceInstanceContent,
-) -> list[tuple[vim.ManagedEntity, Properties]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everything:
+    """All that a host tells: its own *objects* with their properties, and the summary of each VM
+    by its MoRef, as plain texts.
+    """
+
+    objects: list[tuple[Any, Properties]]
+    vms: list[tuple[str, Properties]]
+
+
+def read_everything(content: vim.ServiceInstanceContent) -> Everything:
     """Read host, datastores, licences and a summary of every VM.
 
     The number of calls depends on how the host pages its answer, not on how many VMs there are.
     """
-    kinds: list[type] = [vim.VirtualMachine, vim.HostSystem, vim.Datastore]
-    paths = [SUMMARY_PATHS, HOST_PATHS, DATASTORE_PATHS]
+    kinds: list[type] = [vim.HostSystem, vim.Datastore]
+    paths: list[Sequence[str]] = [HOST_PATHS, DATASTORE_PATHS]
     if content.viewManager is None:
         raise vmodl.fault.NotSupported(msg="the host has no view manager")
-    view = content.viewManager.CreateContainerView(content.rootFolder, kinds, recursive=True)
+    view = content.viewManager.CreateContainerView(
+        content.rootFolder, [vim.VirtualMachine, *kinds], recursive=True
+    )
     try:
         walk = Collector.TraversalSpec(
             name="view", path="view", skip=False, type=vim.view.ContainerView
         )
-        objects = [Collector.ObjectSpec(obj=view, skip=True, selectSet=[walk])]
+        inside = Collector.ObjectSpec(obj=view, skip=True, selectSet=[walk])
+        vms = _read_texts(content, inside, vim.VirtualMachine, SUMMARY_PATHS)
+        objects = [inside]
         if content.licenseManager is not None:
             objects.append(Collector.ObjectSpec(obj=content.licenseManager, skip=False))
             kinds, paths = [*kinds, vim.LicenseManager], [*paths, LICENCE_PATHS]
-        return list(_read(content, objects, kinds, paths))
+        return Everything(objects=list(_read(content, objects, kinds, paths)), vms=vms)
     finally:
         with contextlib.suppress(vmodl.MethodFault):
             view.Destroy()
+
+
+def _read_texts(
+    content: vim.ServiceInstanceContent, objects: Any, kind: type, paths: Sequence[str]
+) -> list[tuple[str, Properties]]:
+    """Read text properties of everything of *kind*; by MoRef."""
+    collector: Any = content.propertyCollector
+    spec = Collector.FilterSpec(
+        objectSet=[objects],
+        propSet=[Collector.PropertySpec(type=kind, all=False, pathSet=list(paths))],
+    )
+    found: list[tuple[str, Properties]] = []
+    name, args = "RetrievePropertiesEx", [[spec], Collector.RetrieveOptions()]
+    for _ in range(_PAGES):
+        reader = LeanReader()
+        collector._stub.stream(collector, name, args, reader.feed)  # noqa: SLF001 - our own stub
+        page = reader.close()
+        if "NotAuthenticated" in page.missing:
+            raise vim.fault.NotAuthenticated
+        found += page.objects
+        if not page.token:
+            return found
+        name, args = "ContinueRetrievePropertiesEx", [page.token]
+    raise ReplyRefusedError(f"more than {_PAGES} pages")
 
 
 def read_objects(

@@ -13,13 +13,14 @@ import re
 import select
 import ssl
 import threading
+from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakSet
 
 from lxml import etree
 from pyVmomi import vim, vmodl
-from pyVmomi.SoapAdapter import SoapStubAdapter
+from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapter
 from pyVmomi.VmomiSupport import GetServiceVersions, versionIdMap
 
 from stsfix.snapshot.errors import HostLoginError, HostTlsError, HostUnreachableError
@@ -27,7 +28,7 @@ from stsfix.snapshot.esxi_faults import BROKEN, describe, reading, writing
 from stsfix.snapshot.tls import PeerContext, peer_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.secret import Secret
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 VERSIONS_PATH = "/sdk/vimServiceVersions.xml"
 _VERSIONS_BYTES = 256 * 1024
+_CHUNK_BYTES = 64 * 1024
+_FAULT_BYTES = 1024 * 1024
 _POOL = 8
 _SHOWN = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -233,6 +236,41 @@ class _Stub(SoapStubAdapter):
         )
         self._endpoint = endpoint
         self._used: WeakSet[HTTPSConnection] = WeakSet()
+
+    def stream(
+        self, thing: Any, name: str, args: Sequence[Any], take: Callable[[bytes], None]
+    ) -> None:
+        """Call method *name* of *thing* and hand the bytes of its answer to *take*, as they come.
+
+        Raises:
+            vmodl.MethodFault: The host's fault.
+            OSError, HTTPException, ExpatError: The connection broke, or *take* refused the bytes.
+        """
+        info = thing._GetMethodInfo(name)  # noqa: SLF001 - public by pyVmomi's docs
+        headers = {
+            "Cookie": self.cookie,
+            "SOAPAction": self.versionId,
+            "Content-Type": "text/xml; charset=utf-8",
+        }
+        body = self.SerializeRequest(thing, info, args)  # type: ignore[no-untyped-call]  # pyVmomi
+        connection = self.GetConnection()
+        try:
+            connection.request("POST", self.path, body, headers)
+            answer = connection.getresponse()
+            if answer.status != HTTPStatus.OK:
+                self._raise_fault(answer.read(_FAULT_BYTES), info)
+            while chunk := answer.read(_CHUNK_BYTES):
+                take(chunk)
+        except BaseException:
+            connection.close()
+            raise
+        self.ReturnConnection(connection)  # type: ignore[no-untyped-call]  # pyVmomi
+
+    def _raise_fault(self, document: bytes, info: Any) -> NoReturn:
+        found = SoapResponseDeserializer(self).Deserialize(document, info.result)
+        if isinstance(found, Exception):
+            raise found
+        raise HTTPException("the host answers an error that is no fault")
 
     def GetConnection(self) -> Any:  # noqa: N802 - overrides pyVmomi's
         """Return a connection that is open; a pooled one that the host closed is replaced.
