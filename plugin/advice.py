@@ -76,7 +76,7 @@ def _config(error: plugin.ConfigError) -> tuple[str, ...]:
 
 
 def _proof(error: remediation.ProofError) -> tuple[str, ...]:
-    if EXPIRED_TEXT in error.detail:
+    if EXPIRED_TEXT in error.reason:
         return ("This is what stsfix repairs; before a run it is expected: {preflight}", _BACK)
     return (
         "Services may still be starting on {e.node}: wait some minutes and prove again: {verify}",
