@@ -187,6 +187,8 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
         yield from wrapped(
             f"- {node.fqdn} ({node.role}{written}): VM {node.vm} on {node.host}", width
         )
+    for risk in run.accepted:
+        yield from wrapped(f"Accepted risk: {risk}", width, style="yellow")
     yield Line("")
     for step in run.steps:
         yield _step(step)

@@ -77,7 +77,10 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A whole run. *next_actions* are exact commands, the most likely one first."""
+    """A whole run. *next_actions* are exact commands, the most likely one first.
+
+    *accepted* are the risks the operator took, as ``ID:object``.
+    """
 
     run: str
     domain: str
@@ -86,6 +89,7 @@ class RunView:
     created: datetime
     version: str
     writer: str
+    accepted: tuple[str, ...]
     nodes: tuple[NodeView, ...]
     steps: tuple[StepView, ...]
     next_actions: tuple[str, ...]
@@ -103,6 +107,7 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
         created=stored.created,
         version=stored.version,
         writer=spec.writer,
+        accepted=spec.accepted,
         nodes=tuple(
             NodeView(fqdn=n.fqdn, role=n.role, vm=n.vm.name, host=n.vm.host) for n in spec.nodes
         ),

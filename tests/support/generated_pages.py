@@ -46,9 +46,16 @@ def tables() -> tuple[Table, ...]:
         Table(
             page="findings.md",
             name="findings",
-            headers=("Id", "Severity", "What it says", "Why it matters", "What to do"),
+            headers=("Id", "Severity", "What it says", "Why it matters", "What to do", "Source"),
             rows=[
-                (f"`{rule.id}`", rule.severity.value, rule.title, rule.why, rule.advice)
+                (
+                    f"`{rule.id}`",
+                    rule.severity.value + (", can be accepted" if rule.acceptable else ""),
+                    rule.title,
+                    rule.why,
+                    rule.advice,
+                    rule.source,
+                )
                 for _, rule in sorted(RULES.items())
             ],
         ),

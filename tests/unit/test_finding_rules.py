@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from stsfix.remediation.findings import CHECKS, RULES, registry
 from stsfix.remediation.model import Finding, Rule, Severity
+from stsfix.snapshot import safety
 from stsfix.snapshot.risk import Finder
 
 RULE = Rule(id="X-TEST", severity=Severity.BLOCKS, title="t", why="w", source="s", advice="a")
@@ -67,3 +69,14 @@ def test_an_unknown_rule_is_a_bug():
     """A check cannot invent an id."""
     with pytest.raises(KeyError):
         Finder([RULE])("X-OTHER", "vc1", "seen")
+
+
+def test_the_list_of_traps_names_findings_that_exist():
+    """What the page promises to find is in the registry."""
+    page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+    traps = page.partition("## What each known trap is found by")[2]
+
+    named = set(re.findall(r"`([A-Z]+(?:-[A-Z]+)+)`", traps))
+
+    assert named <= set(RULES)
+    assert {rule.id for rule in safety.RULES} <= named
