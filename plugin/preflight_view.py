@@ -21,7 +21,7 @@ from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.preflight import needs_repair, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from stsfix.remediation.durations import Phase
@@ -162,11 +162,11 @@ def version_words(node: NodeInventory) -> str:
 
 
 def links(report: PreflightReport) -> tuple[Link, ...]:
-    """Return every replication agreement of the domain, each pair once."""
-    topology = report.inventory.topology
-    if topology is None:
-        return ()
-    named = {(server.name, p) for server in topology.servers for p in server.partners}
+    """Return every replication agreement of the domain, each pair once.
+
+    A node's own directory knows its agreements best: they are not replicated (vmdir.md 6.5).
+    """
+    named = set(_agreements(report.inventory))
     bad = {
         f.subject
         for f in report.findings
@@ -182,6 +182,20 @@ def links(report: PreflightReport) -> tuple[Link, ...]:
         )
         for first, second in pairs
     )
+
+
+def _agreements(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    own = {
+        server.name: server
+        for node in inventory.nodes
+        if node.listed is not None
+        for server in node.listed.servers
+        if server.name == node.fqdn
+    }
+    listed = inventory.topology.servers if inventory.topology is not None else ()
+    for server in ({server.name: server for server in listed} | own).values():
+        for partner in server.partners:
+            yield server.name, partner
 
 
 def grouped(findings: Sequence[Finding], severity: Severity) -> tuple[FindingGroup, ...]:

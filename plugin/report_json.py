@@ -14,7 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from stsfix.plugin.certificate_view import expired, validities
 from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
 from stsfix.plugin.preflight_view import node_state
-from stsfix.plugin.report_json_parts import JsonObject, host_object, node_object, topology_object
+from stsfix.plugin.report_json_nodes import node_object
+from stsfix.plugin.report_json_parts import (
+    JsonObject,
+    held_object,
+    host_object,
+    topology_object,
+)
 from stsfix.remediation.certificates import Certificate, Malformed
 from stsfix.remediation.model import Severity
 from stsfix.remediation.preflight import Verdict
@@ -52,12 +58,17 @@ def preflight_document(report: PreflightReport) -> JsonObject:
                 {"subject": p.subject, "error": p.error, "text": p.text} for p in inventory.problems
             ],
             "expected": _expected(report.phases),
-            "topology": topology_object(inventory),
+            "topology": topology_object(inventory.topology),
+            "replication_stalled": [
+                {"consumer": consumer, "supplier": supplier}
+                for consumer, supplier in inventory.stalled
+            ],
             "nodes": [
                 node_object(node, health=node_state(node, report).health)
                 for node in inventory.nodes
             ],
             "hosts": [host_object(host, inventory) for host in inventory.hosts],
+            "directory": held_object(inventory.certificates),
             "certificates": {v.certificate.sha256: _certificate(v) for v in held},
         }
     )

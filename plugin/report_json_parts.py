@@ -1,4 +1,4 @@
-"""Nodes, VMs, hosts and directories as objects of the ``--json`` document. Pure."""
+"""VMs, hosts and the directory's contents as objects of the ``--json`` document. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.certificates import fingerprint
 
 if TYPE_CHECKING:
-    from stsfix.plugin.preflight_view import Health
-    from stsfix.remediation.inventory import Inventory, NodeInventory
-    from stsfix.remediation.model import ReplicationStatus, StsEntry
+    from collections.abc import Sequence
+
+    from stsfix.remediation.inventory import Inventory
+    from stsfix.remediation.inventory_certificates import DirectoryCertificates, LookupRegistration
+    from stsfix.remediation.model import Topology
     from stsfix.snapshot.model import HostFacts, VmFacts, VmId, VmSummary
 
 JsonObject = dict[str, object]
 """One object before `output.json_document` writes it."""
 
 
-def topology_object(inventory: Inventory) -> JsonObject | None:
-    """Return what the directory says of the whole domain; None if nobody could be asked."""
-    topology = inventory.topology
+def topology_object(topology: Topology | None) -> JsonObject | None:
+    """Return what one directory says of the whole domain; None if it was not asked."""
     if topology is None:
         return None
     return {
@@ -37,55 +38,69 @@ def topology_object(inventory: Inventory) -> JsonObject | None:
     }
 
 
-def node_object(node: NodeInventory, *, health: Health) -> JsonObject:
-    """Return everything about one node of the domain."""
-    root_dse, services, location = node.root_dse, node.services, node.location
+def held_object(held: DirectoryCertificates | None) -> JsonObject | None:
+    """Return what the directories hold for the whole domain; None if nobody was asked."""
+    if held is None:
+        return None
     return {
-        "fqdn": node.fqdn,
-        "role": node.role,
-        "role_verified": node.role_verified,
-        "health": health,
-        "directory": root_dse
-        and {
-            "domain_dn": root_dse.domain_dn,
-            "server_dn": root_dse.server_dn,
-            "site": root_dse.site,
-            "version": root_dse.version,
-            "functional_level": root_dse.functional_level,
-        },
-        "sts": node.sts
-        and {
-            "credentials": [_entry(entry, node) for entry in node.sts.credentials],
-            "chains": [_entry(entry, node) for entry in node.sts.chains],
-        },
-        "replication": node.replication and _replication(node.replication),
-        "services": services and {"running": services.running, "stopped": services.stopped},
-        "location": {
-            "live": [_registration(summary) for summary in location.live],
-            "stale": [_registration(summary) for summary in location.stale],
-        },
-        "vm": node.vm and _vm(node.vm),
+        "node": held.node,
+        "solution_users": [
+            {
+                "name": user.name,
+                "subject": user.subject,
+                "certificates": fingerprints(user.certificates),
+            }
+            for user in held.solution_users
+        ],
+        "trusted_roots": [
+            {
+                "name": root.name,
+                "subject": root.subject,
+                "certificates": fingerprints(root.certificates),
+                "crl_count": root.crl_count,
+                "crl_bytes": root.crl_bytes,
+            }
+            for root in held.roots
+        ],
+        "trusted_chains": [
+            {
+                "dn": chain.dn,
+                "owner": chain.owner,
+                "untouchable": chain.owner.is_untouchable,
+                "certificates": fingerprints(chain.chain),
+            }
+            for chain in held.chains
+        ],
+        "registrations": [_lookup(registration) for registration in held.registrations],
+        "identity_sources": [
+            {
+                "name": source.name,
+                "domain_type": source.domain_type,
+                "provider": source.provider,
+                "connections": source.connections,
+                "certificates": fingerprints(source.certificates),
+            }
+            for source in held.identity_sources
+        ],
+        "unread": [{"what": part.what, "reason": part.reason} for part in held.unread],
     }
 
 
-def _entry(entry: StsEntry, node: NodeInventory) -> JsonObject:
+def _lookup(registration: LookupRegistration) -> JsonObject:
     return {
-        "dn": entry.dn,
-        "index": entry.index,
-        "object_guid": entry.object_guid,
-        "usn": entry.usn,
-        "signs_now": node.sts is not None and entry == node.sts.signing(),
-        "key_matches": entry.key_matches,
-        "certificates": [fingerprint(der) for der in entry.chain],
+        "name": registration.name,
+        "kind": registration.kind,
+        "product": registration.product,
+        "endpoints": [
+            {"uri": endpoint.uri, "certificates": fingerprints(endpoint.trust)}
+            for endpoint in registration.endpoints
+        ],
     }
 
 
-def _replication(status: ReplicationStatus) -> JsonObject:
-    return {
-        "usn": status.usn,
-        "invocation_id": status.invocation_id,
-        "up_to_date": status.up_to_date,
-    }
+def fingerprints(certificates: Sequence[bytes]) -> list[str]:
+    """Return the SHA-256 of each of *certificates* (DER), by which the document names them."""
+    return [fingerprint(der) for der in certificates]
 
 
 def _identity(vm: VmId) -> JsonObject:
@@ -97,7 +112,8 @@ def _identity(vm: VmId) -> JsonObject:
     }
 
 
-def _registration(summary: VmSummary) -> JsonObject:
+def registration_object(summary: VmSummary) -> JsonObject:
+    """Return one VM as one host lists it."""
     return {
         **_identity(summary.vm),
         "bios_uuid": summary.bios_uuid,
@@ -108,9 +124,10 @@ def _registration(summary: VmSummary) -> JsonObject:
     }
 
 
-def _vm(vm: VmFacts) -> JsonObject:
+def vm_object(vm: VmFacts) -> JsonObject:
+    """Return a node's VM in full."""
     return {
-        **_registration(vm.summary),
+        **registration_object(vm.summary),
         "tools_running": vm.tools_running,
         "guest_operations_ready": vm.guest_operations_ready,
         "disks": [
@@ -154,6 +171,13 @@ def _vm(vm: VmFacts) -> JsonObject:
         "managed_by": vm.managed_by,
         "change_tracking": vm.change_tracking,
         "datastores": vm.datastores,
+        "guest_os": vm.guest_os,
+        "snapshots_supported": vm.snapshots_supported,
+        "snapshot_limit": vm.snapshot_limit,
+        "replicated": vm.replicated,
+        "in_vapp": vm.in_vapp,
+        "administrator": vm.administrator,
+        "booted": vm.booted,
     }
 
 
@@ -169,12 +193,18 @@ def host_object(host: HostFacts, inventory: Inventory) -> JsonObject:
         "maintenance": host.maintenance,
         "clock_skew_seconds": host.clock_skew,
         "managed_by": host.managed_by,
+        "licence_left_seconds": host.licence_left,
+        "ntp_servers": host.ntp_servers,
+        "ntp_running": host.ntp_running,
+        "round_trip_seconds": host.round_trip,
         "datastores": [
             {
                 "name": store.name,
                 "free_bytes": store.free_bytes,
                 "capacity_bytes": store.capacity_bytes,
                 "accessible": store.accessible,
+                "kind": store.kind,
+                "maintenance": store.maintenance,
             }
             for store in host.datastores
         ],

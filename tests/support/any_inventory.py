@@ -10,7 +10,22 @@ from hypothesis import strategies as st
 from reports import finding, host_of, vm_of
 from sts_material import leaf, root
 from stsfix.lab import pki
+from stsfix.remediation import node_facts
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
+from stsfix.remediation.inventory_certificates import (
+    ChainOwner,
+    DirectoryCertificates,
+    IdentitySource,
+    LookupEndpoint,
+    LookupRegistration,
+    NodeCertificates,
+    PublishedKey,
+    ShownCertificate,
+    SolutionUser,
+    TrustedChain,
+    TrustedRoot,
+    UnreadPart,
+)
 from stsfix.remediation.model import (
     DirServer,
     ReplicationStatus,
@@ -65,8 +80,68 @@ _VMS = st.builds(
     _MOMENTS,
     ANY_TEXT,
 )
+_DER = st.binary(max_size=40) | st.sampled_from([pki.der(root()), pki.der(leaf())])
+_SHOWN = st.builds(
+    NodeCertificates,
+    shown=st.lists(
+        st.builds(ShownCertificate, port=st.sampled_from(["https", "ldaps", "vami"]), leaf=_DER),
+        max_size=3,
+    ).map(tuple),
+    published=st.none() | _DER,
+    keys=st.lists(
+        st.builds(PublishedKey, modulus=ANY_TEXT, exponent=st.integers(), leaf=st.none() | _DER),
+        max_size=2,
+    ).map(tuple),
+    unread=st.lists(st.builds(UnreadPart, what=ANY_TEXT, reason=ANY_TEXT), max_size=2).map(tuple),
+)
+_HELD = st.builds(
+    DirectoryCertificates,
+    node=ANY_TEXT,
+    solution_users=st.lists(
+        st.builds(SolutionUser, name=ANY_TEXT, subject=ANY_TEXT, certificates=_CHAINS), max_size=2
+    ).map(tuple),
+    roots=st.lists(
+        st.builds(
+            TrustedRoot,
+            name=ANY_TEXT,
+            subject=ANY_TEXT,
+            certificates=_CHAINS,
+            crl_count=st.integers(),
+            crl_bytes=st.integers(),
+        ),
+        max_size=2,
+    ).map(tuple),
+    chains=st.lists(
+        st.builds(TrustedChain, dn=ANY_TEXT, owner=st.sampled_from(ChainOwner), chain=_CHAINS),
+        max_size=2,
+    ).map(tuple),
+    registrations=st.lists(
+        st.builds(
+            LookupRegistration,
+            name=ANY_TEXT,
+            kind=ANY_TEXT,
+            product=ANY_TEXT,
+            endpoints=st.lists(
+                st.builds(LookupEndpoint, uri=ANY_TEXT, trust=_CHAINS), max_size=2
+            ).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    identity_sources=st.lists(
+        st.builds(
+            IdentitySource,
+            name=ANY_TEXT,
+            domain_type=ANY_TEXT,
+            provider=ANY_TEXT,
+            connections=st.lists(ANY_TEXT, max_size=2).map(tuple),
+            certificates=_CHAINS,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+_GUESTS = st.text(max_size=300).map(node_facts.parse)
 _NODES = st.builds(
-    lambda fqdn, role, sts, vm, dse, replication: NodeInventory(
+    lambda fqdn, role, sts, vm, dse, replication, shown, facts: NodeInventory(
         fqdn=fqdn,
         role=role,
         root_dse=dse,
@@ -74,6 +149,8 @@ _NODES = st.builds(
         vm=vm,
         replication=replication,
         location=Location(live=(vm.summary,) if vm else ()),
+        certificates=shown,
+        facts=facts,
     ),
     ANY_TEXT,
     st.sampled_from(Role),
@@ -103,6 +180,8 @@ _NODES = st.builds(
         invocation_id=ANY_TEXT,
         up_to_date=st.none() | st.dictionaries(ANY_TEXT, st.integers(), max_size=3),
     ),
+    _SHOWN,
+    _GUESTS,
 )
 _TOPOLOGIES = st.builds(
     Topology,
@@ -135,6 +214,8 @@ INVENTORIES = st.builds(
         max_size=3,
     ).map(tuple),
     topology=st.none() | _TOPOLOGIES,
+    stalled=st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=2).map(tuple),
+    certificates=st.none() | _HELD,
     problems=st.lists(
         st.builds(Problem, subject=ANY_TEXT, error=ANY_TEXT, text=ANY_TEXT), max_size=3
     ).map(tuple),

@@ -1,0 +1,154 @@
+"""Nodes of the domain as objects of the ``--json`` document. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, TypeVar
+
+from stsfix.plugin.report_json_parts import (
+    JsonObject,
+    fingerprints,
+    registration_object,
+    topology_object,
+    vm_object,
+)
+from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stsfix.plugin.preflight_view import Health
+    from stsfix.remediation.inventory import NodeInventory
+    from stsfix.remediation.model import ReplicationStatus, StsEntry
+
+T = TypeVar("T")
+
+
+def node_object(node: NodeInventory, *, health: Health) -> JsonObject:
+    """Return everything about one node of the domain."""
+    root_dse, services, location = node.root_dse, node.services, node.location
+    return {
+        "fqdn": node.fqdn,
+        "role": node.role,
+        "role_verified": node.role_verified,
+        "health": health,
+        "directory": root_dse
+        and {
+            "domain_dn": root_dse.domain_dn,
+            "server_dn": root_dse.server_dn,
+            "site": root_dse.site,
+            "version": root_dse.version,
+            "functional_level": root_dse.functional_level,
+        },
+        "listed": topology_object(node.listed),
+        "sts": node.sts
+        and {
+            "credentials": [_entry(entry, node) for entry in node.sts.credentials],
+            "chains": [_entry(entry, node) for entry in node.sts.chains],
+        },
+        "replication": node.replication and _replication(node.replication),
+        "services": services and {"running": services.running, "stopped": services.stopped},
+        "location": {
+            "live": [registration_object(summary) for summary in location.live],
+            "stale": [registration_object(summary) for summary in location.stale],
+        },
+        "vm": node.vm and vm_object(node.vm),
+        "guest": _guest(node.facts) if isinstance(node.facts, NodeFacts) else None,
+        "clock": _clock(node.clock) if isinstance(node.clock, ClockReading) else None,
+        "vcenter": _about(node.about) if isinstance(node.about, VCenterAbout) else None,
+        "tls": [
+            {"port": shown.port, "certificate": fingerprint(shown.leaf)}
+            for shown in node.certificates.shown
+        ],
+        "published": _optional(node.certificates.published),
+        "jwks": [
+            {"modulus": key.modulus, "exponent": key.exponent, "certificate": _optional(key.leaf)}
+            for key in node.certificates.keys
+        ],
+        "unread": [{"what": what, "reason": reason} for what, reason in _unread(node)],
+    }
+
+
+def _guest(facts: NodeFacts) -> JsonObject:
+    """Return what the guest said of itself; a field that could not be read is None."""
+    password, disks = _read(facts.password), _read(facts.disks)
+    return {
+        "build": _read(facts.build),
+        "node_type": _read(facts.node_type),
+        "vmdir_state": _read(facts.vmdir_state),
+        "vmdird_installed": _read(facts.vmdird_installed),
+        "vcha": _read(facts.vcha),
+        "password": password and {"expires": password.expires, "must_change": password.must_change},
+        "disks": disks
+        and [
+            {
+                "mount": disk.mount,
+                "capacity_bytes": disk.capacity_bytes,
+                "free_bytes": disk.free_bytes,
+            }
+            for disk in disks
+        ],
+        "uptime_seconds": _read(facts.uptime),
+        "addresses": _read(facts.addresses),
+    }
+
+
+def _read(fact: T | Unread) -> T | None:
+    return None if isinstance(fact, Unread) else fact
+
+
+def _clock(reading: ClockReading) -> JsonObject:
+    return {
+        "skew_seconds": reading.skew,
+        "uncertainty_seconds": reading.uncertainty,
+        "source": reading.source,
+    }
+
+
+def _about(about: VCenterAbout) -> JsonObject:
+    return {"version": about.version, "build": about.build}
+
+
+def _optional(der: bytes | None) -> str | None:
+    return None if der is None else fingerprint(der)
+
+
+def _unread(node: NodeInventory) -> Iterator[tuple[str, str]]:
+    """Yield what of the node could not be read, and why."""
+    facts = node.facts
+    if isinstance(facts, Unread):
+        yield "guest", facts.reason
+    else:
+        for field in dataclasses.fields(facts):
+            value = getattr(facts, field.name)
+            if isinstance(value, Unread):
+                yield f"guest.{field.name}", value.reason
+    for name, fact in (("clock", node.clock), ("vcenter", node.about)):
+        if isinstance(fact, Unread):
+            yield name, fact.reason
+    for part in node.certificates.unread:
+        yield part.what, part.reason
+
+
+def _entry(entry: StsEntry, node: NodeInventory) -> JsonObject:
+    return {
+        "dn": entry.dn,
+        "index": entry.index,
+        "object_guid": entry.object_guid,
+        "usn": entry.usn,
+        "signs_now": node.sts is not None and entry == node.sts.signing(),
+        "key_matches": entry.key_matches,
+        "certificates": fingerprints(entry.chain),
+    }
+
+
+def _replication(status: ReplicationStatus) -> JsonObject:
+    return {
+        "usn": status.usn,
+        "invocation_id": status.invocation_id,
+        "up_to_date": status.up_to_date,
+        "processed": status.processed,
+        "max_originating": status.max_originating,
+        "cycles": status.cycles,
+    }
