@@ -144,7 +144,7 @@ def test_a_stopped_run_prints_commands_that_work(bench):
 
 def test_a_second_signal_ends_it_at_once_and_it_can_be_taken_back(bench):
     """SIGTERM twice: exit 130 in the middle of a call; rollback ends where the run began."""
-    rule = slow(bench, "ADD", 20)
+    rule = slow(bench, "ADD", 4)
 
     with started(bench, "run", "--yes") as process:
         await_call(rule, process)

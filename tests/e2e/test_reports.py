@@ -20,9 +20,10 @@ def repaired(tmp_path_factory):
     """The lab and stsfix after one repair, with what was said before, during and after it."""
     with build() as lab:
         bench = Bench(lab, tmp_path_factory.mktemp("lab"))
-        bench.said = {f"{name} before": bench.stsfix.run(name, "--json") for name in READING[:-1]}
-        bench.said["run"] = bench.stsfix.run("run", "--yes")
-        bench.said |= {f"{name} after": bench.stsfix.run(name, "--json") for name in READING}
+        said = bench.said
+        said |= {f"{name} before": bench.stsfix.run(name, "--json") for name in READING[:-1]}
+        said["run"] = bench.stsfix.run("run", "--yes")
+        said |= {f"{name} after": bench.stsfix.run(name, "--json") for name in READING}
         yield bench
 
 

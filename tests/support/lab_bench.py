@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from stsfix_command import Ended
+
 SPEED = 2000.0
 
 _WRITES = {
@@ -29,7 +31,10 @@ _WRITES = {
 
 
 class Bench:
-    """A running lab, its configuration in *folder*, and stsfix in that folder."""
+    """A running lab, its configuration in *folder*, and stsfix in that folder.
+
+    *said* is for a fixture to keep what commands said.
+    """
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
@@ -39,6 +44,7 @@ class Bench:
         self.secrets = (folder / "secrets.toml").read_text("utf-8")
         self.state = folder / "state"
         self.stsfix = Command(folder, {"STSFIX_CONFIG": "domain.toml", "STSFIX_STATE_DIR": "state"})
+        self.said: dict[str, Ended] = {}
         self.saved = lab.checkpoint()
         self.before = self.everything()
         self._calls = self.lab.faults.calls.copy()
