@@ -256,7 +256,7 @@ def identity_sources(inventory: Inventory) -> Iterator[Finding]:
     for source in inventory.certificates.identity_sources:
         remote = [uri for uri in source.connections if _host(uri) not in _LOCAL]
         if source.domain_type.upper() == "SYSTEM_DOMAIN" and remote and not alone:
-            yield found("SSO-CONNECTION", source.name, ", ".join(remote[:5]))
+            yield found("SSO-CONNECTION", source.name, f"it asks {', '.join(remote[:5])}")
         for der in source.certificates:
             certificate = parse(der)
             if isinstance(certificate, Malformed):
