@@ -1,4 +1,4 @@
-"""What people read: preflight, runs and proofs as lines of text with styles. Prints nothing.
+"""What people read: runs and proofs as lines of text with styles. Prints nothing.
 
 Text from the network goes through `text.printable`; styles are rich style names, and a line
 means the same without them (NO_COLOR, a file, a screen reader).
@@ -10,26 +10,15 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.text import counted, lasted, printable
-from stsfix.remediation.certificates import Certificate, parse
-from stsfix.remediation.model import Severity
-from stsfix.remediation.preflight import Verdict
+from stsfix.plugin.text import lasted, printable
 from stsfix.remediation.records import Phase, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from stsfix.plugin.view import RunView, StepView
-    from stsfix.remediation.inventory import Inventory, NodeInventory
-    from stsfix.remediation.model import Finding, LoginProof
+    from stsfix.remediation.model import LoginProof
 
-_STYLES = {Severity.BLOCKS: "bold red", Severity.WARNS: "yellow", Severity.INFORMS: ""}
-_TITLES = {
-    Severity.BLOCKS: "FORBIDS A REPAIR",
-    Severity.WARNS: "WARNINGS",
-    Severity.INFORMS: "GOOD TO KNOW",
-}
 _STEP_MARKS = {
     StepState.PENDING: ("  ", ""),
     StepState.STARTED: ("->", "cyan"),
@@ -38,11 +27,6 @@ _STEP_MARKS = {
     StepState.UNDOING: ("<-", "cyan"),
     StepState.UNDONE: ("<<", "yellow"),
     StepState.UNDO_FAILED: ("!!", "bold red"),
-}
-_VERDICTS = {
-    Verdict.CLEAN: "a repair is safe",
-    Verdict.WARNINGS: "a repair is possible, read the warnings first",
-    Verdict.BLOCKED: "no repair yet",
 }
 _STATE_TEXTS = {
     StepState.PENDING: "not begun",
@@ -53,7 +37,6 @@ _STATE_TEXTS = {
     StepState.UNDONE: "taken back",
     StepState.UNDO_FAILED: "not taken back",
 }
-_POWER = {"poweredOn": "on", "poweredOff": "OFF", "suspended": "SUSPENDED"}
 MIN_WIDTH = 40
 
 
@@ -79,99 +62,6 @@ def wrapped(
     )
     for line in lines or [""]:
         yield Line(line, style)
-
-
-def preflight_lines(
-    inventory: Inventory,
-    findings: Sequence[Finding],
-    verdict: Verdict,
-    *,
-    repair: bool,
-    width: int,
-) -> Iterator[Line]:
-    """Yield the summary, the tree of nodes, then the findings by severity.
-
-    *repair* tells whether anything needs one.
-    """
-    counts = {s: sum(f.severity is s for f in findings) for s in Severity}
-    gravest = next((s for s in Severity if counts[s]), None)
-    style = _STYLES.get(gravest, "green") if gravest is not None else "green"
-    yield from _summary(inventory, verdict, counts, width, style)
-    if not repair and not counts[Severity.BLOCKS]:
-        text = "Nothing needs a repair: every signing certificate is sound."
-        yield from wrapped(text, width, style="green")
-    yield Line("")
-    for node in inventory.nodes:
-        yield from _node(node, inventory.taken, width)
-    for severity in Severity:
-        several = [f for f in findings if f.severity is severity]
-        if several:
-            yield Line("")
-            yield Line(f"{_TITLES[severity]} ({len(several)})", _STYLES[severity] or "bold")
-            for finding in several:
-                yield from _finding(finding, width)
-
-
-def _summary(
-    inventory: Inventory,
-    verdict: Verdict,
-    counts: dict[Severity, int],
-    width: int,
-    style: str,
-) -> Iterator[Line]:
-    yield Line(f"SSO domain {inventory.domain}", "bold")
-    yield from wrapped(
-        f"{counted(len(inventory.nodes), 'node')}, "
-        f"{counted(len(inventory.hosts), 'ESXi host')} read, "
-        f"{inventory.taken:%Y-%m-%d %H:%M:%S} UTC",
-        width,
-    )
-    found = ", ".join(
-        text
-        for severity, text in (
-            (Severity.BLOCKS, counted(counts[Severity.BLOCKS], "reason") + " against it"),
-            (Severity.WARNS, counted(counts[Severity.WARNS], "warning")),
-            (Severity.INFORMS, f"{counts[Severity.INFORMS]} good to know"),
-        )
-        if counts[severity]
-    )
-    yield from wrapped(
-        f"Verdict: {_VERDICTS[verdict]}" + (f" ({found})" if found else ""),
-        width,
-        style=f"bold {style}",
-    )
-
-
-def _node(node: NodeInventory, now: datetime, width: int) -> Iterator[Line]:
-    known = "" if node.role_verified else ", unverified"
-    yield Line(printable(f"- {node.fqdn} ({node.role}{known})"), "bold")
-    if node.vm is not None:
-        vm = node.vm
-        yield from wrapped(
-            f"VM {vm.vm.name} on {vm.vm.host}, {_POWER.get(vm.summary.power, vm.summary.power)}, "
-            f"{counted(len(vm.snapshots), 'snapshot')}",
-            width,
-            indent="    ",
-        )
-    if node.sts is not None:
-        signing = node.sts.signing()
-        for credential in sorted(node.sts.credentials, key=lambda e: -(e.index or 0)):
-            leaf = parse(credential.chain[0]) if credential.chain else None
-            dates = "unreadable"
-            if isinstance(leaf, Certificate):
-                dates = f"{leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}"
-                dates += ", EXPIRED" if leaf.not_after < now else ""
-            signs = " (signs)" if credential == signing else ""
-            name = credential.dn.split(",", 1)[0].removeprefix("cn=")
-            yield from wrapped(f"{name}{signs}: {dates}", width, indent="    ")
-
-
-def _finding(finding: Finding, width: int) -> Iterator[Line]:
-    taken = "  (risk accepted)" if finding.accepted else ""
-    text = f"{finding.id}  {finding.subject}{taken}"
-    yield from wrapped(text, width, indent="  ", style=_STYLES[finding.severity])
-    yield from wrapped(finding.evidence, width, indent="      ")
-    yield from wrapped(f"-> {finding.advice}", width, indent="      ", hang="   ")
 
 
 def run_lines(run: RunView, *, width: int) -> Iterator[Line]:

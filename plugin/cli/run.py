@@ -41,16 +41,17 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
     before and after it happens; a run that stops is continued by `stsfix resume` or taken back
     by `stsfix rollback`.
     """
-    from stsfix.plugin.cli.preflight import seen, show_preflight  # noqa: PLC0415
+    from stsfix.plugin.cli.preflight import looked_at, seen, show_preflight  # noqa: PLC0415
     from stsfix.plugin.output import json_document  # noqa: PLC0415
+    from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415
     from stsfix.plugin.runs import RunOptions  # noqa: PLC0415
 
     _require_answer(session)
     with session.runs() as runs:
         runs.refuse_open_run(session.settings.sso.domain)
-        inventory, findings = runs.look(accepted)
+        report = looked_at(runs, accepted)
         if not session.as_json:
-            show_preflight(session, inventory, findings)
+            show_preflight(session, report)
         sts = session.settings.sts
         options = RunOptions(
             issuer=sts.issuer,
@@ -59,13 +60,13 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
             force=force,
         )
         try:
-            spec = runs.prepare(inventory, findings, options)
+            spec = runs.prepare(report.inventory, report.findings, options)
         except OperationError as error:
-            return report_error(session, error, **seen(inventory, findings))
+            return report_error(session, error, **seen(report))
         names = ", ".join(node.fqdn for node in spec.nodes)
         if not _confirmed(session, f"Shut down, snapshot and repair {names} now?"):
             return 0
-        saved = json_document({"inventory": inventory, "findings": findings})
+        saved = json_document(preflight_document(report))
         runs.start(spec, saved)
         session.say(f"Run {spec.run} begins; times are UTC.")
         return _go(session, runs, spec.run, on_failure)

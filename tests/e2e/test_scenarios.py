@@ -82,7 +82,7 @@ def test_the_other_topologies_are_ready(bench_of, topology):
 
     assert looked.code == 0
     document = looked.json()
-    roles = {node["fqdn"]: node["role"] for node in document["inventory"]["nodes"]}
+    roles = {node["fqdn"]: node["role"] for node in document["nodes"]}
     assert roles == {node.fqdn: node.role.value for node in bench.lab.topology.nodes}
 
 
