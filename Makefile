@@ -62,7 +62,7 @@ arch: dev
 	$(BIN)/lint-imports
 
 test-only: dev
-	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) .peers build dist *.egg-info .coverage .hypothesis

@@ -14,7 +14,7 @@ from stsfix.remediation import checks_certificates
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Severity
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
 
 USUAL = {
     "informs COST-NO-TLS-CHANGE",

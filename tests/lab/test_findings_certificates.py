@@ -13,7 +13,7 @@ from stsfix.remediation.checks_certificates import RULES
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.model import Severity
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
 
 VC1, VC2, DOMAIN = "vc1.lab.example", "vc2.lab.example", "vsphere.local"
 
