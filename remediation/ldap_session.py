@@ -59,6 +59,7 @@ _LOGIN_REFUSED: Final = frozenset({32, 34, 49, 50})
 _LOST: Final = (LDAPExceptionError, PyAsn1Error, OSError, LookupError, ValueError, TypeError)
 
 _MAX_TEXT = 160
+_PIECE_BYTES: Final = 1 << 16
 _SHOWN_PIN = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -331,6 +332,8 @@ class LdapSession:
             # struct.pack inside ldap3 takes whole numbers only.
             receive_timeout=max(1, math.ceil(self._endpoint.read_timeout_s)),
         )
+        # ldap3 copies all it has so far with every piece it receives: the fewer, the better.
+        connection.strategy.socket_size = _PIECE_BYTES
         try:
             connection.open(read_server_info=False)
         except _LOST as error:

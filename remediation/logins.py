@@ -77,9 +77,12 @@ class NodeLogins:
         if answer.status != _OK:
             raise ProofError(node, "metadata", f"HTTP {answer.status} for its JWKS")
         try:
-            return metadata.parse_jwks(answer.body)
+            keys = metadata.parse_jwks(answer.body)
         except metadata.MetadataError as error:
             raise ProofError(node, "metadata", str(error)) from None
+        if not keys:
+            raise ProofError(node, "metadata", "a JWKS without an RSA key")
+        return keys
 
     def issue_token(self, node: str) -> VerifiedToken:
         """See `ports.Logins`."""

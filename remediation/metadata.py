@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lxml import etree
 
 
+_KEYS_READ = 100
+"""Keys of a JWKS that are looked at; an STS publishes one (JWKSController.java L69-110)."""
+
+
 class MetadataError(ValueError):
     """The answer is not what an STS publishes; the text says what is wrong with it."""
 
@@ -65,7 +69,7 @@ def parse_jwks(content: bytes) -> tuple[PublishedKey, ...]:
         MetadataError: No JWKS, or an RSA key that is incomplete.
     """
     try:
-        keys = json.loads(content)["keys"]
+        keys = json.loads(content)["keys"][:_KEYS_READ]
         return tuple(_key(key) for key in keys if key.get("kty") == "RSA")
     except MetadataError:
         raise
