@@ -1,4 +1,4 @@
-"""Watches, every few milliseconds, that no node is ever without a credential that can sign."""
+"""Watches, at every change, that no node is ever without a credential that can sign."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from stsfix.lab.sso import tenant
 from stsfix.lab.vmdir.reader import StoreReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stsfix.lab.lab import Lab
     from stsfix.lab.seams import DirectoryEntry
-    from stsfix.lab.vmdir.store import DirectoryStore
+    from stsfix.lab.vmdir.store import DirectoryStore, Entry
 
 INTERVAL_S = 0.002
 """Real seconds between two samples; fixsts.sh's gap is 14 ms at least (measured)."""
@@ -55,22 +57,23 @@ def _load_flaw(
 
 
 class CredentialProbe:
-    """Samples the directory of every node of a lab, running or not, in a thread.
+    """Judges the directory of every node of a lab, running or not, at every change and between.
 
-    *violations* has one line for every change to a bad state; *samples* counts rounds. Of the
-    *changes* that directories went through, *unseen* came and went between two samples; it
-    does not tell what they were.
+    Each change of an entry below the tenant is judged while the directory is still locked, so
+    that none is missed (*changes* counts them); a thread samples all directories besides, and
+    takes up those that a revert put in their place (*samples* counts its rounds). *violations*
+    has one line for every bad state.
     """
 
     def __init__(self, lab: Lab) -> None:
         self.violations: list[str] = []
         self.samples = 0
         self.changes = 0
-        self.unseen = 0
         self._lab = lab
+        self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._seen: dict[str, tuple[DirectoryStore, int]] = {}
+        self._watched: dict[str, DirectoryStore] = {}
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -81,16 +84,18 @@ class CredentialProbe:
         self.stop()
 
     def start(self) -> None:
-        """Begin to sample; the first round is over on return."""
+        """Begin to watch; every directory was judged once on return."""
         self._sample()
         self._thread = threading.Thread(target=self._run, daemon=True, name="lab-probe")
         self._thread.start()
 
     def stop(self) -> None:
-        """Sample no more."""
+        """Watch no more."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(5)
+        for store in self._watched.values():
+            store.watchers = ()
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL_S):
@@ -99,20 +104,27 @@ class CredentialProbe:
     def _sample(self) -> None:
         self.samples += 1
         for fqdn, node in self._lab.nodes.items():
-            store = node.disk.directory
-            if store is None:
+            store, domain = node.disk.directory, node.disk.domain
+            if store is None or self._watched.get(fqdn) is store:
                 continue
-            # A directory that neither was replaced nor took a USN is the one seen before. The
-            # USN is read before the entries: what comes in between is looked at again.
-            usn = store.usn
-            seen = self._seen.get(fqdn)
-            if seen is not None and seen[0] is store and seen[1] == usn:
-                continue
-            if seen is not None and seen[0] is store:
-                self.changes += usn - seen[1]
-                self.unseen += usn - seen[1] - 1
-            self._seen[fqdn] = (store, usn)
-            found = flaw(store, node.disk.domain)
-            if found is not None:
-                elapsed = time.monotonic() - self._started
+            with store.lock:
+                self._watched[fqdn] = store
+                store.watchers = (self._watcher(fqdn, domain),)
+                self._judge(fqdn, store, domain)
+
+    def _watcher(self, fqdn: str, domain: str) -> Callable[[DirectoryStore, Entry], None]:
+        below = "," + tenant.tenant_dn(domain, domain).lower()
+
+        def changed(store: DirectoryStore, entry: Entry) -> None:
+            if (entry.last_dn or entry.dn).lower().endswith(below):
+                self.changes += 1
+                self._judge(fqdn, store, domain)
+
+        return changed
+
+    def _judge(self, fqdn: str, store: DirectoryStore, domain: str) -> None:
+        found = flaw(store, domain)
+        if found is not None:
+            elapsed = time.monotonic() - self._started
+            with self._lock:
                 self.violations.append(f"{elapsed:.3f} s: {fqdn}: {found}")

@@ -147,6 +147,7 @@ def _merge(consumer: DirectoryStore, entry: Entry, sent: Sent) -> None:
         entry.metadata[name] = _here(meta, usn)
     entry.attributes["uSNChanged"] = [str(usn).encode()]
     entry.changed = usn
+    consumer.place(entry)
 
 
 def _rank(meta: Metadata) -> tuple[int, str]:

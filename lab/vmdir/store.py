@@ -12,7 +12,7 @@ from stsfix.lab.vmdir import dn
 from stsfix.lab.vmdir.schema import DESCRIPTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
 NOT_SENT = frozenset({b"vmwdirserver", b"vmwreplicationagreement"})
@@ -114,7 +114,8 @@ class NodeIdentity:
 class DirectoryStore:
     """Plain data and a lock: `copy.deepcopy` gives an independent directory at one moment.
 
-    Hold `lock` around everything that reads or writes more than one thing.
+    Hold `lock` around everything that reads or writes more than one thing. Every watcher is
+    called after each change with the store and the entry, the lock being held; copies have none.
     """
 
     def __init__(self, identity: NodeIdentity) -> None:
@@ -128,6 +129,7 @@ class DirectoryStore:
         self.marks: dict[str, int] = {}
         self.vector: dict[str, int] = {}
         self.bad_passwords: dict[str, int] = {}
+        self.watchers: tuple[Callable[[DirectoryStore, Entry], None], ...] = ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> DirectoryStore:
         with self.lock:
@@ -208,10 +210,12 @@ class DirectoryStore:
         return entry
 
     def place(self, entry: Entry) -> None:
-        """Put *entry* under its DN."""
+        """Put *entry* under its DN; every change ends here."""
         key = dn.key(entry.dn)
         self.entries[key] = entry
         self.guids[entry.guid] = key
+        for watcher in self.watchers:
+            watcher(self, entry)
 
     def modify(
         self, entry: Entry, new: Mapping[str, list[bytes]], writer: str, now: datetime
