@@ -141,8 +141,8 @@ HOST_PLANS = {
     ),
     "host-down": ("the first host does not answer", HostPlan(host=HOSTS[0], down=True)),
     "host-slow": (
-        "the first host takes 2.5 seconds to tell its time",
-        HostPlan(host=HOSTS[0], slow_s=2.5),
+        "the first host takes six seconds to tell its time",
+        HostPlan(host=HOSTS[0], slow_s=6.0),
     ),
     "host-clock-off": (
         "the clock of the first host is 20 seconds behind",

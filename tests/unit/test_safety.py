@@ -176,8 +176,13 @@ def test_risks_of_a_vm(change, expected):
         ({"ntp_running": False}, [("HOST-NTP", "informs")]),
         ({"ntp_servers": ()}, [("HOST-NTP", "informs")]),
         ({"ntp_running": None}, [("HOST-NOT-CHECKED", "warns")]),
-        ({"round_trip": timedelta(seconds=3)}, [("HOST-SLOW", "warns")]),
-        ({"round_trip": timedelta(seconds=2)}, []),
+        ({"round_trip": timedelta(seconds=6)}, [("HOST-SLOW", "warns")]),
+        ({"round_trip": timedelta(seconds=5)}, []),
+        ({"clock_skew": timedelta(seconds=7), "round_trip": timedelta(seconds=4)}, []),
+        (
+            {"clock_skew": timedelta(seconds=-62), "round_trip": timedelta(seconds=4)},
+            [("HOST-CLOCK", "warns")],
+        ),
         ({"managed_by": "10.0.0.5"}, [("HOST-MANAGED", "informs")]),
     ],
     ids=[
@@ -205,6 +210,8 @@ def test_risks_of_a_vm(change, expected):
         "unknown NTP",
         "slow",
         "not so slow",
+        "a skew that is no proof",
+        "proof of a small skew only",
         "managed",
     ],
 )
