@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from stsfix.plugin.diagnostics import RunContext, explain
-from stsfix.plugin.exit_codes import exit_code
+from stsfix.plugin.exit_codes import INTERNAL, exit_code
 from stsfix.plugin.hardening import harden
 from stsfix.plugin.interrupt import (
     SECOND_SIGNAL,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from stsfix.plugin.settings import Settings
     from stsfix.plugin.wiring import Wiring
     from stsfix.remediation.ports import ProgressHook
+
+logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MIN_WIDTH = 40
@@ -211,6 +214,11 @@ def session_options(function: F) -> F:
                 code = function(session, *args, **kwargs)
             except OperationError as error:
                 return report_error(session, error)
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
+                raise
+            except Exception:
+                logger.exception("a bug in stsfix")  # redacted, unlike Python's own traceback
+                return _report_bug(session)
         return code if isinstance(code, int) else 0
 
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
@@ -246,6 +254,17 @@ def report_error(session: Session, error: OperationError, **seen: object) -> int
     for note in getattr(error, "__notes__", ()):
         session.say(note)
     return code
+
+
+def _report_bug(session: Session) -> int:
+    """Say what can be relied on after a bug was logged; return its exit code."""
+    if session.as_json:
+        session.output.json({"error": "bug", "exit_code": INTERNAL})
+    session.say("This is a bug in stsfix; nothing further was done. Please report the lines above.")
+    if session.context.run:
+        session.say("The run is recorded up to this point and can be resumed or rolled back:")
+        session.output.note(f"     {session.context.command('status')}")
+    return INTERNAL
 
 
 def _show_action(session: Session, action: str) -> None:
