@@ -115,21 +115,28 @@ class FindingGroup:
 
 
 def node_state(node: NodeInventory, report: PreflightReport) -> NodeState:
-    """Return how *node* is: its findings, its signing certificate, what could not be read."""
+    """Return how *node* is: its findings, its signing certificate, what could not be read.
+
+    A vCenter without an STS of its own is as well as those of the domain: no one logs in to it
+    without them.
+    """
+    now = report.inventory.taken
     names = {node.fqdn} | ({str(node.vm.vm), node.vm.vm.name} if node.vm else set())
     severities = {f.severity for f in report.findings if f.subject in names}
-    leaf, expiry = _signer(node, report.inventory.taken)
+    asked = (node,) if node.role.has_directory else report.inventory.nodes
+    expiries = {_signer(one, now)[1] for one in asked}
     if Severity.BLOCKS in severities:
         health = Health.BLOCKED
-    elif expiry is Expiry.EXPIRED:
+    elif Expiry.EXPIRED in expiries:
         health = Health.EXPIRED
-    elif Severity.WARNS in severities or expiry in {Expiry.EXPIRING, Expiry.NOT_YET_VALID}:
+    elif Severity.WARNS in severities or expiries & {Expiry.EXPIRING, Expiry.NOT_YET_VALID}:
         health = Health.WARNING
     elif (node.role.has_directory and node.sts is None) or node.vm is None:
         health = Health.UNREAD
     else:
         health = Health.GOOD
-    return NodeState(health=health, signer=_signer_words(node, leaf, report.inventory.taken))
+    over = Expiry.EXPIRED in expiries
+    return NodeState(health=health, signer=_signer_words(node, now, over=over))
 
 
 def _signer(
@@ -140,11 +147,12 @@ def _signer(
     return leaf, classify(leaf, now, SOON) if isinstance(leaf, Certificate) else None
 
 
-def _signer_words(node: NodeInventory, leaf: Certificate | Malformed | None, now: datetime) -> str:
+def _signer_words(node: NodeInventory, now: datetime, *, over: bool) -> str:
     if not node.role.has_directory:
-        return "no STS of its own"
+        return "relies on an expired STS" if over else "relies on the STS of a PSC"
     if node.sts is None:
         return "STS not read"
+    leaf, _ = _signer(node, now)
     if not isinstance(leaf, Certificate):
         return "no readable STS certificate"
     return f"STS {validity_words(leaf, now, dated=False)}"

@@ -30,6 +30,7 @@ from stsfix.remediation.preflight import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stsfix.plugin.certificate_view import Validity
     from stsfix.plugin.preflight_view import FindingGroup, PreflightReport
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import NodeInventory
@@ -100,7 +101,7 @@ def preflight_lines(
             yield Line(f"{_TITLES[severity]} ({report.count(severity)})", _STYLES[severity])
             for group in groups:
                 yield from _group(group, width)
-    if report.phases and report.needs_repair:
+    if report.phases and (report.needs_repair or report.verdict is Verdict.BLOCKED):
         yield Line("")
         yield from _repair(report.phases, width)
 
@@ -146,9 +147,15 @@ def _certificates(report: PreflightReport) -> Iterator[str]:
         yield "STS signing certificate: not read"
     others = [v for v in expired(inventory) if not v.signs]
     if others:
-        names = ", ".join(v.title for v in others[:_NAMES])
+        names = ", ".join(map(_named, others[:_NAMES]))
         more = f" and {len(others) - _NAMES} more" if len(others) > _NAMES else ""
-        yield f"Also expired, of {counted(len(held), 'certificate')}: {_cut(names)}{more}"
+        whole = counted(len(held), "certificate")
+        yield f"Expired besides what signs, of {whole}: {_cut(names)}{more}"
+
+
+def _named(validity: Validity) -> str:
+    where = f" of {validity.nodes[0]}" if len(validity.nodes) == 1 else ""
+    return f"{validity.title}{where}"
 
 
 def _counts(report: PreflightReport) -> Iterator[str]:
@@ -212,13 +219,19 @@ def _group(group: FindingGroup, width: int) -> Iterator[Line]:
     shown = _SHOWN[group.severity]
     for finding in itertools.islice(group.findings, shown):
         text = f"{_cut(finding.subject)}{_taken(finding)}: {_cut(finding.evidence)}"
-        yield from wrapped(f"- {text}", width, indent="      ")
+        yield from _item(text, width)
         if group.advice is None:
             yield from wrapped(f"-> {_cut(finding.advice)}", width, indent="        ")
     if len(group.findings) > shown:
-        more = f"- and {len(group.findings) - shown} more (all of them: --json, --html)"
-        yield from wrapped(more, width, indent="      ")
+        more = f"and {len(group.findings) - shown} more (all of them: --json, --html)"
+        yield from _item(more, width)
     yield from _reason(group, width)
+
+
+def _item(text: str, width: int) -> Iterator[Line]:
+    """Yield *text* behind a dash, further lines below its first word."""
+    for number, line in enumerate(wrapped(text, width, indent=" " * 8)):
+        yield Line(f"      - {line.text[8:]}") if number == 0 else line
 
 
 def _single(finding: Finding, group: FindingGroup, width: int, style: str) -> Iterator[Line]:

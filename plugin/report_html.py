@@ -89,9 +89,9 @@ def _moment(report: PreflightReport) -> str:
 
 
 _VERDICTS = {
-    Verdict.BLOCKED: (Health.BLOCKED, "bad", "Must not be repaired yet"),
-    Verdict.WARNINGS: (Health.WARNING, "warn", "Can be repaired, with warnings"),
-    Verdict.CLEAN: (Health.GOOD, "good", "Can be repaired"),
+    Verdict.BLOCKED: (Health.BLOCKED, "bad", "No repair yet"),
+    Verdict.WARNINGS: (Health.WARNING, "warn", "A repair is possible, read the warnings first"),
+    Verdict.CLEAN: (Health.GOOD, "good", "A repair is safe"),
 }
 
 
@@ -99,8 +99,12 @@ def _verdict(report: PreflightReport) -> Markup:
     """Return the answer to the only question that counts."""
     health, kind, words = _VERDICTS[report.verdict]
     more = verdict_words(report)
-    if not report.needs_repair:
-        words, more = "Nothing to repair", f"If a repair were needed: {words.lower()}. {more}"
+    # Forbidden comes first: what could not be read may need a repair.
+    if not report.needs_repair and report.verdict is not Verdict.BLOCKED:
+        words, more = (
+            "Nothing to repair",
+            f"If one were needed: {words[0].lower()}{words[1:]}. {more}",
+        )
     text = element("p", element("strong", words), more)
     return element("div", inline_icon(health), text, class_=f"verdict {kind}")
 
@@ -111,7 +115,7 @@ def verdict_words(report: PreflightReport) -> str:
         blocks = counted(report.count(Severity.BLOCKS), "finding")
         return f"{blocks} to be mended first; each says what to do."
     if report.verdict is Verdict.WARNINGS:
-        return f"Read {counted(report.count(Severity.WARNS), 'warning')} first."
+        return "The findings say what could go wrong, and what to do about it."
     return "Nothing speaks against it."
 
 
