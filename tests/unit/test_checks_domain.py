@@ -12,6 +12,7 @@ from memory_hypervisor import MemoryClock, MemoryHost
 from stsfix.remediation.checks import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.model import DirServer, Role, StsEntries, StsEntry, Topology
+from stsfix.snapshot.model import HostRef
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ESX = MemoryHost("esx1.lab.example", MemoryClock())
@@ -118,7 +119,7 @@ def test_only_a_vcenter_outside_the_domain_is_elsewhere(manager, expected):
 
 def test_a_host_without_nodes_may_be_managed_by_anybody():
     """It is not worked on."""
-    other = replace(HOST, host="esx2.lab.example", managed_by="vcenter.example")
+    other = replace(HOST, host=HostRef("esx2.lab.example"), managed_by="vcenter.example")
 
     assert found(node(), hosts=(HOST, other)) == []
 
