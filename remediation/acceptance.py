@@ -49,14 +49,16 @@ def parse_acceptances(texts: Iterable[str], rules: Mapping[str, Rule]) -> tuple[
         if rule.severity is not Severity.BLOCKS:
             raise AcceptanceError(text, "this finding never forbids a repair")
         if not rule.acceptable:
-            raise AcceptanceError(text, f"this one cannot be accepted. {rule.why} {rule.advice}")
+            raise AcceptanceError(
+                text, f"it cannot be accepted. {rule.why} {rule.advice}".rstrip(".")
+            )
         found.append(Acceptance(id=name, subject=subject.strip()))
     return tuple(found)
 
 
 def _near(name: str, rules: Mapping[str, Rule]) -> str:
     near = difflib.get_close_matches(name, rules, n=3, cutoff=_NEAR)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"; the nearest: {', '.join(near)}" if near else ""
 
 
 def accept(findings: Sequence[Finding], acceptances: Sequence[Acceptance]) -> tuple[Finding, ...]:

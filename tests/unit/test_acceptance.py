@@ -51,7 +51,7 @@ def test_id_and_object_are_read(text, expected):
 
 def test_an_unknown_id_names_what_is_near():
     """A slip of the finger is answered with the right name."""
-    with pytest.raises(AcceptanceError, match="did you mean SNAP-INDEPENDENT-DISK"):
+    with pytest.raises(AcceptanceError, match="the nearest: SNAP-INDEPENDENT-DISK"):
         parse_acceptances(["SNAP-INDEPENDANT-DISK"], RULES)
 
 
