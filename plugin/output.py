@@ -28,6 +28,10 @@ SCHEMA_VERSION = 1
 """Version of every ``--json`` document; raised when a field changes its meaning or goes."""
 
 _ENDLESS = 10_000
+_READABLE = 1_000_000
+"""Characters up to which a document is indented for people; above, only programs read it, and
+indenting takes ten times as long (CPython's C encoder cannot).
+"""
 
 
 class Output:
@@ -107,12 +111,12 @@ def emit_json(value: object, stream: TextIO) -> None:
 
 
 def json_document(value: object) -> str:
-    """Return *value* as an indented JSON object with ``schema_version`` in front.
+    """Return *value* as a JSON object with ``schema_version`` in front, indented unless huge.
 
     An object keeps its fields; anything else is put under ``items``. Frozen dataclasses become
     objects, datetimes ISO 8601 in UTC with ``Z``, timedeltas seconds, enums their values, bytes
     base64, sets sorted lists, paths strings, secrets stars. The text is ASCII: no terminal
-    obeys it.
+    obeys it. A lone surrogate becomes U+FFFD: strict readers of JSON refuse it.
 
     Raises:
         TypeError: *value* holds something else.
@@ -121,16 +125,21 @@ def json_document(value: object) -> str:
     plain = _plain(value)
     fields = plain if isinstance(plain, dict) else {"items": plain}
     document = {"schema_version": SCHEMA_VERSION, **fields}
+    text = json.dumps(document, allow_nan=False)
+    if len(text) > _READABLE:
+        return text
     return json.dumps(document, indent=2, allow_nan=False)
 
 
-def _plain(value: object) -> object:  # noqa: PLR0911 - one arm per kind of value
+def _plain(value: object) -> object:  # noqa: C901, PLR0911 - one arm per kind of value
     match value:
         case Secret():
             return STARS
         case enum.Enum():
             return _plain(value.value)
-        case None | bool() | int() | float() | str():
+        case str():
+            return value if value.isascii() else _without_surrogates(value)
+        case None | bool() | int() | float():
             return value
         case datetime():
             if value.tzinfo is None:
@@ -146,6 +155,10 @@ def _plain(value: object) -> object:  # noqa: PLR0911 - one arm per kind of valu
             return str(value)
         case _:
             return _plain_container(value)
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _plain_container(value: object) -> object:

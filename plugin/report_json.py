@@ -43,35 +43,31 @@ def preflight_document(report: PreflightReport) -> JsonObject:
     """
     inventory = report.inventory
     held = validities(inventory)
-    return sound(
-        {
-            "kind": "preflight",
-            "stsfix_version": report.version,
-            "taken": inventory.taken,
-            "domain": inventory.domain,
-            "verdict": report.verdict,
-            "needs_repair": report.needs_repair,
-            "exit_code": EXIT_CODES[report.verdict],
-            "summary": _summary(report),
-            "findings": [_finding(finding) for finding in report.findings],
-            "not_read": [
-                {"subject": p.subject, "error": p.error, "text": p.text} for p in inventory.problems
-            ],
-            "expected": _expected(report.phases),
-            "topology": topology_object(inventory.topology),
-            "replication_stalled": [
-                {"consumer": consumer, "supplier": supplier}
-                for consumer, supplier in inventory.stalled
-            ],
-            "nodes": [
-                node_object(node, health=node_state(node, report).health)
-                for node in inventory.nodes
-            ],
-            "hosts": [host_object(host, inventory) for host in inventory.hosts],
-            "directory": held_object(inventory.certificates),
-            "certificates": {v.certificate.sha256: _certificate(v) for v in held},
-        }
-    )
+    return {
+        "kind": "preflight",
+        "stsfix_version": report.version,
+        "taken": inventory.taken,
+        "domain": inventory.domain,
+        "verdict": report.verdict,
+        "needs_repair": report.needs_repair,
+        "exit_code": EXIT_CODES[report.verdict],
+        "summary": _summary(report),
+        "findings": [_finding(finding) for finding in report.findings],
+        "not_read": [
+            {"subject": p.subject, "error": p.error, "text": p.text} for p in inventory.problems
+        ],
+        "expected": _expected(report.phases),
+        "topology": topology_object(inventory.topology),
+        "replication_stalled": [
+            {"consumer": consumer, "supplier": supplier} for consumer, supplier in inventory.stalled
+        ],
+        "nodes": [
+            node_object(node, health=node_state(node, report).health) for node in inventory.nodes
+        ],
+        "hosts": [host_object(host, inventory) for host in inventory.hosts],
+        "directory": held_object(inventory.certificates),
+        "certificates": {v.certificate.sha256: _certificate(v) for v in held},
+    }
 
 
 def _summary(report: PreflightReport) -> JsonObject:
@@ -165,24 +161,3 @@ def key_words(certificate: Certificate) -> str:
             return "Ed448"
         case _:
             return "another kind"
-
-
-def sound(value: JsonObject) -> JsonObject:
-    """Return *value* with U+FFFD for every lone surrogate: strict readers of JSON refuse those."""
-    return {_text(key): _sound(item) for key, item in value.items()}
-
-
-def _sound(value: object) -> object:
-    match value:
-        case str() if not value.isascii():
-            return _text(value)
-        case dict():
-            return sound(value)
-        case list() | tuple():
-            return [_sound(item) for item in value]
-        case _:
-            return value
-
-
-def _text(text: str) -> str:
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

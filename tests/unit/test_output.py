@@ -201,3 +201,19 @@ def test_rich_is_not_imported_before_it_draws():
     )
 
     assert done.stdout == "a\nb\nFalse\n"
+
+
+def test_lone_surrogate_is_replaced():
+    """Text that has no UTF-8 form is mended; strict readers of JSON take the document."""
+    text = json_document({"a\ud800": "b\udcff", "c": "\U0001f600 büro"})
+
+    assert json.loads(text) == {"schema_version": 1, "a\ufffd": "b\ufffd", "c": "\U0001f600 büro"}
+
+
+def test_only_a_huge_document_is_not_indented():
+    """People read small documents; a huge one is the same object on one line."""
+    small, huge = json_document({"x": [1]}), json_document({"x": ["y" * 1000] * 1000})
+
+    assert small == '{\n  "schema_version": 1,\n  "x": [\n    1\n  ]\n}'
+    assert "\n" not in huge
+    assert len(json.loads(huge)["x"]) == 1000
