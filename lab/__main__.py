@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=120.0, help="field seconds a second")
     parser.add_argument("--seed", type=int, default=1, help="names, UUIDs, passwords")
     parser.add_argument("--passwords", type=Path, help="TOML: sso, [esxi], [nodes], as secrets")
-    parser.add_argument("--first-port", type=int, help="first of 40 ports on 127.0.0.1")
+    parser.add_argument("--first-port", type=int, help="first of 60 ports on 127.0.0.1")
     return parser
 
 

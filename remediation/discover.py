@@ -21,7 +21,7 @@ from stsfix.remediation.errors import (
     InterruptedRunError,
     PlainBindRefusedError,
 )
-from stsfix.remediation.inventory import Inventory, NodeInventory, Problem, locate
+from stsfix.remediation.inventory import Inventory, NodeInventory, Problem, locate_each
 from stsfix.remediation.model import Role
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import OperationError
@@ -207,18 +207,13 @@ class Discovery:
         pool: ThreadPoolExecutor,
     ) -> tuple[NodeInventory, ...]:
         sources = self._sources
-        located = [
-            replace(
-                node,
-                location=locate(
-                    node.fqdn,
-                    hosts,
-                    addresses=sources.addresses(node.fqdn),
-                    instance_uuid=sources.vm_uuids.get(node.fqdn),
-                ),
-            )
-            for node in nodes
-        ]
+        places = locate_each(
+            [node.fqdn for node in nodes],
+            hosts,
+            addresses=sources.addresses,
+            instance_uuids=sources.vm_uuids,
+        )
+        located = [replace(node, location=places[node.fqdn]) for node in nodes]
         by_host: dict[HostRef, list[VmId]] = {}
         for node in located:
             if node.location.found is not None:

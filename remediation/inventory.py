@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.inventory_certificates import NodeCertificates
 from stsfix.remediation.node_facts import NOT_ASKED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
@@ -141,6 +141,37 @@ def locate(
     ]
     live = tuple(s for s in matches if s.connection == NODE_CONNECTED)
     return Location(live=live, stale=tuple(s for s in matches if s not in live))
+
+
+def locate_each(
+    nodes: Sequence[str],
+    hosts: Sequence[HostFacts],
+    *,
+    addresses: Callable[[str], frozenset[str]],
+    instance_uuids: Mapping[str, str],
+) -> dict[str, Location]:
+    """Return `locate` of each of *nodes*; looks at every VM once, however many nodes there are."""
+    names = {n.lower() for n in nodes} | {n.lower().split(".", 1)[0] for n in nodes}
+    places = frozenset(address for node in nodes for address in addresses(node))
+    chosen = set(instance_uuids.values())
+    near = [
+        replace(
+            host,
+            vms=tuple(
+                s
+                for s in host.vms
+                if s.vm.name.lower() in names
+                or s.hostname.lower() in names
+                or s.vm.instance_uuid in chosen
+                or not places.isdisjoint(s.addresses)
+            ),
+        )
+        for host in hosts
+    ]
+    return {
+        node: locate(node, near, addresses=addresses(node), instance_uuid=instance_uuids.get(node))
+        for node in nodes
+    }
 
 
 def _matches(fqdn: str, summary: VmSummary, addresses: frozenset[str]) -> bool:

@@ -170,7 +170,7 @@ class EsxiSession:
             raise HostLoginError(self.host, self._user)
         with reading(self.host, str(self.host)):
             if self._stub is None:
-                self._stub = _Stub(self.endpoint, self.tls(), self._choose_version())
+                self._stub = self._make_stub()
             instance = vim.ServiceInstance("ServiceInstance", self._stub)
             content = instance.RetrieveContent()
             if content.sessionManager is None:
@@ -183,15 +183,28 @@ class EsxiSession:
                 raise HostLoginError(self.host, self._user) from fault
         return content
 
-    def _choose_version(self) -> str:
-        """Ask the host which API versions it speaks, and return the newest we know."""
+    def _make_stub(self) -> _Stub:
+        """Ask the host which API versions it speaks, and return a stub for the newest we know.
+
+        The stub goes on with the same connection if it is still open: a TLS handshake costs
+        more than most calls.
+        """
         connection = self.connect()
         try:
-            connection.request("GET", VERSIONS_PATH)
-            answer = connection.getresponse()
-            document = answer.read(_VERSIONS_BYTES)
-        finally:
+            stub = _Stub(self.endpoint, self.tls(), self._choose_version(connection))
+        except BaseException:
             connection.close()
+            raise
+        if connection.sock is not None:
+            stub.ReturnConnection(connection)  # type: ignore[no-untyped-call]  # pyVmomi
+        return stub
+
+    def _choose_version(self, connection: HTTPSConnection) -> str:
+        connection.request("GET", VERSIONS_PATH)
+        answer = connection.getresponse()
+        document = answer.read(_VERSIONS_BYTES)
+        if not answer.isclosed():
+            raise HostUnreachableError(self.host, f"{VERSIONS_PATH} is too long")
         served = _served_versions(document) if answer.status == 200 else set()  # noqa: PLR2004 - HTTP OK
         for version in GetServiceVersions("vim25"):
             if versionIdMap[version] in served:

@@ -20,12 +20,13 @@ from stsfix.snapshot.system_clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from estate_lab import Estate
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
 
 
 @contextmanager
-def wired(lab: Lab) -> Generator[Wiring]:
+def wired(lab: Lab | Estate) -> Generator[Wiring]:
     """Yield adapters as an operator of *lab* has them; logs out at the end."""
     with TemporaryDirectory() as folder:
         settings = load_settings(lab.write_config(Path(folder)))
