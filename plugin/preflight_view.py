@@ -19,6 +19,7 @@ from stsfix.remediation.checks import SOON
 from stsfix.remediation.model import Severity
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.preflight import needs_repair, verdict
+from stsfix.snapshot.model import LockdownMode, PowerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding
     from stsfix.remediation.preflight import Verdict
+
+
+POWER_WORDS = {PowerState.ON: "on", PowerState.OFF: "OFF", PowerState.SUSPENDED: "SUSPENDED"}
+"""A VM's power as people say it; what needs attention is in capitals."""
+
+LOCKDOWN_WORDS = {
+    LockdownMode.DISABLED: "off",
+    LockdownMode.NORMAL: "NORMAL",
+    LockdownMode.STRICT: "STRICT",
+    LockdownMode.UNKNOWN: "unknown",
+}
+"""A host's lockdown mode as people say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

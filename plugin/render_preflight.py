@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import expired, validities, validity_words
 from stsfix.plugin.preflight_view import (
+    POWER_WORDS,
     Health,
     about,
     grouped,
@@ -57,7 +58,6 @@ _HEALTH_STYLES = {
     Health.UNREAD: "yellow",
     Health.GOOD: "",
 }
-_POWER = {"poweredOn": "on", "poweredOff": "OFF", "suspended": "SUSPENDED"}
 _NAMES = 4
 _LONGEST = 500
 """Characters of one text that a terminal is filled with; the JSON has all."""
@@ -200,7 +200,7 @@ def _machine(
         text = f"{live} VMs match, which one is not known" if live else "VM not found on any host"
         yield Line(f"{below}{marks.last}{text}", "bold red")
         return
-    power = _POWER.get(found.power, found.power)
+    power = POWER_WORDS[found.power]
     snapshots = f", {counted(len(node.vm.snapshots), 'snapshot')}" if node.vm is not None else ""
     yield Line(printable(f"{below}{marks.last}VM {_cut(found.vm.name)}, {power}{snapshots}"))
     hosts = [host for host in report.inventory.hosts if host.host == found.vm.host]

@@ -95,7 +95,7 @@ color:var(--soft);font-size:.88rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;color:var(--soft);padding-bottom:6px}
 th,td{text-align:left;vertical-align:top;padding:7px 10px;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere;min-width:6.5rem}
+overflow-wrap:break-word;min-width:5rem}
 thead th{color:var(--soft);font-weight:600;border-bottom-width:2px}
 tbody th{font-weight:600}
 td.number{text-align:right;font-variant-numeric:tabular-nums}
@@ -113,7 +113,7 @@ h1{font-size:1.4rem}
 table,caption,tbody,tr,th,td{display:block}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 tr{border:1px solid var(--line);border-radius:8px;padding:6px 10px;margin-bottom:10px}
-th,td,td.number{border:0;padding:2px 0;text-align:left}
+th,td,td.number{border:0;padding:2px 0;text-align:left;overflow-wrap:anywhere}
 td::before{content:attr(data-label) ": ";color:var(--soft)}
 td.empty{display:none}}
 @media print{

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import day, entry_name, validity_words
 from stsfix.plugin.markup import Markup, element, joined
-from stsfix.plugin.preflight_view import node_state, shortened, version_words
+from stsfix.plugin.preflight_view import (
+    LOCKDOWN_WORDS,
+    POWER_WORDS,
+    node_state,
+    shortened,
+    version_words,
+)
 from stsfix.plugin.report_shapes import health_class, inline_icon
 from stsfix.plugin.text import counted
 from stsfix.remediation.certificates import Malformed, parse
@@ -25,6 +31,9 @@ if TYPE_CHECKING:
 
 LONGEST = 2000
 """Characters of one text that a report shows."""
+
+_CELL = 160
+"""Characters of one text in a table: more would push the others out of sight."""
 
 _OTHERS = 12
 _GIB = 1 << 30
@@ -70,7 +79,7 @@ def _header(text: Child, scope: str) -> Markup:
 
 
 def _cut(cell: Child) -> Child:
-    return shortened(cell, LONGEST) if isinstance(cell, str) else cell
+    return shortened(cell, _CELL) if isinstance(cell, str) else cell
 
 
 def inventory_tables(report: PreflightReport, held: Sequence[Validity]) -> Iterator[Markup]:
@@ -147,7 +156,7 @@ def _machine(fqdn: str, vm: VmFacts) -> tuple[Child, ...]:
         fqdn,
         vm.vm.name,
         vm.vm.host,
-        vm.summary.power,
+        POWER_WORDS[vm.summary.power],
         "running" if vm.tools_running else "not running",
         _lines(f"{disk.label} on {disk.datastore} ({disk.mode})" for disk in vm.disks),
         _lines(
@@ -159,7 +168,7 @@ def _machine(fqdn: str, vm: VmFacts) -> tuple[Child, ...]:
 
 
 def _lines(texts: Iterator[str]) -> Markup:
-    found = [shortened(text, LONGEST) for text in texts]
+    found = [shortened(text, _CELL) for text in texts]
     parts: list[Child] = []
     for text in found:
         parts += [element("br"), text] if parts else [text]
@@ -176,10 +185,10 @@ def _hosts(inventory: Inventory) -> Markup:
                 host.host,
                 f"{host.version} build {host.build}",
                 host.licence_edition,
-                f"{host.lockdown}{', in maintenance' if host.maintenance else ''}",
+                f"{LOCKDOWN_WORDS[host.lockdown]}{', in maintenance' if host.maintenance else ''}",
                 skew_words(host.clock_skew),
                 host.managed_by or "",
-                _others(others),
+                joined((_others(others),)),  # cut already, name by name
             )
         )
     headers = (

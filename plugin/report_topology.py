@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.markup import Markup, element, joined
-from stsfix.plugin.preflight_view import Health, Link, NodeState, links, node_state, version_words
+from stsfix.plugin.preflight_view import (
+    POWER_WORDS,
+    Health,
+    Link,
+    NodeState,
+    links,
+    node_state,
+    version_words,
+)
 from stsfix.plugin.report_shapes import health_class, health_icon, label, picture
 
 if TYPE_CHECKING:
@@ -206,7 +214,9 @@ def _card_words(card: _Card) -> tuple[str, str]:
     role = f"{node.role}{'' if node.role_verified else ', by guess'}"
     version = version_words(node)
     found = node.location.found
-    where = f"VM {found.vm.name} · {found.power}" if found is not None else "no VM known"
+    where = (
+        f"VM {found.vm.name} · {POWER_WORDS[found.power]}" if found is not None else "no VM known"
+    )
     return f"{role} · {version}" if version else role, where
 
 
