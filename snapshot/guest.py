@@ -227,19 +227,17 @@ class _Guest:
         return bool(found) and all(process.endTime is not None for process in found)
 
     def delete(self, path: str) -> None:
-        """Delete *path* if that is possible, with a second try if the connection broke; never
-        raises.
-        """
-        try:
+        """Delete *path* if that is possible, with a second try; never raises."""
+        for is_last in (False, True):
             try:
                 self._delete(path)
-            except HostUnreachableError:
-                self._delete(path)
-        except HypervisorFaultError as error:
-            if error.fault != "FileNotFound":
-                logger.warning("%s of %s could not be deleted: %s", path, self.vm, error)
-        except OperationError as error:
-            logger.warning("%s of %s could not be deleted: %s", path, self.vm, error)
+            except OperationError as error:
+                if getattr(error, "fault", "") == "FileNotFound":
+                    return  # the first try did it, and its answer was lost
+                if is_last:
+                    logger.warning("%s of %s could not be deleted: %s", path, self.vm, error)
+            else:
+                return
 
     def _delete(self, path: str) -> None:
         self._files(lambda files, thing, auth: files.DeleteFile(vm=thing, auth=auth, filePath=path))
