@@ -172,7 +172,7 @@ class GuestServiceControl:
     def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
         """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
         deadline = self._clock.monotonic() + limit.total_seconds()
-        before = self._await_earlier(node, limit / 2)
+        before = self._await_earlier(node, limit)
         output = ""
         # An answer that was lost changes nothing: it was started, and the listings tell its end.
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
@@ -181,7 +181,7 @@ class GuestServiceControl:
         seen: list[ServiceStatus] = []
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._read(node)
+            status, is_restarting = self._read(node, _read_limit(limit))
             seen.append(status)
             return None if is_restarting or missing_services(status, before) else status
 
@@ -197,21 +197,21 @@ class GuestServiceControl:
     def _await_earlier(self, node: NodePlan, limit: timedelta) -> ServiceStatus:
         """Return the listing before our restart, once no earlier one of ours runs.
 
-        A run that was killed may have left one running. After *limit* the mark is taken for a
-        stale one.
+        A run that was killed may have left one running. After half of *limit* the mark is taken
+        for a stale one.
         """
         last: list[ServiceStatus] = []
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._read(node)
+            status, is_restarting = self._read(node, _read_limit(limit))
             last.append(status)
             return None if is_restarting else status
 
-        done = poll_until(look, clock=self._clock, limit=limit, every=self._poll, transient=())
+        done = poll_until(look, clock=self._clock, limit=limit / 2, every=self._poll, transient=())
         return done if done is not None else last[-1]
 
-    def _read(self, node: NodePlan) -> tuple[ServiceStatus, bool]:
-        output = self._run(node, status_script(), READ_LIMIT)
+    def _read(self, node: NodePlan, limit: timedelta = READ_LIMIT) -> tuple[ServiceStatus, bool]:
+        output = self._run(node, status_script(), limit)
         status = parse_status(output)
         if status.is_empty:
             said = " ".join(output.split())[-200:]
@@ -221,6 +221,11 @@ class GuestServiceControl:
     def _run(self, node: NodePlan, script: str, limit: timedelta) -> str:
         result = self._shell.run(node, script, limit=limit)
         return result.output
+
+
+def _read_limit(limit: timedelta) -> timedelta:
+    """Return how long one listing within a restart may wait for a guest that takes no orders."""
+    return min(READ_LIMIT, limit / 4)
 
 
 def report(node: NodePlan, status: ServiceStatus) -> ServiceReport:
