@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ServiceControl,
     )
     from stsfix.remediation.transports.guest import NodeShell
+    from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.ports import Clock, GuestOperations
@@ -84,8 +85,15 @@ class Wiring:
                 user=self.settings.sso.user,
                 password=self._secrets.sso(),
                 clock=self.clock,
+                key_judge=self._key_judge,
             )
         return self._directories[fqdn]
+
+    @cached_property
+    def _key_judge(self) -> KeyJudge:
+        from stsfix.remediation.vmdir_entries import KeyJudge  # noqa: PLC0415 - cryptography
+
+        return KeyJudge()
 
     def find_nodes(self) -> tuple[NodePlan, ...]:
         """Return every node of the domain with its role, nodes with a directory first.

@@ -40,7 +40,8 @@ _INVALID_DN: Final = 34
 
 
 class LdapDirectory:
-    """`Directory` of one node. *user* is ``name@domain``, a plain name, or a DN.
+    """`Directory` of one node. *user* is ``name@domain``, a plain name, or a DN. Directories of
+    one domain hold the same keys and should share a *key_judge*.
 
     Construction connects to nothing. ``administrator@<domain>`` logs in with the DN that the
     rootDSE names, any other name as ``cn=<name>,cn=Users,<domain DN>``: vmdird takes DNs only.
@@ -58,13 +59,14 @@ class LdapDirectory:
         user: str,
         password: Secret[str],
         clock: Clock,
+        key_judge: vmdir_entries.KeyJudge | None = None,
     ) -> None:
         self._node = node
         self._domain = domain
         self._tenant = dn.tenant(domain)
         self._user = user
         self._user_dn: str | None = None
-        self._key_judge = vmdir_entries.KeyJudge()
+        self._key_judge = key_judge or vmdir_entries.KeyJudge()
         self._session = LdapSession(
             node, endpoint, find_user_dn=self._find_user_dn, password=password, clock=clock
         )
