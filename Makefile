@@ -1,5 +1,7 @@
 # make rehearse   the main job on the embedded lab, from a fresh clone
 # make test       everything CI checks, with the real peers where they can be had
+# make test-all   the same, and every remote call going wrong in every way (an hour)
+# make mutants    seeds known mistakes into a copy and reports whether the tests see them
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -15,7 +17,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 REHEARSE_ARGS ?=
 
-.PHONY: help rehearse test install dev peers lint types arch test-only clean
+.PHONY: help rehearse test test-all mutants install dev peers lint types arch test-only clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -63,6 +65,13 @@ arch: dev
 
 test-only: dev
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+# Prints how many faults of which kind were injected, and how the command they hit ended.
+test-all: test
+	STSFIX_FAULTS=all $(BIN)/pytest -n 2 tests/crash/test_faults.py $(PYTEST_ARGS)
+
+mutants: dev
+	$(BIN)/python tests/mutants/run.py
 
 clean:
 	rm -rf $(VENV) .peers build dist *.egg-info .coverage .hypothesis

@@ -6,16 +6,16 @@ against it: a record more or less must be added here, so that none is left out.
 
 from __future__ import annotations
 
-from contextlib import closing
+import re
 
 import pytest
 
+from fault_bench import copy_journal
 from killable import KILLED, Death, Killable
-from stsfix.lab import judge
+from lab_keys import shared_keys
+from run_judge import RunJudge, stored_run
 from stsfix.lab.lab import Lab
-from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.records import Phase
-from stsfix.snapshot.system_clock import SystemClock
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab]
 
@@ -34,62 +34,19 @@ class Bench:
     def __init__(self, lab, folder):
         self.lab = lab
         self.config = lab.write_config(folder)
+        text = self.config.read_text("utf-8")
+        self.config.write_text(re.sub(r"(?m)^poll = .*$", "poll = 0.02", text), "utf-8")
         self.saved = lab.checkpoint()
-        self.before = judge.all_sts_entries(lab)
-        self.foreign = judge.foreign_state(lab)
+        self.judge = RunJudge(lab)
         self.command = Killable()
-
-    def stored(self, state):
-        """Return the one run of a state folder."""
-        file = JournalFile(state, SystemClock())
-        (name,) = file.names()
-        return file.read(name)
-
-    def apart(self):
-        """Return how the directories differ once they had time to agree."""
-        rounds = 100
-        while (apart := judge.out_of_sync(self.lab)) and rounds:
-            rounds -= 1
-            self.lab.clock.sleep(30)
-        return apart
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """One lab for the whole module."""
-    lab = Lab.build(topology="elm", scenario="expired", speed=SPEED, seed=3)
+    lab = Lab.build(topology="elm", scenario="expired", speed=SPEED, seed=3, keys=shared_keys())
     with lab:
         yield Bench(lab, tmp_path_factory.mktemp("lab"))
-
-
-def shape(entries):
-    """Return DNs and, per attribute, how many values: what does not depend on fresh keys."""
-    return {
-        node: {
-            dn: {name: len(values) for name, values in attributes.items()}
-            for dn, attributes in found.items()
-        }
-        for node, found in entries.items()
-    }
-
-
-def repaired_state(bench, state):
-    """Everything an undisturbed run leaves behind, as far as it can be equal twice."""
-    stored = bench.stored(state)
-    return {
-        "phase": stored.phase,
-        "power": judge.power(bench.lab),
-        "entries": shape(judge.all_sts_entries(bench.lab)),
-        "tokens": [judge.token_refusal(bench.lab, fqdn) for fqdn in bench.lab.nodes],
-        "logins": [judge.login_refusal(bench.lab, fqdn) for fqdn in bench.lab.nodes],
-        "one leaf": len({judge.signing_leaf(bench.lab, fqdn) for fqdn in bench.lab.nodes}),
-        "apart": bench.apart(),
-        "snapshots": {
-            fqdn: [name == stored.spec.run for name in names]
-            for fqdn, names in judge.node_snapshots(bench.lab).items()
-        },
-        "foreign": judge.foreign_state(bench.lab) == bench.foreign,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +55,8 @@ def undisturbed(bench, tmp_path_factory):
     state = tmp_path_factory.mktemp("undisturbed")
     bench.lab.restore(bench.saved)
     code = bench.command(bench.config, state, "run")
-    found = repaired_state(bench, state)
-    return code, found, len(bench.stored(state).records)
+    found = bench.judge.after_run(state)
+    return code, found, len(stored_run(state).records)
 
 
 def test_an_undisturbed_run_repairs_in_the_counted_records(undisturbed):
@@ -126,7 +83,7 @@ def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, recor
 
     assert died == KILLED
     assert code == 0
-    assert repaired_state(bench, tmp_path) == expected
+    assert bench.judge.after_run(tmp_path) == expected
 
 
 @pytest.mark.parametrize("durable", [False, True], ids=["before", "after"])
@@ -140,7 +97,7 @@ def test_rollback_ends_where_the_run_began(bench, tmp_path, record, durable):
 
     assert died == KILLED
     assert code == 0
-    assert_as_before(bench, tmp_path)
+    assert bench.judge.after_rollback(tmp_path) == {}
 
 
 @pytest.mark.parametrize("durable", [False, True], ids=["before", "after"])
@@ -149,15 +106,14 @@ def test_a_killed_rollback_is_finished_by_the_next(bench, repaired, tmp_path, re
     """Dying in the middle of taking back leaves nothing half reverted in the end."""
     checkpoint, journal = repaired
     bench.lab.restore(checkpoint)
-    for file in journal.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    copy_journal(journal, tmp_path)
 
     died = bench.command(bench.config, tmp_path, "rollback", Death(record, durable))
     code = bench.command(bench.config, tmp_path, "rollback")
 
     assert died == KILLED
     assert code == 0
-    assert_as_before(bench, tmp_path)
+    assert bench.judge.after_rollback(tmp_path) == {}
 
 
 @pytest.fixture(scope="module")
@@ -166,15 +122,4 @@ def repaired(bench, tmp_path_factory):
     state = tmp_path_factory.mktemp("repaired")
     bench.lab.restore(bench.saved)
     bench.command(bench.config, state, "run")
-    with closing(JournalFile(state, SystemClock()).connect()) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return bench.lab.checkpoint(), state
-
-
-def assert_as_before(bench, state):
-    """Everything is as before the run, but for the snapshots that only release deletes."""
-    assert bench.stored(state).phase is Phase.ROLLED_BACK
-    assert set(judge.power(bench.lab).values()) == {"poweredOn"}
-    assert judge.all_sts_entries(bench.lab) == bench.before
-    assert bench.apart() == []
-    assert judge.foreign_state(bench.lab) == bench.foreign

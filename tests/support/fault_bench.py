@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 QUICK = """
 poll = 0.02
-silence = 0.5
-busy = 1
-tools = 1
-doubt = 0.3
-nics = 1
-publish = 0.5
-logins = 5
-shutdown = 5
-power_on = 3
-boot = 10
-snapshot = 3
-revert = 3
-removal = 3
-replication = 3
+silence = 0.7
+busy = 2
+tools = 2
+doubt = 0.5
+nics = 3
+publish = 1
+logins = 15
+shutdown = 6
+power_on = 4
+boot = 15
+snapshot = 4
+revert = 4
+removal = 4
+replication = 5
 services = 5
-connect = 2
-read = 3
+connect = 5
+read = 10
 """
 """Limits in real seconds for a lab at thousandfold speed: faults are waited for, too."""
 

@@ -80,6 +80,19 @@ class RunJudge:
             "leftovers": self._leftovers(),
         }
 
+    def after_step(self) -> dict[str, Any]:
+        """Return what can be equal twice in the middle of a run, with services still starting."""
+        lab = self._lab
+        apart = self._apart()
+        return {
+            "power": judge.power(lab),
+            "entries": shape(everything(lab)),
+            "apart": apart,
+            "snapshots": {fqdn: len(names) for fqdn, names in judge.node_snapshots(lab).items()},
+            "foreign": judge.foreign_state(lab) == self._foreign,
+            "leftovers": self._leftovers(),
+        }
+
     def after_rollback(self, state: Path) -> dict[str, Any]:
         """Return what is not as before the run; snapshots stay, only release deletes them."""
         lab, now = self._lab, everything(self._lab)

@@ -1,0 +1,219 @@
+"""Every remote call of a run, a rollback and a release goes wrong once; nothing stays half done.
+
+The calls are recorded from undisturbed commands, a step at a time. Normally each distinct call
+meets one kind of fault; with ``STSFIX_FAULTS=all`` (``make test-all``) each recorded call meets
+every kind, and each case is seen through to the end of the run and taken back, too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fault_bench import PROTOCOLS, Fault, FaultBench, copy_journal, kinds
+from lab_keys import shared_keys
+from stsfix.lab import judge
+from stsfix.lab.lab import Lab
+from stsfix.remediation.errors import InterruptedRunError
+from stsfix.remediation.plan import step_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from killable import Command
+
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.timeout(3600)]
+
+FULL = os.environ.get("STSFIX_FAULTS") == "all"
+TOPOLOGIES = ("elm", "external-psc")
+SEGMENTS = (*step_names(retire=True), "rollback", "release")
+PARTS = 8 if FULL else 1
+"""Shards of a segment, so that several workers share it."""
+
+_BOOT = re.compile(r"start .*")
+_CHANGES = re.compile(
+    r".*_Task|ADD|DELETE|BIND|Login.*|ShutdownGuest|StartProgram.*|issue|service-control.*"
+    r"|start .*|shut_down|create"
+)
+"""Calls of which every single one is disturbed; of the others the first, middle and last."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A lab right before a segment, the journal then, and the calls and end of the segment."""
+
+    name: str
+    checkpoint: Any
+    journal: Path
+    command: Command
+    calls: Counter[tuple[str, str, str]]
+    end: dict[str, Any]
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps the segment is; None if it is a command of its own."""
+        return None if self.command in {"rollback", "release"} else 1
+
+
+class Recorded:
+    """An undisturbed run, rollback and release of one lab, in pieces."""
+
+    def __init__(self, bench: FaultBench, folder: Path) -> None:
+        self.bench = bench
+        self._folder = folder
+        self._made = 0
+        self.points: dict[str, Point] = {}
+        self._record()
+
+    def new_state(self, source: Path | None = None) -> Path:
+        """Return a new state folder, with the journal of *source*."""
+        self._made += 1
+        state = self._folder / str(self._made)
+        state.mkdir()
+        if source is not None and (source / "journal.sqlite").exists():
+            copy_journal(source, state)
+        return state
+
+    def _record(self) -> None:
+        state = self.new_state()
+        for number, name in enumerate(step_names(retire=True)):
+            self._segment(name, state, "resume" if number else "run")
+        self.expected = self.bench.judge.after_run(state)
+        after = self.bench.lab.checkpoint()
+        ends: tuple[Command, ...] = ("rollback", "release")
+        for command in ends:
+            self.bench.lab.restore(after)
+            self._segment(command, self.new_state(state), command)
+
+    def _segment(self, name: str, state: Path, command: Command) -> None:
+        bench = self.bench
+        checkpoint, journal = bench.lab.checkpoint(), self.new_state(state)
+        steps = None if command in {"rollback", "release"} else 1
+        calls = bench.calls(state, command, steps=steps)
+        end = bench.judge.after_step()
+        self.points[name] = Point(name, checkpoint, journal, command, calls, end)
+
+    def faults(self, point: Point) -> Iterator[Fault]:
+        """Yield what *point* has to survive."""
+        seen: set[tuple[str, str]] = set()
+        for number, ((protocol, call, target), count) in enumerate(sorted(point.calls.items())):
+            booting = bool(_BOOT.fullmatch(call))
+            if protocol not in PROTOCOLS or (protocol == "guest" and not _CHANGES.fullmatch(call)):
+                continue  # guest operations are disturbed as the SOAP calls that they are
+            if not FULL:
+                if booting or (protocol, call) in seen:
+                    continue
+                seen.add((protocol, call))
+            found = kinds(protocol)
+            for nth in self._numbers(call, count) if FULL else (count,):
+                for kind in found if FULL else (found[number % len(found)],):
+                    yield Fault(protocol, call, target, nth, kind)
+
+    @staticmethod
+    def _numbers(call: str, count: int) -> list[int]:
+        if _CHANGES.fullmatch(call):
+            return list(range(1, count + 1))
+        return sorted({1, (count + 1) // 2, count})
+
+
+@pytest.fixture(scope="module", params=TOPOLOGIES)
+def recorded(request, tmp_path_factory):
+    """One lab for all tests of a topology."""
+    with Lab.build(request.param, "expired", speed=2000, seed=3, keys=shared_keys()) as lab:
+        bench = FaultBench(lab, tmp_path_factory.mktemp("lab"))
+        bench(tmp_path_factory.mktemp("first"), "run", steps=0)
+        yield Recorded(bench, tmp_path_factory.mktemp("states"))
+
+
+class Trial:
+    """One fault in one segment."""
+
+    def __init__(self, recorded: Recorded, point: Point, fault: Fault) -> None:
+        self._recorded = recorded
+        self._bench = recorded.bench
+        self._point = point
+        self.fault = fault
+        self.problems: list[str] = []
+        self.outcome = ""
+
+    def run(self, *, whole: bool) -> None:
+        """Disturb, repeat undisturbed, and compare; if *whole*, to the end and back as well."""
+        bench, point = self._bench, self._point
+        bench.lab.restore(point.checkpoint)
+        state = self._recorded.new_state(point.journal)
+        error = bench.disturb(self.fault, state, point.command, steps=point.steps)
+        went_on = error is None or isinstance(error, InterruptedRunError)
+        self.outcome = "survived at once" if went_on else type(error).__name__
+        if self.fault.protocol == "task" and self.fault.kind == "drop-before":
+            self._restart_hosts()
+        stopped = bench.lab.checkpoint() if whole and point.steps else None
+        journal = self._recorded.new_state(state) if stopped else state
+        if not went_on:
+            command: Command = point.command if point.steps is None else "resume"
+            self._require(bench(state, command, steps=point.steps), "the next command")
+        self._compare("after it", bench.judge.after_step(), point.end)
+        if point.name == "release":
+            self._compare("snapshots", set(judge.node_snapshots(bench.lab).values()), {()})
+        elif point.name == "rollback":
+            self._compare("rolled back", bench.judge.after_rollback(state), {})
+        elif whole:
+            self._see_through(state)
+            if stopped:
+                bench.lab.restore(stopped)
+            self._take_back(journal)
+
+    def _restart_hosts(self) -> None:
+        """A stalled task needs a person: the host's management agents are restarted."""
+        for host in self._bench.lab.hosts.values():
+            host.stop()
+            host.start()
+
+    def _see_through(self, state: Path) -> None:
+        self._require(self._bench(state, "resume"), "resume")
+        self._compare("resumed", self._bench.judge.after_run(state), self._recorded.expected)
+
+    def _take_back(self, state: Path) -> None:
+        self._require(self._bench(state, "rollback"), "rollback")
+        self._compare("taken back", self._bench.judge.after_rollback(state), {})
+
+    def _require(self, error: Exception | None, what: str) -> None:
+        if error is not None and not isinstance(error, InterruptedRunError):
+            self._say(f"{what}: {type(error).__name__}: {error}")
+
+    def _compare(self, what: str, found: Any, wanted: Any) -> None:
+        if found == wanted:
+            return
+        if isinstance(found, dict) and isinstance(wanted, dict):
+            names = sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k))
+            found = {name: str(found.get(name))[:300] for name in names}
+        self._say(f"{what}: {found}")
+
+    def _say(self, text: str) -> None:
+        self.problems.append(f"{self._point.name}:{self.fault} ({self.outcome}): {text}")
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_a_call_that_goes_wrong_leaves_nothing_half_done(recorded, segment, part, record_property):
+    """The next command ends like an undisturbed one, and a rollback where the run began."""
+    point = recorded.points[segment]
+    faults = [f for n, f in enumerate(recorded.faults(point)) if n % PARTS == part]
+    if not FULL and recorded.bench.lab.topology.name != "elm":
+        faults = faults[::3]
+    outcomes: Counter[str] = Counter()
+    problems: list[str] = []
+
+    for number, fault in enumerate(faults):
+        trial = Trial(recorded, point, fault)
+        trial.run(whole=FULL or number == len(faults) - 1)
+        outcomes[f"{fault.protocol} {fault.kind}: {trial.outcome}"] += 1
+        problems += trial.problems
+
+    record_property("faults", dict(outcomes))
+    assert problems == []
