@@ -49,8 +49,8 @@ def clocks_agree(inventory: Inventory) -> Iterator[Finding]:
         yield from _clock("NODE-CLOCK", node.fqdn, skew, doubt, f"this workstation {how}")
         host = next((h for h in inventory.hosts if node.vm and h.host == node.vm.vm.host), None)
         if host is not None and host.clock_skew is not None:
-            gap = skew - host.clock_skew
-            yield from _clock("NODE-CLOCK-HOST", node.fqdn, gap, doubt, f"its host {host.host}")
+            gap, both = skew - host.clock_skew, doubt + (host.round_trip or timedelta(0)) / 2
+            yield from _clock("NODE-CLOCK-HOST", node.fqdn, gap, both, f"its host {host.host}")
 
 
 def _clock(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
@@ -34,18 +35,21 @@ def root_dse(entry: Entry) -> RootDse:
 class KeyJudge:
     """Tells whether a key belongs to a leaf, and remembers the answer, never the key.
 
-    Loading an RSA key with all its checks takes 0.1 s, and polls read the same entries often.
+    Loading an RSA key with all its checks takes 0.1 s, polls read the same entries often, and
+    the nodes of a domain hold the same ones: each pair is judged once. Safe to share.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._known: dict[bytes, bool] = {}
 
     def __call__(self, key_pkcs8: bytes, leaf: bytes) -> bool:
         """See `certificates.key_matches`."""
         digest = hashlib.sha256(hashlib.sha256(key_pkcs8).digest() + leaf).digest()
-        if digest not in self._known:
-            self._known[digest] = certificates.key_matches(key_pkcs8, leaf)
-        return self._known[digest]
+        with self._lock:
+            if digest not in self._known:
+                self._known[digest] = certificates.key_matches(key_pkcs8, leaf)
+            return self._known[digest]
 
 
 def sts_entry(
