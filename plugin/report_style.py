@@ -101,7 +101,7 @@ tbody th{font-weight:600}
 td.number{text-align:right;font-variant-numeric:tabular-nums}
 summary{cursor:pointer;color:var(--note);padding:4px 0}
 footer{color:var(--soft);font-size:.85rem;padding-bottom:28px}
-@media (max-width:760px){
+@media screen and (max-width:760px){
 .picture.wide{display:none}.picture.narrow{display:block}
 section{padding:16px 15px;border-radius:10px}
 h1{font-size:1.4rem}
