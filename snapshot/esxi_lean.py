@@ -1,7 +1,8 @@
 """Reads one kind of answer without pyVmomi: many objects with short text properties.
 
 pyVmomi spends 0.18 s of processor time on the summary of 1,000 VMs; an lxml tree of the same
-answer was measured at 0.02 s (docs/adr/0014-lean-summary-of-vms.md). Everything else of the API stays with pyVmomi.
+answer was measured at 0.02 s (docs/adr/0014-lean-summary-of-vms.md). Everything else of the API
+stays with pyVmomi.
 """
 
 from __future__ import annotations
