@@ -172,9 +172,13 @@ def test_a_failed_undo_is_recorded_and_tried_again_by_the_next_rollback(file):
     with pytest.raises(UndoFailedError, match="take-snapshots"):
         go(steps, journal)
     left = list(world.applied)
+    last = reopened(file).records[-1]
     phase = go(steps, reopened(file))
 
     assert left == ["quiesce", "take-snapshots"]
+    assert isinstance(last, StepRecord)
+    assert (last.step, last.state) == ("take-snapshots", StepState.UNDO_FAILED)
+    assert last.facts == {"error": "HypervisorFaultError"}
     assert phase is Phase.ROLLED_BACK
     assert world.applied == []
 
