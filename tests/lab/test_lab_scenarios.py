@@ -40,7 +40,7 @@ def credentials(lab, node=VC1):
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 @pytest.mark.parametrize("topology", sorted(TOPOLOGIES))
 def test_every_scenario_builds_on_every_topology(build, topology, scenario):
-    """Each node has a disk and a VM; directories hold the scenario's credentials."""
+    """Each node has a disk and a VM; every directory holds the scenario's credentials."""
     lab = build(topology, scenario)
     wanted = {plan.cn.lower() for plan in SCENARIOS[scenario].credentials}
 
@@ -48,7 +48,7 @@ def test_every_scenario_builds_on_every_topology(build, topology, scenario):
     assert len(lab.hosts) == 3
     for node in lab.topology.controllers:
         found = set(credentials(lab, node.fqdn))
-        assert {name for name in found if name.startswith("tenantcredential-")} == wanted
+        assert wanted <= found
 
 
 @pytest.mark.parametrize(
