@@ -260,13 +260,12 @@ def test_a_clean_lab_neither_blocks_nor_warns(topology, scenario, signer):
     )
 
 
-def test_every_finding_explains_itself():
+@pytest.mark.parametrize("scenario", sorted(EXPECTED))
+def test_every_finding_explains_itself(scenario):
     """Evidence, advice and the rule's words are there, whatever is wrong."""
-    for scenario in sorted(EXPECTED):
-        _, found = seen(scenario)
-        for finding in found:
-            assert all((finding.subject, finding.evidence, finding.advice))
-            assert (finding.title, finding.why) == (
-                RULES[finding.id].title,
-                RULES[finding.id].why,
-            )
+    _, found = seen(scenario)
+
+    assert all(all((f.subject, f.evidence, f.advice)) for f in found)
+    assert [(f.title, f.why) for f in found] == [
+        (RULES[f.id].title, RULES[f.id].why) for f in found
+    ]
