@@ -181,6 +181,11 @@ class EsxiSession:
                 # Wrong password, lockdown mode and a locked account look alike (KB 425190).
                 self._refused = True
                 raise HostLoginError(self.host, self._user) from fault
+            except BROKEN:
+                # Nobody knows whether it was accepted. If it was, a second Login in the same
+                # session would be refused like a wrong password: the next try begins a new one.
+                self._stub = None
+                raise
         return content
 
     def _make_stub(self) -> _Stub:

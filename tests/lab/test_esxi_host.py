@@ -136,6 +136,19 @@ def test_lockdown_is_a_refused_login(hosts, fault):
         assert world.attempts() == 1
 
 
+def test_a_login_whose_answer_was_lost_is_no_wrong_password(hosts):
+    """The next try begins a session of its own: in the old one it would be refused."""
+    with hosts() as world:
+        world.lab.faults.add(
+            Rule(protocol="soap", call="Login", when=When.AFTER, effect=Effect.DROP)
+        )
+
+        with pytest.raises(HostUnreachableError):
+            world.host.observe_host()
+
+        assert world.host.observe_host().host == HOST
+
+
 def test_a_password_that_changed_is_tried_once(world):
     """After the session ended, the password that worked is tried once more, then never."""
     vc1 = world.vc1
