@@ -48,12 +48,12 @@ _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, domain TEXT NOT NULL, created TEXT NOT NULL, version TEXT NOT NULL,
     plan TEXT NOT NULL, spec TEXT NOT NULL, inventory TEXT NOT NULL
-) STRICT;
+);
 CREATE TABLE records (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (run),
     at TEXT NOT NULL, kind TEXT NOT NULL, step TEXT NOT NULL, name TEXT NOT NULL,
     value TEXT NOT NULL
-) STRICT;
+);
 CREATE INDEX records_by_run ON records (run, seq);
 """
 
