@@ -58,6 +58,7 @@ LINES = [
 
 def in_bash(line, folder):
     """Run *line* in real bash, errors into the output."""
+    assert BASH is not None
     done = subprocess.run(
         [BASH, "-c", line.replace("T/", f"{folder}/")],
         stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,10 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.remediation.checks_certificates import RULES
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.model import Severity
+
+if TYPE_CHECKING:
+    from stsfix.remediation.inventory import Inventory, NodeInventory
+    from stsfix.remediation.inventory_certificates import DirectoryCertificates
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
 
@@ -62,6 +67,20 @@ EXPECTED = {
 UNIT_ONLY = {"CHAIN-UNKNOWN"}  # of a place that no release is known to have
 
 
+def directory(inventory: Inventory) -> DirectoryCertificates:
+    """Return what the directory of *inventory* holds; it was read."""
+    assert inventory.certificates is not None
+    return inventory.certificates
+
+
+def signer(node: NodeInventory) -> bytes:
+    """Return the leaf (DER) that the STS of *node* signs with."""
+    assert node.sts is not None
+    signing = node.sts.signing()
+    assert signing is not None
+    return signing.chain[0]
+
+
 def readable(scenario):
     """Tell whether an operator of the lab gets as far as a preflight."""
     return scenario != "domain-wrong"
@@ -101,7 +120,7 @@ def test_a_clean_lab_has_all_certificates_read_and_in_order(topology, scenario):
     inventory, found = seen(scenario, topology)
 
     assert [f for f in found if f.severity is not Severity.INFORMS] == []
-    assert inventory.certificates.unread == ()
+    assert directory(inventory).unread == ()
     assert all(node.certificates.unread == () for node in inventory.nodes)
     assert not [f for f in found if f.id in OURS | ANYWHERE]
 
@@ -112,9 +131,9 @@ def test_a_healthy_lab_tells_everything():
 
     for node in inventory.nodes:
         assert [shown.port for shown in node.certificates.shown] == ["https", "ldaps", "vami"]
-        assert node.certificates.published == node.sts.signing().chain[0]
+        assert node.certificates.published == signer(node)
         assert [key.leaf for key in node.certificates.keys] == [node.certificates.published]
-    held = inventory.certificates
+    held = directory(inventory)
     assert len(held.solution_users) == 8
     assert len(held.roots) == 2
     assert [chain.owner for chain in held.chains] == [ChainOwner.STS]
@@ -135,5 +154,5 @@ def test_what_a_dead_node_does_not_tell_is_told():
 
     mine = [f for f in found if f.id == "CERT-NOT-CHECKED"]
     assert {f.subject for f in mine} == {VC2}
-    assert inventory.certificates.unread == ()
+    assert directory(inventory).unread == ()
     assert inventory.node(VC1).certificates.unread == ()

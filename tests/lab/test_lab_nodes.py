@@ -70,10 +70,12 @@ def test_an_expired_sts_keeps_vcenter_down(lab):
     """Vpxd and what needs it stay stopped on every node; the directory and the STS run."""
     for node in (VC1, VC2):
         board = lab.nodes[node].board
+        refusal = judge.token_refusal(lab, node)
 
         assert board.missing() == VCENTER_SERVICES
         assert board.state("vmware-stsd") is State.RUNNING
-        assert "Signing certificate is not valid" in judge.token_refusal(lab, node)
+        assert refusal is not None
+        assert "Signing certificate is not valid" in refusal
         assert judge.login_refusal(lab, node) == f"vpxd of {node} does not run"
 
 
@@ -224,7 +226,9 @@ def test_a_vcenter_starts_when_its_psc_comes_back():
         for node in (psc, VC1):
             lab.set_power(node, "cut")
         lab.set_power(VC1, "on")
-        waits = eventually(lambda: lab.nodes[VC1].board.state(SVCS) is State.START_PENDING)
+        board = lab.nodes[VC1].board
+        assert board is not None
+        waits = eventually(lambda: board.state(SVCS) is State.START_PENDING)
         lab.set_power(VC1, "off")
         stopped = eventually(lambda: lab.machines[VC1].power == "poweredOff", 1.4)
         lab.set_power(VC1, "on")

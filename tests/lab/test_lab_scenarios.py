@@ -99,8 +99,10 @@ def test_a_malformed_index_cannot_be_loaded(build):
     """The STS could not load the tenant: Integer.parseInt of 1-old fails."""
     lab = build("elm", "malformed-index")
     store = lab.nodes[VC1].disk.directory
+    found = flaw(store, "vsphere.local")
 
-    assert "NumberFormatException" in flaw(store, "vsphere.local")
+    assert found is not None
+    assert "NumberFormatException" in found
 
 
 def test_special_vms_and_hosts_are_as_the_scenario_says(build):
@@ -129,7 +131,9 @@ def test_special_vms_and_hosts_are_as_the_scenario_says(build):
 def test_an_expired_machine_certificate_keeps_vcenter_down_although_the_sts_is_fine():
     """Nothing is wrong with the STS of the first node, and its vpxd does not start."""
     with Lab.build("elm", "machine-certificate-expired", speed=400, keys=shared_keys()) as lab:
-        missing = lab.nodes[VC1].board.missing()
+        board = lab.nodes[VC1].board
+        assert board is not None
+        missing = board.missing()
 
     assert missing[0] == "vmware-vpxd-svcs"
 

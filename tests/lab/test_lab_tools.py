@@ -151,6 +151,7 @@ def test_a_lab_in_the_foreground_is_controlled_over_its_socket(tmp_path, folder)
     environment = os.environ | {"PYTHONPATH": str(Path(".dev").absolute())}
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
         ready = process.stdout.readline()
         status = control.request(place, "status")
         rule = {"protocol": "guest", "call": "start_program", "effect": "refuse", "when": "before"}

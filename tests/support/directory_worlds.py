@@ -269,8 +269,10 @@ def lab_domain(
     folder: Path, age: str, faults: FaultBook, *, nodes: tuple[str, ...] = (NODE, PARTNER)
 ) -> Generator[dict[str, VmdirServer]]:
     """Run the lab's vmdir of *nodes*; they replicate only when a test says so."""
-    dates = {"not_before": pki.days_from_now(-1), "not_after": pki.days_from_now(30)}
-    authority = pki.vmca_root(key("vmca"), domain="vsphere.local", host=NODE, **dates)
+    start, end = pki.days_from_now(-1), pki.days_from_now(30)
+    authority = pki.vmca_root(
+        key("vmca"), domain="vsphere.local", host=NODE, not_before=start, not_after=end
+    )
     (folder / "ca.pem").write_bytes(pki.pem(authority))
     stores = build_stores(domain_spec(), age)
     registry: dict[str, VmdirServer] = {}
@@ -280,8 +282,9 @@ def lab_domain(
             issuer=authority,
             issuer_key=key("vmca"),
             common_name=node,
+            not_before=start,
+            not_after=end,
             names=[node],
-            **dates,
         )
         VmdirServer(
             node,

@@ -21,7 +21,7 @@ from sts_material import (
     root,
 )
 from stsfix.lab import pki
-from stsfix.remediation.certificates import check_links, dns_names, parse
+from stsfix.remediation.certificates import Certificate, check_links, dns_names, parse
 from stsfix.remediation.checks_certificates import CHECKS
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import (
@@ -66,8 +66,11 @@ MACHINE = tls()
 
 def shown(https=MACHINE, ldaps=None, vami=None):
     """Return what TLS ports show; ports that are not given show what 443 shows."""
-    leaves = {"https": https, "ldaps": ldaps or https, "vami": vami or https}
-    return tuple(ShownCertificate(port=port, leaf=der) for port, der in leaves.items())
+    return (
+        ShownCertificate(port="https", leaf=https),
+        ShownCertificate(port="ldaps", leaf=ldaps or https),
+        ShownCertificate(port="vami", leaf=vami or https),
+    )
 
 
 def node(fqdn=NODE, **certificates):
@@ -378,7 +381,10 @@ def test_links_are_judged_whatever_the_dates():
 
 def test_names_come_in_lower_case():
     """DNS names of a certificate are compared without case."""
-    assert dns_names(parse(tls(names=["VC1.LAB.Example", "192.0.2.1"]))) == ("vc1.lab.example",)
+    certificate = parse(tls(names=["VC1.LAB.Example", "192.0.2.1"]))
+    assert isinstance(certificate, Certificate)
+
+    assert dns_names(certificate) == ("vc1.lab.example",)
 
 
 ODD = st.one_of(

@@ -100,7 +100,9 @@ class Bench:
 
     def signing_root(self):
         """Return the root of the credential that signs on the writer."""
-        return self.domain.directory(VC1).read_sts_entries().signing().chain[-1]
+        signing = self.domain.directory(VC1).read_sts_entries().signing()
+        assert signing is not None
+        return signing.chain[-1]
 
     def replace(self):
         ReplaceSts(self.context).do(dict(self.noted), self.note)
