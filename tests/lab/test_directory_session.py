@@ -15,11 +15,11 @@ from directory_worlds import (
     OLD,
     LdapWorld,
     RealClock,
-    free_port,
     lab_access,
     lab_domain,
     lab_world,
 )
+from loopback import free_port
 from slapd_peer import PASSWORD
 from sts_material import NODE, credential, key
 from stsfix.lab import pki

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import loopback
 from lab_keys import shared_keys
 from stsfix.lab.lab import Lab
 from stsfix.lab.passwords import Passwords
@@ -38,16 +39,13 @@ def test_a_missing_password_names_its_owner(tmp_path):
 
 
 @pytest.mark.lab
-def test_ports_come_from_the_named_block(block):
+def test_ports_come_from_the_named_block():
     """The first port guards the block, the next ones are the lab's."""
-    first = block.take()
-    block.release()
-
-    lab = Lab.build("embedded", keys=shared_keys(), first_port=first)
+    lab = Lab.build("embedded", keys=shared_keys(), first_port=loopback.BLOCK)
     ports = {host.port for host in lab.hosts.values()}
     lab.stop()
 
-    assert all(first < port < first + BLOCK for port in ports)
+    assert all(loopback.BLOCK < port < loopback.BLOCK + BLOCK for port in ports)
 
 
 @pytest.mark.lab

@@ -8,6 +8,7 @@ import ldap3
 import pytest
 from ldap3.core.exceptions import LDAPSessionTerminatedByServerError
 
+from loopback import free_port
 from stsfix.lab.clock import LabClock
 from vmdir_lab import (
     ADMIN,
@@ -18,7 +19,6 @@ from vmdir_lab import (
     PASSWORD,
     TENANT,
     code,
-    free_port,
     read,
     running,
 )

@@ -7,6 +7,7 @@ import pytest
 from ldap3.core.exceptions import LDAPStartTLSError, LDAPUnknownResponseError
 from ldap3.operation.abandon import abandon_operation
 
+from loopback import free_port
 from vmdir_lab import (
     ADMIN,
     BASE,
@@ -16,7 +17,6 @@ from vmdir_lab import (
     N1,
     TENANT,
     code,
-    free_port,
     material,
     read,
     running,

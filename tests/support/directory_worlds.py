@@ -8,8 +8,6 @@ administrator and a user named ordinary; besides, `OTHERS`: one certificate of e
 from __future__ import annotations
 
 import functools
-import random
-import socket
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ldap3
 
+from loopback import free_port
 from memory_directory import MemoryDomain
 from slapd_peer import CRL, PARTNER, PASSWORD, running_slapd
 from sts_material import NODE, credential, key, root
@@ -313,16 +312,6 @@ def lab_access(folder: Path, server: VmdirServer) -> LdapWorld:
         endpoint=Endpoint(name=server.node, address="127.0.0.1", port=server.port, trust=trust),
         clock=RealClock(),
     )
-
-
-def free_port() -> int:
-    """Return a port outside the ephemeral range that is free now."""
-    for _ in range(50):
-        port = random.randint(20000, 32000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no free port")
 
 
 def other_root() -> bytes:

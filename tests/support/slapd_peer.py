@@ -6,7 +6,6 @@ Everything below is spelled out by hand, so that it shares no names with the pro
 from __future__ import annotations
 
 import base64
-import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loopback import free_port
 from sts_material import NODE, key, leaf, root
 from stsfix.lab import pki
 from stsfix.snapshot.tls import Endpoint, Trust
@@ -44,7 +44,7 @@ def running_slapd(folder: Path, *, status: bool = True) -> Generator[Endpoint]:
     Without *status* there is no cn=replicationstatus, as on builds before vSphere 6.7.
     """
     _prepare(folder, status=status)
-    port = _free_port()
+    port = free_port()
     command = [str(SLAPD), "-f", f"{folder}/slapd.conf", "-h", f"ldaps://127.0.0.1:{port}"]
     with (folder / "slapd.log").open("wb") as log:
         process = subprocess.Popen([*command, "-d", "0"], stdout=log, stderr=log)
@@ -94,16 +94,6 @@ def _prepare(folder: Path, *, status: bool) -> None:
         (folder / "load.ldif").write_text(text)
         command = [str(SLAPADD), "-f", f"{folder}/slapd.conf", "-b", suffix]
         subprocess.run([*command, "-l", f"{folder}/load.ldif"], check=True, capture_output=True)
-
-
-def _free_port() -> int:
-    """Return a port outside the ephemeral range that is free now."""
-    for _ in range(50):
-        port = random.randint(20000, 32000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no free port")
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import socket
 import ssl
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ldap3
 
+from loopback import free_port
 from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
 from stsfix.lab.faults import FaultBook
@@ -38,7 +37,6 @@ ADMIN = f"cn=Administrator,cn=Users,{BASE}"
 PASSWORD = "VMware1!"
 BOB = f"cn=bob,cn=Users,{BASE}"
 N1, N2 = "vc1.lab.example", "vc2.lab.example"
-_PORTS = itertools.count(27000)
 
 
 class Material(NamedTuple):
@@ -101,19 +99,6 @@ def domain_spec(nodes: tuple[str, ...] = (N1,), **changes: Any) -> DomainSpec:
         "administrators": frozenset({"alice"}),
     }
     return DomainSpec(**(fields | changes))
-
-
-def free_port() -> int:
-    """Return a port outside the ephemeral range that nobody listens on."""
-    for port in itertools.islice(_PORTS, 2000):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
 
 
 class VmdirLab:
