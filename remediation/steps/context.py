@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from stsfix.remediation.ports import Progress
+from stsfix.snapshot.ordering import start_waves, stop_waves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     from stsfix.snapshot.coordinator import Coordinator
     from stsfix.snapshot.model import VmId
+    from stsfix.snapshot.ordering import Waves
     from stsfix.snapshot.ports import Clock
 
 T = TypeVar("T")
@@ -63,19 +65,19 @@ class StepContext:
         """The VMs of all nodes."""
         return tuple(node.vm for node in self.spec.nodes)
 
-    def shutdown_waves(self) -> tuple[tuple[VmId, ...], ...]:
+    def shutdown_waves(self) -> Waves:
         """Return who stops first: vCenters on external PSCs, then every node with a directory
         (a PSC must outlive the vCenters that log in through it).
         """
-        return _waves(
-            [n.vm for n in self.spec.nodes if not n.role.has_directory],
-            [n.vm for n in self.spec.directories],
-        )
+        return stop_waves(self._ranks())
 
     def start_waves(self) -> tuple[tuple[NodePlan, ...], ...]:
         """Return who starts first: nodes with a directory, then the other vCenters."""
-        others = tuple(n for n in self.spec.vcenters if not n.role.has_directory)
-        return tuple(wave for wave in (self.spec.directories, others) if wave)
+        nodes = {node.vm: node for node in self.spec.nodes}
+        return tuple(tuple(nodes[vm] for vm in wave) for wave in start_waves(self._ranks()))
+
+    def _ranks(self) -> dict[VmId, int]:
+        return {node.vm: int(not node.role.has_directory) for node in self.spec.nodes}
 
     def tell(self, step: str, subject: str, text: str) -> None:
         """Show one thing that happened."""
@@ -88,7 +90,3 @@ class StepContext:
         with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
             pending = [pool.submit(work, node) for node in nodes]
         return tuple(future.result() for future in pending)
-
-
-def _waves(*waves: Sequence[VmId]) -> tuple[tuple[VmId, ...], ...]:
-    return tuple(tuple(wave) for wave in waves if wave)
