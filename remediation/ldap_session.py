@@ -270,7 +270,7 @@ class LdapSession:
         connection = self._open(user_dn)
         try:
             self._bind(connection, user_dn)
-        except BaseException:
+        except BaseException:  # also an interrupt: close what is open, then raise it again
             _close(connection)
             raise
         self._connection = connection

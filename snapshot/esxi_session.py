@@ -197,7 +197,7 @@ class EsxiSession:
         connection = self.connect()
         try:
             stub = _Stub(self.endpoint, self.tls(), self._choose_version(connection))
-        except BaseException:
+        except BaseException:  # also an interrupt: close what is open, then raise it again
             connection.close()
             raise
         if connection.sock is not None:
@@ -279,7 +279,7 @@ class _Stub(SoapStubAdapter):
                 self._raise_fault(answer.read(_FAULT_BYTES), info)
             while chunk := answer.read(_CHUNK_BYTES):
                 take(chunk)
-        except BaseException:
+        except BaseException:  # also an interrupt: close what is open, then raise it again
             connection.close()
             raise
         self.ReturnConnection(connection)  # type: ignore[no-untyped-call]  # pyVmomi
