@@ -25,10 +25,10 @@ if TYPE_CHECKING:
         Directory,
         Issuer,
         Logins,
+        NodeShell,
         ProgressHook,
         ServiceControl,
     )
-    from stsfix.remediation.transports.guest import NodeShell
     from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
@@ -120,9 +120,9 @@ class Wiring:
     @cached_property
     def shell(self) -> NodeShell:
         """Commands on nodes, through the guest operations of their ESXi hosts."""
-        from stsfix.remediation.transports.guest import NodeShell  # noqa: PLC0415 - as above
+        from stsfix.remediation.transports.guest import GuestShell  # noqa: PLC0415 - as above
 
-        return NodeShell(self._guest, self._node_login)
+        return GuestShell(self._guest, self._node_login)
 
     def _node_login(self, fqdn: str) -> tuple[str, Secret[str]]:
         return self.settings.node(fqdn).user, self._secrets.node(fqdn)

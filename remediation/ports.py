@@ -5,10 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from stsfix.remediation.inventory_certificates import DirectoryCertificates, PublishedKey
     from stsfix.remediation.model import (
@@ -20,7 +23,11 @@ if TYPE_CHECKING:
         Topology,
         VerifiedToken,
     )
+    from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
+
+READ_LIMIT: Final = timedelta(seconds=120)
+"""How long a command that only reads may take; it is seconds even on a slow appliance [K]."""
 
 Facts = Mapping[str, str]
 """What a step noted: short keys, short values, never a secret, never free text as state."""
@@ -216,6 +223,35 @@ class Logins(Protocol):
 
         Raises:
             ProofError: Refused.
+        """
+
+
+class NodeShell(Protocol):
+    """Scripts and small files on a node as its configured administrator, by whatever transport.
+
+    What runs needs no network of its own choice: the transport is the node's in domain.toml.
+    Nothing given here appears in an argument list on the node or here: a script goes there as the
+    content of a 0600 file or a stream, so it may hold secrets (as `Secret`). Every method may
+    raise `GuestLoginError` or its like of another transport (one attempt, never repeated),
+    `GuestUnavailableError` (nothing ran) and `AnswerLostError`.
+    """
+
+    def run(
+        self,
+        node: NodePlan,
+        script: str | Secret[str],
+        *,
+        limit: timedelta = READ_LIMIT,
+        output_limit: int = OUTPUT_BYTES,
+    ) -> GuestResult:
+        """Run *script* with bash and wait for its end; no file is left behind.
+
+        Returns:
+            Exit code, and standard output with standard error, cut at *output_limit* bytes.
+
+        Raises:
+            TaskOverdueError: Still running after *limit*.
+            AnswerLostError: It was started, and its end could not be seen.
         """
 
 

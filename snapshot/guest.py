@@ -30,7 +30,8 @@ from stsfix.snapshot.errors import (
 from stsfix.snapshot.esxi_faults import BROKEN, describe, translate_guest
 from stsfix.snapshot.model import TaskKey
 from stsfix.snapshot.polling import poll_until
-from stsfix.snapshot.ports import GuestResult
+from stsfix.snapshot.ports import OUTPUT_BYTES, GuestResult
+from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +39,11 @@ if TYPE_CHECKING:
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import VmId
     from stsfix.snapshot.ports import Clock
-    from stsfix.snapshot.secret import Secret
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-OUTPUT_BYTES = 64 * 1024
 SHELL = "/bin/bash"
 _PREFIX = "stsfix-"
 _MODE = 0o600
@@ -70,11 +69,12 @@ class EsxiGuestOperations:
     def run_script(
         self,
         vm: VmId,
-        script: str,
+        script: str | Secret[str],
         *,
         user: str,
         password: Secret[str],
         limit: timedelta,
+        output_limit: int = OUTPUT_BYTES,
     ) -> GuestResult:
         """See `GuestOperations.run_script`."""
         guest = _Guest(self._host, vm, user, password)
@@ -87,12 +87,13 @@ class EsxiGuestOperations:
                 files.append(guest.make_file(suffix))  # noqa: PERF401 - each is known at once
             source, output, code = files
             # (2) the script, with whatever secret it holds, goes into the first
-            guest.upload(source, script.encode())
+            text = script.reveal() if isinstance(script, Secret) else script
+            guest.upload(source, text.encode())
             # (3) start it, once
             pid = guest.start(arguments(source, output, code))
             # (4) wait for the end
             exit_code = self._wait(guest, pid, code, deadline, limit)
-            return GuestResult(exit_code=exit_code, output=self._read(guest, output))
+            return GuestResult(exit_code=exit_code, output=self._read(guest, output, output_limit))
         finally:
             # (5) in every outcome; a script that still runs keeps its open files
             for path in files:
@@ -137,9 +138,9 @@ class EsxiGuestOperations:
             )
         return found
 
-    def _read(self, guest: _Guest, output: str) -> str:
+    def _read(self, guest: _Guest, output: str, limit: int) -> str:
         try:
-            return guest.download(output).decode("utf-8", "replace")
+            return guest.download(output, limit).decode("utf-8", "replace")
         except _MAY_PASS as error:
             raise AnswerLostError(str(guest.vm), "a script in the guest") from error
 
@@ -199,14 +200,14 @@ class _Guest:
         )
         self._transfer("PUT", str(url), content)
 
-    def download(self, path: str) -> bytes:
-        """Return the first `OUTPUT_BYTES` of *path*."""
+    def download(self, path: str, limit: int = OUTPUT_BYTES) -> bytes:
+        """Return the first *limit* bytes of *path*."""
         found = self._files(
             lambda files, thing, auth: files.InitiateFileTransferFromGuest(
                 vm=thing, auth=auth, guestFilePath=path
             )
         )
-        return self._transfer("GET", str(found.url), None)
+        return self._transfer("GET", str(found.url), None, limit)
 
     def start(self, line: str) -> int:
         """Start bash with *line*; returns its pid."""
@@ -274,7 +275,9 @@ class _Guest:
 
         return make
 
-    def _transfer(self, method: str, url: str, content: bytes | None) -> bytes:
+    def _transfer(
+        self, method: str, url: str, content: bytes | None, limit: int = OUTPUT_BYTES
+    ) -> bytes:
         """Send or fetch a file's bytes; to the host we called, whatever the URL says."""
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -283,7 +286,7 @@ class _Guest:
             try:
                 connection.request(method, target, body=content, headers=headers)
                 answer = connection.getresponse()
-                body = answer.read(OUTPUT_BYTES)
+                body = answer.read(limit)
             except BROKEN as error:
                 raise HostUnreachableError(self.vm.host, describe(error)) from error
         if answer.status not in _HTTP_OK:

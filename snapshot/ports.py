@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
     from stsfix.snapshot.model import HostFacts, HostRef, SnapshotRef, TaskKey, VmFacts, VmId
     from stsfix.snapshot.secret import Secret
+
+
+OUTPUT_BYTES: Final = 64 * 1024
+"""Bytes of a script's output that are kept unless the caller asks for more."""
 
 
 class Clock(Protocol):
@@ -111,7 +115,7 @@ class Hypervisor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestResult:
-    """A script that ended. *output* is its standard output and error, at most 64 KiB."""
+    """A script that ended. *output* is its standard output and error, cut at a limit."""
 
     exit_code: int
     output: str
@@ -123,13 +127,15 @@ class GuestOperations(Protocol):
     def run_script(
         self,
         vm: VmId,
-        script: str,
+        script: str | Secret[str],
         *,
         user: str,
         password: Secret[str],
         limit: timedelta,
+        output_limit: int = OUTPUT_BYTES,
     ) -> GuestResult:
         """Run *script* with ``/bin/bash`` as *user*, wait for its end, leave no file behind.
+        Output is cut at *output_limit* bytes.
 
         Raises:
             GuestLoginError: Refused; not tried again (faillock).

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from stsfix.remediation.ports import READ_LIMIT
+from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
     from stsfix.snapshot.model import VmId
     from stsfix.snapshot.ports import GuestOperations, GuestResult
     from stsfix.snapshot.secret import Secret
 
-READ_LIMIT = timedelta(seconds=120)
-"""How long a command that only reads may take; it is seconds even on a slow appliance [K]."""
 
-
-class NodeShell:
-    """Runs scripts as the node's configured user.
+class GuestShell:
+    """`ports.NodeShell` by guest operations.
 
     *guests* gives the guest operations of the host a VM is on; *login* gives user and password
     by FQDN and is asked only when a script is run.
@@ -32,9 +32,21 @@ class NodeShell:
         self._guests = guests
         self._login = login
 
-    def run(self, node: NodePlan, script: str, *, limit: timedelta = READ_LIMIT) -> GuestResult:
-        """Run *script* on *node*; raises what `GuestOperations.run_script` does."""
+    def run(
+        self,
+        node: NodePlan,
+        script: str | Secret[str],
+        *,
+        limit: timedelta = READ_LIMIT,
+        output_limit: int = OUTPUT_BYTES,
+    ) -> GuestResult:
+        """See `ports.NodeShell`; raises what `GuestOperations.run_script` does."""
         user, password = self._login(node.fqdn)
         return self._guests(node.vm).run_script(
-            node.vm, script, user=user, password=password, limit=limit
+            node.vm,
+            script,
+            user=user,
+            password=password,
+            limit=limit,
+            output_limit=output_limit,
         )

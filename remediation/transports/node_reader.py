@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.node_facts import NodeFacts
-    from stsfix.remediation.ports import ServiceReport
-    from stsfix.remediation.transports.guest import NodeShell
+    from stsfix.remediation.ports import NodeShell, ServiceReport
     from stsfix.snapshot.ports import Clock
 
 

@@ -13,9 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import ServiceRestartError
-from stsfix.remediation.ports import ServiceReport
+from stsfix.remediation.ports import READ_LIMIT, ServiceReport
 from stsfix.remediation.service_names import NORMALLY_STOPPED, bare
-from stsfix.remediation.transports.guest import READ_LIMIT
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -26,7 +25,7 @@ from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.transports.guest import NodeShell
+    from stsfix.remediation.ports import NodeShell
     from stsfix.snapshot.ports import Clock
 
 CORE = frozenset(

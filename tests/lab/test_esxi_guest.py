@@ -20,7 +20,8 @@ from stsfix.snapshot.errors import (
     GuestUnavailableError,
     TaskOverdueError,
 )
-from stsfix.snapshot.guest import OUTPUT_BYTES, EsxiGuestOperations, arguments
+from stsfix.snapshot.guest import EsxiGuestOperations, arguments
+from stsfix.snapshot.ports import OUTPUT_BYTES
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust

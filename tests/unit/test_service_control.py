@@ -16,7 +16,7 @@ from stsfix.lab.disk import Role as LabRole
 from stsfix.lab.services import State
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
-from stsfix.remediation.transports.guest import NodeShell
+from stsfix.remediation.transports.guest import GuestShell
 from stsfix.remediation.transports.service_control import (
     GuestServiceControl,
     ServiceStatus,
@@ -128,7 +128,7 @@ class ScriptedGuest:
         self.answers = list(answers)
         self.scripts = []
 
-    def run_script(self, vm, script, *, user, password, limit):
+    def run_script(self, vm, script, *, user, password, limit, output_limit=0):
         self.scripts.append(script)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -142,7 +142,7 @@ class LabGuest:
     def __init__(self, node):
         self.node = node
 
-    def run_script(self, vm, script, *, user, password, limit):
+    def run_script(self, vm, script, *, user, password, limit, output_limit=0):
         code, output = self.node.sh(script)
         return GuestResult(exit_code=code, output=output)
 
@@ -150,7 +150,7 @@ class LabGuest:
 def control(guest, clock=None):
     """Return the port over *guest*."""
     return GuestServiceControl(
-        NodeShell(lambda vm: guest, lambda fqdn: ("root", Secret("secret"))),
+        GuestShell(lambda vm: guest, lambda fqdn: ("root", Secret("secret"))),
         clock=clock or MemoryClock(),
     )
 
