@@ -63,6 +63,55 @@ def _tls(sha256: str | None, where: str, own: str) -> tuple[str, ...]:
     )
 
 
+def _host_key(error: remediation.HostKeyError) -> tuple[str, ...]:
+    own = (
+        "Read the fingerprints on the node's own console:"
+        ' for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done'
+    )
+    pin = '[nodes."{e.node}"] of domain.toml: ssh_host_key = '
+    if not error.shown:
+        return (own, f'Then pin it in {pin}"SHA256:<what the console shows>"', _GO_ON)
+    return (
+        own,
+        f'Only if one of them is {{e.shown}}, pin it in {pin}"{{e.shown}}"',
+        "If none is, somebody else answers at this address: no password was sent, find out who",
+        _GO_ON,
+    )
+
+
+def _node_login(error: remediation.NodeLoginError) -> tuple[str, ...]:
+    once = "Its password was sent once and will not be sent again, also not over another transport"
+    match error.refusal:
+        case remediation.LoginRefusal.EXPIRED:
+            return (
+                (
+                    "Log in on the VM's console as {e.user} and set a new password when asked;"
+                    " stsfix never changes one"
+                ),
+                "Put the new password where the old one was (docs/secrets.md)",
+                _GO_ON,
+            )
+        case remediation.LoginRefusal.LOCKED:
+            return (
+                "Wait until the lock ends, without any attempt, also by other tools",
+                (
+                    "Or end it on the VM's console: faillock --user {e.user} --reset (8.0),"
+                    " pam_tally2 --user {e.user} --reset (up to 7.0)"
+                ),
+                _GO_ON,
+            )
+        case remediation.LoginRefusal.REFUSED:
+            return (
+                once,
+                (
+                    "Three causes can look the same: a wrong password of {e.user}, an expired one"
+                    " (90 days after installation by default), or a locked account"
+                ),
+                "Log in once on the VM's console; if it asks for a new password, set one there",
+                _GO_ON,
+            )
+
+
 def _config(error: plugin.ConfigError) -> tuple[str, ...]:
     if any(problem.reason == "there is no such file" for problem in error.problems):
         return (
@@ -234,6 +283,29 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             _GO_ON,
         ),
         remediation.NodeTlsError: _node_tls,
+        remediation.HostKeyError: _host_key,
+        remediation.NoShellError: (
+            (
+                'Choose a transport that can, in [nodes."{e.node}"] of domain.toml:'
+                ' transport = "auto", "guest-operations" or "ssh"'
+            ),
+            _GO_ON,
+        ),
+        remediation.NodeLoginError: _node_login,
+        remediation.TransportUnavailableError: (
+            "Look on the VM's console whether {e.node} is on and has started",
+            (
+                "Check that {e.transport} is enabled there and that this workstation reaches its"
+                " port; ports and address can be set in domain.toml"
+            ),
+            'Or choose another transport in [nodes."{e.node}"]',
+            _GO_ON,
+        ),
+        remediation.NodeFileError: (
+            "Look on {e.node} at {e.path}: permissions, a full or read-only file system",
+            _GO_ON,
+            _BACK,
+        ),
         remediation.DomainNotFoundError: (
             'If {e.found} is the domain you mean, set domain = "{e.found}" under [sso]',
             "If not, name a node of {e.wanted} under [sso]",

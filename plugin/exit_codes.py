@@ -46,6 +46,8 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.PlanChangedError: 25,
         remediation.NothingToRepairError: 26,
         remediation.AcceptanceError: 27,
+        remediation.HostKeyError: 28,
+        remediation.NoShellError: 29,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,
@@ -66,6 +68,9 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.ProofError: 51,
         remediation.ServiceRestartError: 52,
         remediation.NodeNotReadyError: 53,
+        remediation.NodeLoginError: 54,
+        remediation.TransportUnavailableError: 55,
+        remediation.NodeFileError: 56,
         # the answer was lost
         snapshot.TaskOverdueError: 80,
         snapshot.AnswerLostError: 81,

@@ -44,6 +44,8 @@ UNREADABLE = {
     "TenantNotFoundError": "SSO-TENANT",
     "GuestLoginError": "GUEST-LOGIN",
     "GuestUnavailableError": "GUEST-UNAVAILABLE",
+    "NodeLoginError": "GUEST-LOGIN",
+    "TransportUnavailableError": "GUEST-UNAVAILABLE",
 }
 """Rule by the class name of the error that a read ended with; any other is NOT-CHECKED."""
 

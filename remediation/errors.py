@@ -4,6 +4,8 @@ RefusedError
 ├── DirectoryLoginError       the directory refused user or password (49, 32 or 34 on bind)
 ├── PlainBindRefusedError     53 on bind: the node wants LDAPS
 ├── NodeTlsError              a node's certificate is not the trusted or pinned one
+├── HostKeyError              a node's SSH host key is not the known one
+├── NoShellError              a node has no transport that can run what is needed
 ├── DomainNotFoundError       the node serves another SSO domain, or the tenant is missing
 ├── IssuerError               no usable credential can be made of what was given
 ├── PreflightBlockedError     findings forbid a run
@@ -24,6 +26,9 @@ FaultError
 ├── SsoLoginError             the STS refused user or password
 ├── ProofError                a proof of login failed
 ├── ServiceRestartError       services are down after the restart
+├── NodeLoginError            a node refused user or password (SSH, VAMI)
+├── TransportUnavailableError a transport does not get through to a node (SSH, VAMI)
+├── NodeFileError             a file on a node cannot be written or read
 └── NodeNotReadyError         a node's services did not answer in time after power-on
 InDoubtError
 └── WriteInDoubtError         an LDAP write was sent and its answer lost
@@ -36,6 +41,7 @@ StoppedError
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
 
 from stsfix.snapshot.errors import (
@@ -76,6 +82,33 @@ class NodeTlsError(RefusedError):
         self.node = node
         self.reason = reason
         self.sha256 = sha256
+
+
+class HostKeyError(RefusedError):
+    """A node's SSH host key is not the known one; no password was sent.
+
+    *shown* is the fingerprint as OpenSSH writes it (``SHA256:...``), empty if none was seen.
+    *is_changed* tells a key that differs from a known one from a key nobody knows yet.
+    """
+
+    def __init__(
+        self, node: str, reason: str, shown: str = "", *, is_changed: bool = False
+    ) -> None:
+        super().__init__(f"the SSH host key of {node} is not trusted: {reason}")
+        self.node = node
+        self.reason = reason
+        self.shown = shown
+        self.is_changed = is_changed
+
+
+class NoShellError(RefusedError):
+    """A node is configured with a transport that cannot do what is needed."""
+
+    def __init__(self, node: str, transport: str, wanted: str) -> None:
+        super().__init__(f'{node} has transport "{transport}", which cannot {wanted}')
+        self.node = node
+        self.transport = transport
+        self.wanted = wanted
 
 
 class DomainNotFoundError(RefusedError):
@@ -250,6 +283,45 @@ class ServiceRestartError(FaultError):
         super().__init__(f"services of {node} did not start: {', '.join(self.stopped)}")
         self.node = node
         self.output = output
+
+
+class LoginRefusal(enum.Enum):
+    """Why a node refused a login, as far as it tells."""
+
+    REFUSED = "refused it"
+    EXPIRED = "says the password has expired"
+    LOCKED = "says the account is locked"
+
+
+class NodeLoginError(FaultError):
+    """A node refused user or password, over SSH or VAMI; it was tried exactly once."""
+
+    def __init__(self, node: str, user: str, transport: str, refusal: LoginRefusal) -> None:
+        super().__init__(f"{node} {refusal.value}: the login of {user} over {transport}")
+        self.node = node
+        self.user = user
+        self.transport = transport
+        self.refusal = refusal
+
+
+class TransportUnavailableError(FaultError):
+    """A node cannot be reached by a transport (SSH, VAMI); nothing was done there."""
+
+    def __init__(self, node: str, transport: str, reason: str) -> None:
+        super().__init__(f"{transport} of {node} is not available: {reason}")
+        self.node = node
+        self.transport = transport
+        self.reason = reason
+
+
+class NodeFileError(FaultError):
+    """A file on a node cannot be written or read."""
+
+    def __init__(self, node: str, path: str, reason: str) -> None:
+        super().__init__(f"{path} on {node}: {reason}")
+        self.node = node
+        self.path = path
+        self.reason = reason
 
 
 class NodeNotReadyError(FaultError):

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
+from stsfix.remediation.errors import NodeLoginError, TransportUnavailableError
+from stsfix.snapshot.errors import (
+    GuestLoginError,
+    GuestUnavailableError,
+    HostUnreachableError,
+)
 from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:
@@ -25,6 +31,12 @@ if TYPE_CHECKING:
     )
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
+
+LOGIN_REFUSED: Final = (GuestLoginError, NodeLoginError)
+"""A node refused its user's password, by whatever transport: nobody may send it again."""
+
+UNAVAILABLE: Final = (GuestUnavailableError, TransportUnavailableError, HostUnreachableError)
+"""A transport does not get through to a node; nothing was done there."""
 
 READ_LIMIT: Final = timedelta(seconds=120)
 """How long a command that only reads may take; it is seconds even on a slow appliance [K]."""
@@ -231,10 +243,18 @@ class NodeShell(Protocol):
 
     What runs needs no network of its own choice: the transport is the node's in domain.toml.
     Nothing given here appears in an argument list on the node or here: a script goes there as the
-    content of a 0600 file or a stream, so it may hold secrets (as `Secret`). Every method may
-    raise `GuestLoginError` or its like of another transport (one attempt, never repeated),
-    `GuestUnavailableError` (nothing ran) and `AnswerLostError`.
+    content of a 0600 file or a stream, so it may hold secrets (as `Secret`).
+
+    Every method may raise one of `LOGIN_REFUSED` (one attempt, never repeated, also not by
+    another transport), one of `UNAVAILABLE` (nothing was done), `HostKeyError` or `HostTlsError`
+    (no password was sent), and `NoShellError` (the node has no transport that runs scripts).
     """
+
+    def describe(self, node: NodePlan) -> str:
+        """Return the transport to *node* in words, such as ``SSH``; contacts nobody.
+
+        With ``auto`` it is the one that was chosen, once anything was done.
+        """
 
     def run(
         self,
@@ -252,6 +272,27 @@ class NodeShell(Protocol):
         Raises:
             TaskOverdueError: Still running after *limit*.
             AnswerLostError: It was started, and its end could not be seen.
+        """
+
+    def put(
+        self, node: NodePlan, path: str, content: bytes | Secret[bytes], *, mode: int = 0o600
+    ) -> None:
+        """Make the absolute *path* a file of the user's own with exactly *content* and *mode*.
+
+        For small files (up to a few MiB). Nothing of it can be read by others meanwhile if *mode*
+        forbids it; the folder must be there. Safe to repeat.
+
+        Raises:
+            NodeFileError: It cannot be written there, as the node says.
+            AnswerLostError: It may have been written.
+        """
+
+    def get(self, node: NodePlan, path: str, *, limit_bytes: int = OUTPUT_BYTES) -> bytes:
+        """Return the whole content of the file *path*.
+
+        Raises:
+            NodeFileError: There is none, it cannot be read, or it is larger than *limit_bytes*.
+            AnswerLostError: Reading it broke off.
         """
 
 
@@ -278,5 +319,5 @@ class ServiceControl(Protocol):
 
         Raises:
             ServiceRestartError: Some automatic service is still down at *limit*.
-            GuestLoginError, GuestUnavailableError, AnswerLostError: see GuestOperations.
+            OperationError: As `NodeShell`; see there.
         """

@@ -82,13 +82,13 @@ class EsxiGuestOperations:
         files: list[str] = []
         try:
             # (1) files of our own, 0600, as soon as Tools is up
-            files.append(self._when_up(guest, deadline))
+            files.append(self._when_up(lambda: guest.make_file(".sh"), deadline))
             for suffix in (".out", ".rc"):
                 files.append(guest.make_file(suffix))  # noqa: PERF401 - each is known at once
             source, output, code = files
             # (2) the script, with whatever secret it holds, goes into the first
             text = script.reveal() if isinstance(script, Secret) else script
-            guest.upload(source, text.encode())
+            guest.send(guest.start_upload(source, len(text.encode()), _MODE), text.encode())
             # (3) start it, once
             pid = guest.start(arguments(source, output, code))
             # (4) wait for the end
@@ -99,22 +99,56 @@ class EsxiGuestOperations:
             for path in files:
                 guest.delete(path)
 
-    def _when_up(self, guest: _Guest, deadline: float) -> str:
-        refused: list[GuestUnavailableError] = []
+    def put_file(
+        self,
+        vm: VmId,
+        path: str,
+        content: bytes,
+        *,
+        mode: int,
+        user: str,
+        password: Secret[str],
+        limit: timedelta,
+    ) -> None:
+        """See `GuestOperations.put_file`."""
+        guest = _Guest(self._host, vm, user, password)
+        deadline = self._clock.monotonic() + limit.total_seconds()
+        url = self._when_up(lambda: guest.start_upload(path, len(content), mode), deadline)
+        guest.send(url, content)
 
-        def look() -> str:
+    def get_file(
+        self,
+        vm: VmId,
+        path: str,
+        *,
+        user: str,
+        password: Secret[str],
+        limit: timedelta,
+        output_limit: int = OUTPUT_BYTES,
+    ) -> bytes:
+        """See `GuestOperations.get_file`."""
+        guest = _Guest(self._host, vm, user, password)
+        deadline = self._clock.monotonic() + limit.total_seconds()
+        return self._when_up(lambda: guest.download(path, output_limit), deadline)
+
+    def _when_up(self, first: Callable[[], T], deadline: float) -> T:
+        """Return the answer of *first* as soon as Tools is up."""
+        refused: list[GuestUnavailableError] = []
+        answers: list[T] = []
+
+        def look() -> bool:
             try:
-                return guest.make_file(".sh")
+                answers.append(first())
             except GuestUnavailableError as error:
                 if error.reason not in _FOR_GOOD:
                     raise
                 refused.append(error)
-                return ""
+            return True
 
-        found = self._poll_for(look, deadline)
+        self._poll_for(look, deadline)
         if refused:
             raise refused[0]
-        return found or ""
+        return answers[0]
 
     def _wait(self, guest: _Guest, pid: int, code: str, deadline: float, limit: timedelta) -> int:
         """Return the exit code from its file; the process list only tells when to give up."""
@@ -185,20 +219,25 @@ class _Guest:
             raise HypervisorFaultError(str(self.vm), "InvalidArgument", f"file name {path!r}")
         return path
 
-    def upload(self, path: str, content: bytes) -> None:
-        """Replace the content of *path*."""
-        attributes = vim.vm.guest.FileManager.PosixFileAttributes(permissions=_MODE)
-        url = self._files(
-            lambda files, thing, auth: files.InitiateFileTransferToGuest(
-                vm=thing,
-                auth=auth,
-                guestFilePath=path,
-                fileAttributes=attributes,
-                fileSize=len(content),
-                overwrite=True,
+    def start_upload(self, path: str, size: int, mode: int) -> str:
+        """Return the URL that takes *size* bytes as the new content of *path*."""
+        attributes = vim.vm.guest.FileManager.PosixFileAttributes(permissions=mode)
+        return str(
+            self._files(
+                lambda files, thing, auth: files.InitiateFileTransferToGuest(
+                    vm=thing,
+                    auth=auth,
+                    guestFilePath=path,
+                    fileAttributes=attributes,
+                    fileSize=size,
+                    overwrite=True,
+                )
             )
         )
-        self._transfer("PUT", str(url), content)
+
+    def send(self, url: str, content: bytes) -> None:
+        """Send *content* to a URL of `start_upload`."""
+        self._transfer("PUT", url, content)
 
     def download(self, path: str, limit: int = OUTPUT_BYTES) -> bytes:
         """Return the first *limit* bytes of *path*."""

@@ -143,3 +143,40 @@ class GuestOperations(Protocol):
             TaskOverdueError: Still running after *limit*.
             AnswerLostError: It was started, and its end could not be seen.
         """
+
+    def put_file(
+        self,
+        vm: VmId,
+        path: str,
+        content: bytes,
+        *,
+        mode: int,
+        user: str,
+        password: Secret[str],
+        limit: timedelta,
+    ) -> None:
+        """Make *path* a file with exactly *content* and *mode*; safe to repeat.
+
+        Raises:
+            GuestLoginError, GuestUnavailableError: As `run_script`.
+            HypervisorFaultError: The guest cannot write there; *fault* names the reason.
+            HostUnreachableError: The connection broke; the file may be there or not.
+        """
+
+    def get_file(
+        self,
+        vm: VmId,
+        path: str,
+        *,
+        user: str,
+        password: Secret[str],
+        limit: timedelta,
+        output_limit: int = OUTPUT_BYTES,
+    ) -> bytes:
+        """Return the first *output_limit* bytes of *path*.
+
+        Raises:
+            GuestLoginError, GuestUnavailableError: As `run_script`.
+            HypervisorFaultError: There is no such file (FileNotFound), or it cannot be read.
+            HostUnreachableError: The connection broke.
+        """

@@ -18,6 +18,7 @@ from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestLoginError,
     GuestUnavailableError,
+    HypervisorFaultError,
     TaskOverdueError,
 )
 from stsfix.snapshot.guest import EsxiGuestOperations, arguments
@@ -49,6 +50,27 @@ class GuestWorld:
             user=USER,
             password=Secret(password),
             limit=timedelta(seconds=limit),
+        )
+
+    def put(self, path, content, *, password=SECRET, mode=0o600):
+        self.operations.put_file(
+            self.vm,
+            path,
+            content,
+            mode=mode,
+            user=USER,
+            password=Secret(password),
+            limit=timedelta(seconds=10),
+        )
+
+    def get(self, path, *, password=SECRET, limit=OUTPUT_BYTES):
+        return self.operations.get_file(
+            self.vm,
+            path,
+            user=USER,
+            password=Secret(password),
+            limit=timedelta(seconds=10),
+            output_limit=limit,
         )
 
     def calls(self, name):
@@ -194,6 +216,61 @@ def test_a_process_that_tools_forgot_is_found_by_its_file(world):
     world.guest.list_programs = lambda *_: []
 
     assert world.run("echo seen; exit 3").exit_code == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\xff\r\n", b"x" * 100_000])
+def test_a_file_arrives_as_it_was_sent(world, content):
+    """Any bytes are written and read back, with the mode asked for; nothing else is left."""
+    world.put("/root/key.pem", content, mode=0o640)
+
+    assert world.get("/root/key.pem", limit=200_000) == content
+    assert world.guest.disk.files["/root/key.pem"].mode == 0o640
+    assert world.guest.files == set()
+
+
+def test_a_file_is_replaced(world):
+    """Writing again leaves the new content only."""
+    world.put("/root/a", b"long content")
+    world.put("/root/a", b"short")
+
+    assert world.get("/root/a") == b"short"
+
+
+def test_only_the_bytes_asked_for_come_back(world):
+    """A large file costs no more than the limit."""
+    world.put("/root/a", b"x" * 1000)
+
+    assert world.get("/root/a", limit=10) == b"x" * 10
+
+
+def test_a_missing_file_is_named_by_its_fault(world):
+    """FileNotFound comes out as it is."""
+    with pytest.raises(HypervisorFaultError) as caught:
+        world.get("/root/none")
+
+    assert caught.value.fault == "FileNotFound"
+
+
+@pytest.mark.parametrize("call", ["get", "put"])
+def test_files_take_one_attempt_for_a_password(world, call):
+    """A wrong password is refused and not repeated."""
+    arguments = ("/root/a", b"") if call == "put" else ("/root/a",)
+
+    with pytest.raises(GuestLoginError):
+        getattr(world, call)(*arguments, password="wrong")
+
+    assert world.guest.disk.failed_logins == 1
+
+
+@pytest.mark.parametrize("call", ["read_file", "list_programs"])
+def test_a_file_waits_for_tools(world, call):
+    """A guest that boots is asked again until its Tools are up."""
+    world.put("/root/a", b"one")
+    world.guest.node.faults.add(Rule(protocol="guest", call=call, times=5))
+
+    world.put("/root/a", b"two")
+
+    assert world.get("/root/a") == b"two"
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")

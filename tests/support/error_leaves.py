@@ -9,6 +9,7 @@ import stsfix.plugin.errors
 import stsfix.remediation.errors
 import stsfix.snapshot.errors
 from stsfix.plugin.errors import ConfigProblem
+from stsfix.remediation.errors import LoginRefusal
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.model import HostRef, VmId
 
@@ -22,6 +23,8 @@ SAMPLES = {
     "code": 49,
     "waited_s": 60.0,
     "sha256": "ab" * 32,
+    "refusal": LoginRefusal.EXPIRED,
+    "is_changed": False,
 }
 
 
