@@ -98,7 +98,7 @@ class Scenario:
     """What differs from a healthy lab. Node numbers count the topology's nodes from 0.
 
     *age* and *version* replace the topology's when they are not empty. *leafless* is applied to
-    the chain of the credential itself.
+    the chain of the credential itself. *repair* is what an operator adds to ``stsfix run`` here.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Scenario:
     machine: MachinePlan = ORDINARY
     files: FilesPlan = CORRECT
     certificates: CertificatePlan = IN_ORDER
+    repair: tuple[str, ...] = ()
 
 
 _HEALTHY = (CredentialPlan(index=1, days=VALID_DAYS, chain=1),)

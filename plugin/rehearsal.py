@@ -71,7 +71,7 @@ class Rehearsal:
             with lab, CredentialProbe(lab) as probe:
                 config = lab.write_config(Path(folder))
                 self._claim("the lab is up", held=True, evidence=", ".join(lab.nodes))
-                shell = _Shell(config, Path(folder) / "state", self.tell)
+                shell = _Shell(config, Path(folder) / "state", self.tell, lab.scenario.repair)
                 self._play(lab, shell, probe)
                 self._begin("At no moment")
                 self._at_no_moment(probe)
@@ -145,7 +145,7 @@ class Rehearsal:
 
     def _run(self, shell: _Shell, probe: CredentialProbe, name: str) -> int:
         before = probe.samples
-        code = shell.type("run", "--yes", "--on-failure", "stop")
+        code = shell.type("run", "--yes", "--on-failure", "stop", *shell.repair)
         self._samples[name] = probe.samples - before
         return code
 
@@ -307,9 +307,19 @@ def _compared(before: dict[str, judge.Entries], after: dict[str, judge.Entries])
 
 
 class _Shell:
-    """Types commands of stsfix as an operator would, with the lab's configuration."""
+    """Types commands of stsfix as an operator would, with the lab's configuration.
 
-    def __init__(self, config: Path, state: Path, tell: Callable[[str, str], None]) -> None:
+    *repair* are the words that the scenario's operator adds to ``stsfix run``.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        state: Path,
+        tell: Callable[[str, str], None],
+        repair: tuple[str, ...] = (),
+    ) -> None:
+        self.repair = repair
         self._config = config
         self._state = state
         self._tell = tell
