@@ -188,16 +188,25 @@ def vapi_session(endpoint: Endpoint) -> Generator[requests.Session]:
 
 def _adapter(context: PeerContext) -> Any:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
+    from urllib3 import HTTPSConnectionPool  # noqa: PLC0415 - same
+    from urllib3.connection import HTTPSConnection  # noqa: PLC0415 - same
+
+    class Connection(HTTPSConnection):
+        """Says that it was verified: our context did it, and urllib3 sees only a CERT_NONE."""
+
+        def connect(self) -> None:
+            super().connect()
+            self.is_verified = True
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
 
     class Adapter(HTTPAdapter):
         """Hands our context to urllib3 and lets requests change nothing about it."""
 
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            # Our context compares the pin itself; told of it, urllib3 does not warn that the
-            # connection is unverified.
-            if context.pin is not None:
-                kwargs["assert_fingerprint"] = context.pin
             super().init_poolmanager(*args, ssl_context=context, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {"https": Pool}
 
         def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> Any:
             # requests would pass cert_reqs along, and urllib3 sets that on our context.

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
+
+
+def nothing_made() -> Collection[bytes]:
+    """Return the leaves that were made for a peer nobody made any for."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,9 @@ class Trust:
 class Endpoint:
     """A TLS peer. *name* is what its certificate must say and what messages print; *address*
     is where to connect (DNS is often down in such an outage). Timeouts in seconds.
+
+    *made* gives the leaves (DER) that a run made for this very peer: they are believed besides
+    *trust*. It is asked for every context, because a run makes leaves while its adapters exist.
     """
 
     name: str
@@ -47,27 +56,28 @@ class Endpoint:
     trust: Trust
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
+    made: Callable[[], Collection[bytes]] = field(default=nothing_made, repr=False, compare=False)
 
 
 class PeerContext(ssl.SSLContext):
-    """A client context that always checks the name or the pin of one `Endpoint`.
+    """A client context that always checks the name or the pins of one `Endpoint`.
 
     After the handshake and before a byte of the caller's data, a pin mismatch closes the
     socket and raises ssl.SSLCertVerificationError.
     """
 
     server_name: str
-    pin: str | None
+    pins: frozenset[str]
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         """Wrap as usual, with the endpoint's own name, then compare the pin."""
         kwargs["server_hostname"] = self.server_name
         kwargs["do_handshake_on_connect"] = True
         wrapped = super().wrap_socket(*args, **kwargs)
-        if self.pin is not None:
+        if self.pins:
             leaf = wrapped.getpeercert(binary_form=True) or b""
             found = hashlib.sha256(leaf).hexdigest()
-            if found != self.pin:
+            if found not in self.pins:
                 wrapped.close()
                 raise ssl.SSLCertVerificationError(
                     f"pinned certificate mismatch: the peer shows sha256:{found}"
@@ -84,8 +94,12 @@ def peer_context(endpoint: Endpoint) -> PeerContext:
     context = PeerContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.server_name = endpoint.name
-    context.pin = endpoint.trust.sha256
-    if context.pin is not None:
+    made = endpoint.made()
+    context.pins = frozenset()
+    if endpoint.trust.sha256 is not None:
+        context.pins = frozenset(
+            {endpoint.trust.sha256, *(hashlib.sha256(leaf).hexdigest() for leaf in made)}
+        )
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
@@ -95,4 +109,9 @@ def peer_context(endpoint: Endpoint) -> PeerContext:
         context.load_default_certs()
     else:
         context.load_verify_locations(cafile=endpoint.trust.ca_file)
+    for leaf in made:
+        # An end of the chain by itself (OpenSSL, X509_V_FLAG_PARTIAL_CHAIN): name and dates are
+        # checked as ever, and it cannot vouch for others, being no CA.
+        context.load_verify_locations(cadata=leaf)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

@@ -15,7 +15,13 @@ from stsfix.snapshot.model import HostRef
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust, peer_context
-from tls_recorder import ROOT, host_certificate, recording
+from tls_recorder import (
+    ROOT,
+    certificate_below,
+    foreign_certificate,
+    host_certificate,
+    recording,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -23,6 +29,11 @@ NAME = "esx1.lab.example"
 GOOD = host_certificate(NAME)
 EXPIRED = host_certificate(NAME, ended=True)
 OTHER = host_certificate("somebody.else.example")
+FOREIGN = foreign_certificate(NAME)
+FOREIGN_TWIN = foreign_certificate(NAME)
+FOREIGN_OTHER = foreign_certificate(NAME, "another.example")
+FOREIGN_NAME = foreign_certificate("somebody.else.example")
+BELOW_FOREIGN = certificate_below(FOREIGN, NAME)
 HELLO = b"user and password"
 
 
@@ -113,6 +124,59 @@ def test_a_pin_is_checked_on_every_connection():
         say(server, pinned(GOOD))
 
     assert server.received == HELLO
+
+
+def made(server, trust, *leaves):
+    """Return where *server* is, with leaves that a run made for it."""
+    return replace(endpoint(server, trust), made=lambda: [pki.der(leaf) for leaf in leaves])
+
+
+def greet(place):
+    """Connect to *place* and send something."""
+    context = peer_context(place)
+    plain = socket.create_connection((place.address, place.port), timeout=5)
+    with plain, context.wrap_socket(plain) as secure:
+        secure.sendall(HELLO)
+
+
+@pytest.mark.parametrize("how", ["pin", "CA", "system"])
+def test_a_leaf_that_the_run_made_is_believed_besides_the_configured_trust(how, ca):
+    """The new leaf and the old one are both taken: before the restart, after it, after a revert."""
+    trust = {"pin": pinned(GOOD), "CA": ca, "system": Trust()}[how]
+    leaves = [FOREIGN] if how == "system" else [FOREIGN, GOOD]
+    for leaf in leaves:
+        with recording(leaf) as server:
+            greet(made(server, trust, FOREIGN))
+
+        assert server.received == HELLO
+
+
+@pytest.mark.parametrize("how", ["pin", "CA"])
+@pytest.mark.parametrize("shown", ["other leaf of its CA", "its CA's leaf with the same key"])
+def test_nothing_but_the_made_leaf_itself_is_believed(how, shown, ca):
+    """Neither its issuer nor its key vouch for another certificate."""
+    other = {"other leaf of its CA": FOREIGN_OTHER, "its CA's leaf with the same key": FOREIGN_TWIN}
+    trust = {"pin": pinned(GOOD), "CA": ca}[how]
+    with recording(other[shown]) as server, pytest.raises(ssl.SSLCertVerificationError):
+        greet(made(server, trust, FOREIGN))
+
+    assert server.received == b""
+
+
+def test_a_made_leaf_vouches_for_no_other_certificate(ca):
+    """A leaf is no CA: what somebody signs with its key is refused."""
+    with recording(BELOW_FOREIGN) as server, pytest.raises(ssl.SSLCertVerificationError):
+        greet(made(server, ca, FOREIGN))
+
+    assert server.received == b""
+
+
+def test_a_made_leaf_for_another_name_is_refused(ca):
+    """With a CA configured, name and dates of our own leaf are checked as anybody's."""
+    with recording(FOREIGN_NAME) as server, pytest.raises(ssl.SSLCertVerificationError):
+        greet(made(server, ca, FOREIGN_NAME))
+
+    assert server.received == b""
 
 
 @pytest.mark.parametrize("trust", ["pin", "name", "CA"])

@@ -28,6 +28,15 @@ ROOT = pki.vmca_root(
     not_after=pki.days_from_now(30),
 )
 
+_FOREIGN_KEY = pki.new_key()
+_FOREIGN_ROOT = pki.vmca_root(
+    _FOREIGN_KEY,
+    domain="vsphere.local",
+    host="new.lab.example",
+    not_before=pki.days_from_now(-1),
+    not_after=pki.days_from_now(30),
+)
+
 
 def host_certificate(*names: str, ended: bool = False) -> x509.Certificate:
     """Return a certificate of `ROOT` for *names*, valid now or *ended* yesterday."""
@@ -38,6 +47,32 @@ def host_certificate(*names: str, ended: bool = False) -> x509.Certificate:
         common_name="esx1.lab.example",
         not_before=pki.days_from_now(-800),
         not_after=pki.days_from_now(-1 if ended else 20),
+        names=names,
+    )
+
+
+def foreign_certificate(*names: str) -> x509.Certificate:
+    """Return a certificate for *names* of a CA that nobody trusts."""
+    return pki.vmca_leaf(
+        _KEY,
+        issuer=_FOREIGN_ROOT,
+        issuer_key=_FOREIGN_KEY,
+        common_name=names[0],
+        not_before=pki.days_from_now(-1),
+        not_after=pki.days_from_now(20),
+        names=names,
+    )
+
+
+def certificate_below(leaf: x509.Certificate, *names: str) -> x509.Certificate:
+    """Return a certificate for *names* that was signed with the key of *leaf*."""
+    return pki.vmca_leaf(
+        _KEY,
+        issuer=leaf,
+        issuer_key=_KEY,
+        common_name=names[0],
+        not_before=pki.days_from_now(-1),
+        not_after=pki.days_from_now(20),
         names=names,
     )
 
