@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import posixpath
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stsfix.lab.node_status import NodeStatus
 from stsfix.lab.service_control import ServiceControl
 from stsfix.lab.services import State
 from stsfix.lab.shell import NOT_FOUND, USAGE, Shell
+from stsfix.lab.text_commands import TextCommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
@@ -39,6 +40,7 @@ class Commands:
         self._board = board
         self._environment = environment
         self._now = now
+        self._booted = now()
         control = ServiceControl(board, faults=faults, fqdn=disk.fqdn, release=disk.release)
         self._status = NodeStatus(disk, now)
         core = {
@@ -60,6 +62,7 @@ class Commands:
             "chage": self._status.chage,
             "df": self._status.df,
             "ip": self._status.ip,
+            **TextCommands(environment.files, lambda: self._booted).table(),
         }
         self._table: dict[str, Callable[[Sequence[str], Streams], int]] = {}
         for folder in ("/bin", "/usr/bin"):
@@ -199,6 +202,14 @@ class Commands:
     def _date(self, words: Sequence[str], streams: Streams) -> int:
         form = next((word[1:] for word in words if word.startswith("+")), None)
         now = self._now()
+        if "-r" in words:
+            path = words[words.index("-r") + 1]
+            found = self._environment.files.find(path)
+            if found is None:
+                streams.complain(f"date: {path}: No such file or directory")
+                return 1
+            changed = self._booted.timestamp() if found.changed is None else found.changed
+            now = datetime.fromtimestamp(changed, UTC)
         if form is None:
             streams.say(f"{now:%a %b} {now.day:2d} {now:%H:%M:%S} UTC {now.year}")
         else:

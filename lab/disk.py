@@ -36,10 +36,13 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFile:
-    """A file's content and its permission bits."""
+    """A file's content and its permission bits. *changed* is when it was written last, in
+    seconds since 1970 by the node's clock; None is as old as the disk.
+    """
 
     content: bytes
     mode: int = 0o644
+    changed: float | None = field(default=None, compare=False)
 
 
 @dataclass(kw_only=True)

@@ -61,7 +61,7 @@ class GuestTools:
         kept_s: float,
     ) -> None:
         self.running = False
-        self.files = Files(disk)
+        self.files = Files(disk, now)
         self.commands: Commands | None = None
         self._disk = disk
         self._board = board

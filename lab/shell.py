@@ -12,6 +12,7 @@ from stsfix.lab.shell_syntax import Group, ShellSyntaxError, Simple, Word, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.shell_syntax import Entry, Redirection, Script
@@ -22,10 +23,11 @@ NULL_DEVICE = "/dev/null"
 
 
 class Files:
-    """The files of a disk, safe to use from several threads."""
+    """The files of a disk, safe to use from several threads; *now* is the node's clock."""
 
-    def __init__(self, disk: NodeDisk) -> None:
+    def __init__(self, disk: NodeDisk, now: Callable[[], datetime] | None = None) -> None:
         self._disk = disk
+        self._now = now
         self._lock = threading.Lock()
 
     def read(self, path: str) -> bytes:
@@ -49,14 +51,14 @@ class Files:
         with self._lock:
             old = self._disk.files.get(path)
             kept = old.mode if old is not None else 0o644
-            self._disk.files[path] = NodeFile(content=content, mode=kept if mode is None else mode)
+            self._disk.files[path] = self._file(content, kept if mode is None else mode)
 
     def append(self, path: str, content: bytes) -> None:
         """Add to the file's end; a deleted file stays deleted, as for an open descriptor."""
         with self._lock:
             old = self._disk.files.get(path)
             if old is not None:
-                self._disk.files[path] = NodeFile(content=old.content + content, mode=old.mode)
+                self._disk.files[path] = self._file(old.content + content, old.mode)
 
     def delete(self, path: str) -> None:
         """Delete *path*.
@@ -67,6 +69,19 @@ class Files:
         with self._lock:
             if self._disk.files.pop(path, None) is None:
                 raise FileNotFoundError(path)
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is directly in *folder*, sorted; folders are only parts of paths."""
+        start = folder.rstrip("/") + "/"
+        with self._lock:
+            inside = [
+                path.removeprefix(start) for path in self._disk.files if path.startswith(start)
+            ]
+        return sorted({name.partition("/")[0] for name in inside})
+
+    def _file(self, content: bytes, mode: int) -> NodeFile:
+        changed = None if self._now is None else self._now().timestamp()
+        return NodeFile(content=content, mode=mode, changed=changed)
 
 
 class Sink(Protocol):

@@ -11,6 +11,35 @@ from lab_node import BareNode
 
 BASH = shutil.which("bash")
 
+_TEXT = "(echo one; echo 'two  2'; echo; echo 'e.rr; err: [12]'; echo -n last) > T/f;"
+TEXT_LINES = [
+    "tail -n 2 T/f; echo $?",
+    "tail -n 0 T/f | wc -c",
+    "tail -n 9 -- T/f | wc -l",
+    "tail -c 7 T/f; echo; tail -c 999 T/f | wc -c",
+    "head -n 1 T/f; head -c 5 T/f; echo $?",
+    "tail -n 1 T/none 2>/dev/null; echo $?",
+    "cat T/f | tail -n1 | cut -b 1-2",
+    "cut -b 2-4 T/f; echo $?",
+    "grep -aE -e 'one|last' T/f; echo $?",
+    "grep -aE 'e\\.rr' T/f | cut -b 1-4",
+    "grep -aE 'err: \\[1' T/f; echo $?",
+    "grep -aE -e 'o(ne|.  2)$' T/f",
+    "grep -aE 'nothing' T/f; echo $?",
+    "grep -aEc 'o' T/f; grep -aEvc 'o' T/f",
+    "grep -aE '' T/f | wc -l",
+    "grep -aF '[12]' T/f; grep -aiF 'ONE' T/f; grep -aqF one T/f; echo $?",
+    "grep -aE -m 1 'e' T/f",
+    "grep -aE 'a(' T/f 2>/dev/null; echo $?",
+    "grep -aE one T/none 2>/dev/null; echo $?",
+    "tail -c 4 T/none 2>/dev/null | grep -aE one | tail -n 3; echo $?",
+    "stat -L -c '%s %a' T/f; stat -L -c '%s' T/none 2>/dev/null; echo $?",
+    "wc -c T/none 2>/dev/null; echo $?; wc -l < T/f",
+    "timeout 20 tail -c 8 -- T/f 2>/dev/null | grep -aE -e last | tail -n 4 | cut -b 1-900",
+    "ls T/f 2>/dev/null | wc -l; ls T/none 2>/dev/null; echo $?",
+]
+"""What scripts that look into logs use, on a file whose last line has no end."""
+
 LINES = [
     "echo a;echo b",
     "false && echo no || echo yes",
@@ -53,6 +82,7 @@ LINES = [
     "echo a |\ncat",
     "echo 'multi\nline'",
     'x=; echo "[$x]" ${x}end',
+    *(f"{_TEXT} {line}" for line in TEXT_LINES),
 ]
 
 

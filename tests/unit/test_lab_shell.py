@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lab_node import BareNode
+from lab_node import NOW, BareNode
 from stsfix.lab.disk import NodeFile, Role
 
 
@@ -135,3 +135,37 @@ def test_vdcadmintool_tells_the_state_of_a_running_vmdird():
 def test_roles_have_their_node_type():
     """deployment.node.type holds the appliance's own words."""
     assert [role.node_type for role in Role] == ["infrastructure", "management", "embedded"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"grep -E '\bword\b' /f",
+        "grep -E '[[:digit:]]' /f",
+        "grep one /f",
+        "grep -rE one /f",
+        "tail -f /f",
+        "cut -d: -f1 /f",
+        "stat -c %U /f",
+    ],
+)
+def test_programs_refuse_what_they_do_not_model(line):
+    """An option or an expression that is not understood is an error, never a guess."""
+    node = BareNode()
+    node.tools.files.write("/f", b"one\n")
+
+    code, output = node.sh(line)
+
+    assert code != 0
+    assert output.startswith(line.partition(" ")[0] + ": ")
+
+
+def test_files_tell_when_they_were_written():
+    """Stat and ``date -r`` show the node's own clock."""
+    node = BareNode()
+
+    node.sh("echo x > /tmp/t")
+
+    assert node.sh("stat -L -c '%s %Y' /tmp/t") == (0, f"2 {int(NOW.timestamp())}\n")
+    assert node.sh("date -u -r /tmp/t +%s") == (0, f"{int(NOW.timestamp())}\n")
+    assert node.sh("ls /tmp") == (0, "t\n")
