@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
+import re
+import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -52,6 +55,8 @@ class Commands:
             "chmod": self._chmod,
             "touch": self._touch,
             "mkdir": self._mkdir,
+            "mktemp": self._mktemp,
+            "base64": self._base64,
             "test": self._test,
             "sleep": self._sleep,
             "hostname": self._hostname,
@@ -101,10 +106,10 @@ class Commands:
             return USAGE
 
     def _bash(self, words: Sequence[str], streams: Streams) -> int:
-        rest = [word for word in words if word not in ("-l", "--noprofile", "--norc")]
+        rest = [word for word in words if word not in ("-l", "-s", "--noprofile", "--norc")]
         shell = Shell(self._environment)
-        if not rest:
-            return shell.run(streams.stdin.decode(), streams)
+        if not rest or rest[0] == "/dev/stdin":
+            return shell.run_input(streams)
         if rest[0] == "-c":
             return shell.run(rest[1], streams)
         script = self._environment.files.find(rest[0])
@@ -137,13 +142,20 @@ class Commands:
         return code
 
     def _rm(self, words: Sequence[str], streams: Streams) -> int:
-        force = any(word.startswith("-") and "f" in word for word in words)
+        options = "".join(word[1:] for word in words if word.startswith("-"))
+        force, files = "f" in options, self._environment.files
         code = 0
-        for path in (word for word in words if not word.startswith("-")):
+        for path in (word.rstrip("/") for word in words if not word.startswith("-")):
             try:
-                self._environment.files.delete(path)
+                if "r" in options.lower() and files.is_folder(path):
+                    files.delete_folder(path)
+                    continue
+                files.delete(path)
             except FileNotFoundError:
-                if not force:
+                if files.is_folder(path):
+                    streams.complain(f"rm: cannot remove '{path}': Is a directory")
+                    code = 1
+                elif not force:
                     streams.complain(f"rm: cannot remove '{path}': No such file or directory")
                     code = 1
         return code
@@ -173,15 +185,47 @@ class Commands:
                 self._environment.files.write(path, b"")
         return 0
 
-    @staticmethod
-    def _mkdir(words: Sequence[str], streams: Streams) -> int:
-        """Folders are not modelled: any path can be written."""
-        del words, streams
+    def _mkdir(self, words: Sequence[str], streams: Streams) -> int:
+        """Any path can be written; what was made is kept, so that it is seen when it is left."""
+        del streams
+        for path in (word for word in words if not word.startswith("-")):
+            self._environment.files.make_folder(path.rstrip("/"))
+        return 0
+
+    def _mktemp(self, words: Sequence[str], streams: Streams) -> int:
+        """``mktemp [-d] [TEMPLATE]``."""
+        named = [word for word in words if not word.startswith("-")]
+        template = named[0] if named else "/tmp/tmp.XXXXXXXXXX"  # noqa: S108 - the node's
+        if not template.endswith("XXX"):
+            streams.complain(f"mktemp: too few X's in template '{template}'")
+            return 1
+        stem = template.rstrip("X")
+        path = stem + secrets.token_hex(8)[: len(template) - len(stem)]
+        if "-d" in words:
+            self._environment.files.make_folder(path)
+        else:
+            self._environment.files.write(path, b"", 0o600)
+        streams.say(path)
+        return 0
+
+    def _base64(self, words: Sequence[str], streams: Streams) -> int:
+        """``base64 [-d] [-w0]`` of standard input or a file."""
+        named = [word for word in words if word != "0" and not word.startswith("-")]
+        content = self._environment.files.read(named[0]) if named else streams.stdin
+        if "-d" in words or "--decode" in words:
+            return _decode(content, streams)
+        text = base64.b64encode(content).decode()
+        width = 0 if {"-w0", "-w", "--wrap=0"} & set(words) else 76
+        for at in range(0, len(text), width or len(text) or 1):
+            streams.out.write(text[at : at + (width or len(text))].encode())
+            streams.out.write(b"\n" if width else b"")
         return 0
 
     def _test(self, words: Sequence[str], streams: Streams) -> int:
         del streams
         operator, path = words
+        if operator == "-d":
+            return int(not self._environment.files.is_folder(path))
         found = self._environment.files.find(path)
         if operator == "-s":
             return int(found is None or not found.content)
@@ -252,3 +296,15 @@ class Commands:
             return 1
         streams.say(f"\n VmDir State is - {self._disk.vmdir_state}\n")
         return 0
+
+
+def _decode(content: bytes, streams: Streams) -> int:
+    """Write what base64 *content* stands for, as far as it is valid."""
+    text = b"".join(content.split())
+    valid = re.match(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}=*)?", text)
+    found = b"" if valid is None else valid[0]
+    streams.out.write(base64.b64decode(found.rstrip(b"=") + b"=" * (-len(found.rstrip(b"=")) % 4)))
+    if len(text) % 4 or found != text:
+        streams.complain("base64: invalid input")
+        return 1
+    return 0

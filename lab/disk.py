@@ -56,7 +56,8 @@ class NodeDisk:
     wrong one clears it. *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses
     writes. *password_days* are left until chage says that root's password ends (None: never);
     Tools refuses root only when *root_password_expired* is set, too. *free_kib* is what df shows
-    by mount point. *shown* replaces *machine* on a port (``ldaps``, ``vami``). With *sts_stale*
+    by mount point. *folders* are those that programs made: others need not be there to be written
+    to. *shown* replaces *machine* on a port (``ldaps``, ``vami``). With *sts_stale*
     the STS of the next boot works with the credential before the newest until it restarts.
     *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's.
     """
@@ -86,6 +87,7 @@ class NodeDisk:
     )
     tools_installed: bool = True
     files: dict[str, NodeFile] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
     vecs: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
@@ -94,6 +96,7 @@ class NodeDisk:
         # one moment first, everything in it is immutable or copies itself.
         twin = copy.copy(self)
         twin.files = dict(self.files)
+        twin.folders = set(self.folders)
         twin.shown = dict(self.shown)
         twin.disabled = set(self.disabled)
         twin.free_kib = dict(self.free_kib)

@@ -3,140 +3,34 @@
 from __future__ import annotations
 
 import copy
-import threading
-from dataclasses import dataclass, field
+import itertools
 from typing import TYPE_CHECKING, Protocol
 
-from stsfix.lab.disk import NodeFile
-from stsfix.lab.shell_syntax import Group, ShellSyntaxError, Simple, Word, parse
+from stsfix.lab.shell_streams import Buffer, Content, Files, FileSink, NullSink, Sink, Streams
+from stsfix.lab.shell_syntax import (
+    Group,
+    ShellIncompleteError,
+    ShellSyntaxError,
+    Simple,
+    Word,
+    parse,
+)
+from stsfix.lab.shell_words import Kind
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
-    from stsfix.lab.disk import NodeDisk
     from stsfix.lab.shell_syntax import Entry, Redirection, Script
+    from stsfix.lab.shell_words import Piece
+
+__all__ = ["Buffer", "Environment", "ExitShell", "Files", "Shell", "Streams"]
 
 NOT_FOUND = 127
 USAGE = 2
 NULL_DEVICE = "/dev/null"
-
-
-class Files:
-    """The files of a disk, safe to use from several threads; *now* is the node's clock."""
-
-    def __init__(self, disk: NodeDisk, now: Callable[[], datetime] | None = None) -> None:
-        self._disk = disk
-        self._now = now
-        self._lock = threading.Lock()
-
-    def read(self, path: str) -> bytes:
-        """Return the content of *path*.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-        """
-        with self._lock:
-            if path not in self._disk.files:
-                raise FileNotFoundError(path)
-            return self._disk.files[path].content
-
-    def find(self, path: str) -> NodeFile | None:
-        """Return the file, None if there is none."""
-        with self._lock:
-            return self._disk.files.get(path)
-
-    def write(self, path: str, content: bytes, mode: int | None = None) -> None:
-        """Replace the file's content; *mode* None keeps an existing file's mode."""
-        with self._lock:
-            old = self._disk.files.get(path)
-            kept = old.mode if old is not None else 0o644
-            self._disk.files[path] = self._file(content, kept if mode is None else mode)
-
-    def append(self, path: str, content: bytes) -> None:
-        """Add to the file's end; a deleted file stays deleted, as for an open descriptor."""
-        with self._lock:
-            old = self._disk.files.get(path)
-            if old is not None:
-                self._disk.files[path] = self._file(old.content + content, old.mode)
-
-    def delete(self, path: str) -> None:
-        """Delete *path*.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-        """
-        with self._lock:
-            if self._disk.files.pop(path, None) is None:
-                raise FileNotFoundError(path)
-
-    def names(self, folder: str) -> list[str]:
-        """Return what is directly in *folder*, sorted; folders are only parts of paths."""
-        start = folder.rstrip("/") + "/"
-        with self._lock:
-            inside = [
-                path.removeprefix(start) for path in self._disk.files if path.startswith(start)
-            ]
-        return sorted({name.partition("/")[0] for name in inside})
-
-    def _file(self, content: bytes, mode: int) -> NodeFile:
-        changed = None if self._now is None else self._now().timestamp()
-        return NodeFile(content=content, mode=mode, changed=changed)
-
-
-class Sink(Protocol):
-    """Where a descriptor writes to."""
-
-    def write(self, content: bytes) -> None:
-        """Take *content*."""
-
-
-@dataclass
-class Buffer:
-    """Keeps what was written."""
-
-    content: bytes = b""
-
-    def write(self, content: bytes) -> None:
-        """Take *content*."""
-        self.content += content
-
-
-@dataclass
-class FileSink:
-    """Writes to a file as the program goes on, so that a reader sees half of it."""
-
-    files: Files
-    path: str
-
-    def write(self, content: bytes) -> None:
-        """Take *content*."""
-        self.files.append(self.path, content)
-
-
-@dataclass
-class NullSink:
-    """Drops what was written."""
-
-    def write(self, content: bytes) -> None:
-        """Take *content*."""
-
-
-@dataclass(kw_only=True)
-class Streams:
-    """Standard input, output and error of one command."""
-
-    stdin: bytes = b""
-    out: Sink = field(default_factory=NullSink)
-    err: Sink = field(default_factory=NullSink)
-
-    def say(self, text: str) -> None:
-        """Write *text* and a line end to the output."""
-        self.out.write(text.encode() + b"\n")
-
-    def complain(self, text: str) -> None:
-        """Write *text* and a line end to the error output."""
-        self.err.write(text.encode() + b"\n")
+STDIN_DEVICE = "/dev/stdin"
+_PIDS = itertools.count(3000)
 
 
 class Environment(Protocol):
@@ -167,19 +61,77 @@ class Shell:
         self.variables: dict[str, str] = {}
         self.code = 0
         self.umask = umask
+        self.pid = next(_PIDS)
+        self.at_exit = ""
         self._errexit = False
         self._jobs: list[threading.Thread] = []
 
     def run(self, text: str, streams: Streams) -> int:
         """Run *text* to its end and return the exit code (2 for what it cannot parse)."""
+        return self._to_the_end(lambda: self._script(parse(text), streams), streams)
+
+    def run_input(self, streams: Streams) -> int:
+        """Run standard input as bash does: each command as soon as it is complete.
+
+        What a command reads from standard input is not run.
+        """
+
+        def work() -> None:
+            while (script := self.read_command(streams)) is not None:
+                self._script(script, streams)
+
+        return self._to_the_end(work, streams)
+
+    def read_command(
+        self, streams: Streams, more: Callable[[], None] | None = None
+    ) -> Script | None:
+        """Read lines of standard input until they are a command; None at its end.
+
+        Args:
+            streams: What to read.
+            more: Called before each line but the first.
+
+        Raises:
+            ShellSyntaxError: Of what was read.
+        """
+        text = ""
+        while line := streams.source.read_line().decode(errors="replace"):
+            text += line
+            try:
+                return parse(text, at_end=False)
+            except ShellIncompleteError:
+                if more is not None:
+                    more()
+        return parse(text) if text else None
+
+    def execute(self, script: Script, streams: Streams) -> None:
+        """Run what `read_command` returned.
+
+        Raises:
+            ExitShell: By ``exit``.
+        """
+        self._script(script, streams)
+
+    def _to_the_end(self, work: Callable[[], None], streams: Streams) -> int:
         try:
-            self._script(parse(text), streams)
+            work()
         except ShellSyntaxError as error:
             streams.complain(f"bash: {error}")
-            return USAGE
+            self.code = USAGE
         except ExitShell as ended:
-            return ended.code
-        return self.code
+            self.code = ended.code
+        return self.end(streams)
+
+    def end(self, streams: Streams) -> int:
+        """Run what ``trap ... EXIT`` left to do, and return the exit code of the shell."""
+        trap, self.at_exit = self.at_exit, ""
+        code = self.code
+        if trap:
+            try:
+                self._script(parse(trap), streams)
+            except ExitShell as ended:
+                return ended.code
+        return code
 
     def _script(self, script: Script, streams: Streams) -> None:
         for entry in script:
@@ -194,12 +146,12 @@ class Shell:
         for item in entry.items:
             if (item.joined == "&&" and self.code) or (item.joined == "||" and not self.code):
                 continue
-            stdin = streams.stdin
+            source = streams.source
             for command in item.pipeline[:-1]:
                 pipe = Buffer()
-                self._isolated(command, Streams(stdin=stdin, out=pipe, err=streams.err))
-                stdin = pipe.content
-            last = Streams(stdin=stdin, out=streams.out, err=streams.err)
+                self._isolated(command, Streams(stdin=source, out=pipe, err=streams.err))
+                source = Content(pipe.content)
+            last = Streams(stdin=source, out=streams.out, err=streams.err)
             if len(item.pipeline) > 1:
                 self.code = self._isolated(item.pipeline[-1], last)
             else:
@@ -214,9 +166,10 @@ class Shell:
     def _isolated(self, command: Simple | Group, streams: Streams) -> int:
         child = self._subshell()
         try:
-            return child._command(command, streams)  # noqa: SLF001 - its own class
+            child.code = child._command(command, streams)  # noqa: SLF001 - its own class
         except ExitShell as ended:
-            return ended.code
+            child.code = ended.code
+        return child.end(streams)
 
     def _background(self, entry: Entry, streams: Streams) -> None:
         child = self._subshell()
@@ -240,10 +193,10 @@ class Shell:
         if isinstance(command, Group):
             return self._group(command, redirected)
         for name, value in command.assignments:
-            self.variables[name] = self._expand(value)
-        words = [self._expand(word) for word in command.words]
+            self.variables[name] = self._expand(value, redirected)
+        words = [self._expand(word, redirected) for word in command.words]
         if not words:
-            return 0
+            return self.code if _substitutes(command) else 0
         builtin = _BUILTINS.get(words[0])
         if builtin is not None:
             try:
@@ -258,24 +211,45 @@ class Shell:
         try:
             child._script(group.body, streams)  # noqa: SLF001 - its own class
         except ExitShell as ended:
-            return ended.code
-        return child.code
+            child.code = ended.code
+        return child.end(streams)
 
-    def _expand(self, word: Word) -> str:
-        return "".join(self._value(p.text) if p.variable else p.text for p in word.pieces)
+    def _expand(self, word: Word, streams: Streams) -> str:
+        return "".join(self._value(piece, streams) for piece in word.pieces)
 
-    def _value(self, name: str) -> str:
-        return str(self.code) if name == "?" else self.variables.get(name, "")
+    def _value(self, piece: Piece, streams: Streams) -> str:
+        match piece.kind:
+            case Kind.COMMAND:
+                return self._output(piece.text, streams)
+            case Kind.VARIABLE:
+                special = {"?": str(self.code), "$": str(self.pid)}
+                return special.get(piece.text, self.variables.get(piece.text, ""))
+            case _:
+                return piece.text
+
+    def _output(self, text: str, streams: Streams) -> str:
+        """Return what a command substitution prints, without line ends at its end."""
+        child, printed = self._subshell(), Buffer()
+        inner = Streams(stdin=streams.source, out=printed, err=streams.err)
+        child.pid = self.pid
+        self.code = child.run(text, inner)
+        return printed.content.decode(errors="replace").rstrip("\n")
 
     def _redirect(self, redirections: Sequence[Redirection], streams: Streams) -> Streams:
         files = self.environment.files
         result = copy.copy(streams)
         sinks = {1: result.out, 2: result.err}
         for redirection in redirections:
-            target = self._expand(redirection.target)
+            target = self._expand(redirection.target, streams)
             match redirection.operator:
+                case "<" if target == STDIN_DEVICE:
+                    pass
                 case "<":
-                    result.stdin = b"" if target == NULL_DEVICE else files.read(target)
+                    result.source = Content(b"" if target == NULL_DEVICE else files.read(target))
+                case "<<":
+                    result.source = Content(target.encode())
+                case "<<<":
+                    result.source = Content(target.encode() + b"\n")
                 case ">&":
                     sinks[redirection.descriptor] = sinks[int(target)]
                 case operator:
@@ -330,6 +304,28 @@ class Shell:
                 self._errexit = word.startswith("-")
         return 0
 
+    def builtin_trap(self, words: Sequence[str], streams: Streams) -> int:
+        """``trap COMMANDS EXIT`` and ``trap - EXIT``; signals are accepted and never come."""
+        del streams
+        commands, *signals = words
+        if "EXIT" in signals:
+            self.at_exit = "" if commands == "-" else commands
+        return 0
+
+    def builtin_read(self, words: Sequence[str], streams: Streams) -> int:
+        """``read [-r] [NAME]``: one line of standard input."""
+        line = streams.source.read_line().decode(errors="replace")
+        name = next((word for word in words if not word.startswith("-")), "REPLY")
+        self.variables[name] = line.removesuffix("\n").strip()
+        return int(not line.endswith("\n"))
+
+    def builtin_unset(self, words: Sequence[str], streams: Streams) -> int:
+        """``unset NAME...``."""
+        del streams
+        for name in words:
+            self.variables.pop(name, None)
+        return 0
+
     def builtin_wait(self, words: Sequence[str], streams: Streams) -> int:
         """``wait``: for every background command of this shell."""
         del words, streams
@@ -357,12 +353,22 @@ class Shell:
         return 1
 
 
+def _substitutes(command: Simple) -> bool:
+    """True if the exit code of a command without words is that of a substitution."""
+    return any(
+        piece.kind is Kind.COMMAND for _, value in command.assignments for piece in value.pieces
+    )
+
+
 _BUILTINS = {
     "exit": Shell.builtin_exit,
     "echo": Shell.builtin_echo,
     "printf": Shell.builtin_printf,
     "umask": Shell.builtin_umask,
     "set": Shell.builtin_set,
+    "trap": Shell.builtin_trap,
+    "read": Shell.builtin_read,
+    "unset": Shell.builtin_unset,
     "wait": Shell.builtin_wait,
     "export": Shell.builtin_export,
     "true": Shell.builtin_true,

@@ -1,8 +1,8 @@
 """The syntax of the small shell that a lab node understands.
 
 Understood: command lists with ``;``, newlines, ``&&``, ``||`` and ``&``, pipes, ``( ... )``,
-quotes, comments, ``$?``, ``$NAME``, ``${NAME}``, ``NAME=value`` and redirections. Everything else
-that bash knows (loops, ``if``, globs, ``$(...)``, here-documents) is a syntax error on purpose:
+quotes, comments, ``$?``, ``$NAME``, ``${NAME}``, ``$(...)``, ``NAME=value``, here-documents and
+redirections. Everything else that bash knows (loops, ``if``, globs) is a syntax error on purpose:
 a node that guesses would let a wrong script pass.
 """
 
@@ -11,40 +11,38 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-OPERATORS = ("&&", "||", "&>", ">>", ";", "&", "|", "(", ")", "<", ">", "\n")
+from stsfix.lab.shell_words import (
+    Kind,
+    Piece,
+    ShellIncompleteError,
+    ShellSyntaxError,
+    Token,
+    Word,
+    tokenize,
+)
+
+__all__ = [
+    "Entry",
+    "Group",
+    "Item",
+    "Redirection",
+    "Script",
+    "ShellIncompleteError",
+    "ShellSyntaxError",
+    "Simple",
+    "Word",
+    "parse",
+]
+
 RESERVED = frozenset({"if", "for", "while", "until", "case", "function", "select", "{", "[[", "!"})
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\?))")
 _ASSIGNMENT = re.compile(r"(\w+)=")
-
-
-class ShellSyntaxError(Exception):
-    """Bash would refuse the line, or it is outside the subset."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a word: literal text, or the name of a variable ("?" is the last exit code)."""
-
-    text: str
-    variable: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """One word; *quoted* is true if any part was, so that it is no operator and no keyword."""
-
-    pieces: tuple[Piece, ...]
-    quoted: bool = False
-
-    @property
-    def literal(self) -> str:
-        """The text, variables left out."""
-        return "".join(p.text for p in self.pieces if not p.variable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirection:
-    """``descriptor operator target``; operator is one of < > >> >& (a copy of *target*)."""
+    """``descriptor operator target``; operator is one of < << <<< > >> >& (a copy
+    of *target*). The target of << is the text itself.
+    """
 
     descriptor: int
     operator: str
@@ -85,138 +83,16 @@ class Entry:
 
 
 Script = list[Entry]
-Token = Word | str
 
 
-def tokenize(text: str) -> list[Token]:
-    """Return words and operators of *text*; a descriptor number becomes "2>" and the like.
-
-    Raises:
-        ShellSyntaxError: A quote is open, or something is outside the subset.
-    """
-    return _Lexer(text).run()
-
-
-class _Lexer:
-    def __init__(self, text: str) -> None:
-        self.text = text.replace("\\\n", "")
-        self.at = 0
-        self.tokens: list[Token] = []
-        self.pieces: list[Piece] = []
-        self.quoted = False
-        self.in_word = False
-
-    def run(self) -> list[Token]:
-        while self.at < len(self.text):
-            self.step()
-        self.end_word()
-        return self.tokens
-
-    def step(self) -> None:
-        char = self.text[self.at]
-        if char in " \t\r":
-            if char == "\r":
-                raise ShellSyntaxError("$'\\r': command not found")
-            self.end_word()
-            self.at += 1
-        elif char == "#" and not self.in_word:
-            end = self.text.find("\n", self.at)
-            self.at = len(self.text) if end < 0 else end
-        elif char in "'\"\\":
-            self.quote(char)
-        elif char == "$":
-            self.variable()
-        elif char in "`*?[":
-            raise ShellSyntaxError(f"`{char}' is not in the lab's subset of bash")
-        else:
-            self.plain(char)
-
-    def plain(self, char: str) -> None:
-        for operator in OPERATORS:
-            if self.text.startswith(operator, self.at):
-                self.operator(operator)
-                return
-        self.add(char)
-        self.at += 1
-
-    def operator(self, operator: str) -> None:
-        self.at += len(operator)
-        descriptor = ""
-        if operator in (">", ">>", "<") and self.in_word and not self.quoted:
-            text = "".join(p.text for p in self.pieces)
-            if text.isdigit():
-                descriptor, self.pieces, self.in_word = text, [], False
-        self.end_word()
-        if operator == "<" and self.text.startswith("<", self.at):
-            raise ShellSyntaxError("here-documents are not in the lab's subset of bash")
-        if operator == ">" and self.text.startswith("&", self.at):
-            self.at += 1
-            operator = ">&"
-        self.tokens.append(descriptor + operator)
-
-    def quote(self, char: str) -> None:
-        self.quoted = self.in_word = True
-        if char == "\\":
-            self.add(self.text[self.at + 1 : self.at + 2])
-            self.at += 2
-            return
-        if char == "'":
-            end = self.text.find("'", self.at + 1)
-            if end < 0:
-                raise ShellSyntaxError("unexpected EOF while looking for matching `''")
-            self.add(self.text[self.at + 1 : end])
-            self.at = end + 1
-            return
-        self.at += 1
-        self.double()
-
-    def double(self) -> None:
-        while self.at < len(self.text):
-            char = self.text[self.at]
-            if char == '"':
-                self.at += 1
-                return
-            if char == "$":
-                self.variable()
-            elif char == "`":
-                raise ShellSyntaxError("command substitution is not in the lab's subset of bash")
-            elif char == "\\" and self.text[self.at + 1 : self.at + 2] in tuple('"\\$`'):
-                self.add(self.text[self.at + 1])
-                self.at += 2
-            else:
-                self.add(char)
-                self.at += 1
-        raise ShellSyntaxError("unexpected EOF while looking for matching `\"'")
-
-    def variable(self) -> None:
-        match = _VARIABLE.match(self.text, self.at)
-        if match is not None:
-            self.in_word = True
-            self.pieces.append(Piece(match[1] or match[2] or match[3], variable=True))
-            self.at = match.end()
-            return
-        if self.text[self.at + 1 : self.at + 2] in tuple("({'\"`!#@*"):
-            raise ShellSyntaxError("this expansion is not in the lab's subset of bash")
-        self.add("$")
-        self.at += 1
-
-    def add(self, text: str) -> None:
-        self.in_word = True
-        self.pieces.append(Piece(text))
-
-    def end_word(self) -> None:
-        if self.in_word:
-            self.tokens.append(Word(pieces=tuple(self.pieces), quoted=self.quoted))
-        self.pieces, self.quoted, self.in_word = [], False, False
-
-
-def parse(text: str) -> Script:
-    """Return the commands of *text*.
+def parse(text: str, *, at_end: bool = True) -> Script:
+    """Return the commands of *text*; with *at_end* there is no more to read after it.
 
     Raises:
+        ShellIncompleteError: Bash would read on.
         ShellSyntaxError: As bash's, or outside the subset.
     """
-    parser = _Parser(tokenize(text))
+    parser = _Parser(tokenize(text, at_end=at_end))
     script = parser.script()
     if parser.peek() is not None:
         raise ShellSyntaxError(f"syntax error near unexpected token `{parser.peek()}'")
@@ -269,7 +145,7 @@ class _Parser:
             self.at += 1
             body = self.script()
             if self.take() != ")":
-                raise ShellSyntaxError("syntax error: unexpected end of file")
+                raise ShellIncompleteError("syntax error: unexpected end of file")
             return Group(body=body, redirections=tuple(self.redirections()))
         return self.simple()
 
@@ -280,13 +156,15 @@ class _Parser:
         while isinstance(word := self.peek(), Word):
             self.at += 1
             assigned = _ASSIGNMENT.match(word.literal) if not words else None
-            if assigned is not None and not word.pieces[0].variable:
+            if assigned is not None and word.pieces[0].kind is Kind.TEXT:
                 assignments.append((assigned[1], _without(word, assigned.end())))
             else:
                 words.append(word)
             redirections += self.redirections()
         if not words and not assignments and not redirections:
-            raise ShellSyntaxError(f"syntax error near unexpected token `{self.peek() or 'EOF'}'")
+            if self.peek() is None:
+                raise ShellIncompleteError("syntax error: unexpected end of file")
+            raise ShellSyntaxError(f"syntax error near unexpected token `{self.peek()}'")
         if words and not words[0].quoted and words[0].literal in RESERVED:
             raise ShellSyntaxError(f"`{words[0].literal}' is not in the lab's subset of bash")
         return Simple(
@@ -324,5 +202,5 @@ def _redirections(token: str, target: Word) -> list[Redirection]:
         return [out, copy]
     digits = token.rstrip("<>&")
     operator = token[len(digits) :]
-    descriptor = int(digits) if digits else int(operator != "<")
+    descriptor = int(digits) if digits else int(not operator.startswith("<"))
     return [Redirection(descriptor=descriptor, operator=operator, target=target)]

@@ -85,8 +85,12 @@ class TextCommands:
         if found is None and path != _STANDARD_INPUT:
             streams.complain(f"{name}: cannot open '{path}' for reading: No such file or directory")
             return 1
-        content = streams.stdin if found is None else found.content
         size = asked.last("c")
+        if name == "head" and size is not None and found is None:
+            # No more is read than is asked for: the rest is the next program's.
+            streams.out.write(streams.source.read_some(_count(size)))
+            return 0
+        content = streams.stdin if found is None else found.content
         lines = _lines(content) if size is None else []
         count = _count(size or asked.last("n") or "10")
         whole = len(content) if size is not None else len(lines)

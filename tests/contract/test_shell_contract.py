@@ -83,14 +83,65 @@ LINES = [
     "echo 'multi\nline'",
     'x=; echo "[$x]" ${x}end',
     *(f"{_TEXT} {line}" for line in TEXT_LINES),
+    "cat <<EOF\na $x 'b' \"c\" \\$x \\\\ `\nEOF\necho after".replace("`", ""),
+    "x=1; cat <<'EOF'\na $x \\$x `b` \\\nEOF\necho after",
+    "cat <<-EOF\n\ttabs\n\t  and blanks\n\tEOF\necho after",
+    "cat <<A; cat <<B\none\nA\ntwo\nB\necho after",
+    "cat > T/f <<EOF && echo written\nx\nEOF\ncat T/f",
+    "cat <<EOF | cat\npiped\nEOF",
+    "(cat <<EOF\nin a group\nEOF\n) > T/f; cat T/f",
+    "cat <<< 'a  b'",
+    'echo "$(echo one; echo two)" $(echo three)',
+    "x=$(echo a; exit 3); echo $? $x",
+    "echo $(echo $(echo nested) ')' \")\")",
+    "x=$(false) && echo yes || echo no",
+    'echo "a $(cat <<< inner) b"',
+    "trap 'echo bye $?' EXIT; echo hi; exit 4",
+    "trap 'echo bye' EXIT; (echo sub; exit 2); echo $?",
+    "trap 'echo bye' EXIT; trap - EXIT; echo hi",
+    "(trap 'echo inner' EXIT; echo sub); echo out",
+    "set -e; trap 'echo cleaned' EXIT; false; echo no",
+    'echo line | (read x; echo "got $x")',
+    "read x < /dev/null; echo $?",
+    "echo aGkK | base64 -d",
+    "printf '%s' aGk | base64 -d; echo $?",
+    "echo hello | base64 -w0; echo; echo hello | base64",
+    "echo abcdef | head -c 3; echo",
+    'umask 077; d=$(mktemp -d) && echo x > "$d/f" && test -d "$d" && rm -rf "$d"; test -d "$d"',
+    "rm -rf T/none; echo $?",
+    "echo 'a\\\nb' \"c\\\nd\" e\\\nf",
+]
+
+INPUTS = [
+    "echo a\necho b\n",
+    "echo a\n)\necho no\n",
+    "cat\nechoed\nnot run\n",
+    "cat <<EOF\nhere\nEOF\necho after\n",
+    "base64 -d > T/f\naGkK\naGkK\n",
+    "head -c 4\nabc\necho run\n",
+    'read x\nthe line\necho "got $x"\n',
+    "bash\necho child\nexit 3\necho no\n",
+    "(bash -s)\necho child\n",
+    "exit 7\necho no\n",
+    "echo 'two\nlines'\n",
+    "true &&\necho b\n",
+    "(echo a\necho b)\n",
+    'echo "open\necho no',
+    "set -e\nfalse\necho no\n",
+    "trap 'echo bye' EXIT\necho hi\n",
+    "echo no line end",
+    "bash /dev/stdin\necho child\n",
+    "cat < /dev/null\necho after\n",
+    "echo x | cat\necho after\n",
 ]
 
 
-def in_bash(line, folder):
-    """Run *line* in real bash, errors into the output."""
+def in_bash(line, folder, stdin=""):
+    """Run *line*, or else *stdin*, in real bash, errors into the output."""
     assert BASH is not None
     done = subprocess.run(
-        [BASH, "-c", line.replace("T/", f"{folder}/")],
+        [BASH, "-c", line.replace("T/", f"{folder}/")] if line else [BASH],
+        input=stdin.replace("T/", f"{folder}/"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=folder,
@@ -111,6 +162,24 @@ def test_the_labs_shell_does_what_bash_does(line, tmp_path):
     result = BareNode().sh(line.replace("T/", "/tmp/t/"))
 
     assert result == expected
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(BASH is None, reason="bash is not installed")
+@pytest.mark.parametrize("text", INPUTS)
+def test_a_script_on_standard_input_runs_as_in_bash(text, tmp_path):
+    """Command by command: what one reads of the input is not run, errors end it."""
+    code, output = in_bash("", tmp_path, text)
+
+    result = BareNode().input(text.replace("T/", "/tmp/t/"))
+
+    assert result[0] == code
+    assert without_errors(result[1]) == without_errors(output)
+
+
+def without_errors(output):
+    """Leave out what bash says of itself: its words differ between releases."""
+    return [line for line in output.splitlines() if "bash: " not in line]
 
 
 @pytest.mark.peer

@@ -79,3 +79,9 @@ class BareNode:
         both = Buffer()
         code = Shell(self.tools).run(text, Streams(out=both, err=both))
         return code, both.content.decode()
+
+    def input(self, text: str) -> tuple[int, str]:
+        """Run bash with *text* as standard input; as `sh`."""
+        both = Buffer()
+        code = Shell(self.tools).run_input(Streams(stdin=text.encode(), out=both, err=both))
+        return code, both.content.decode()

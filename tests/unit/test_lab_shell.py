@@ -52,10 +52,10 @@ def test_lines_do_what_bash_does(text, expected):
     "text",
     [
         "if true; then echo; fi",
-        "echo $(date)",
+        "echo $((1 + 1))",
         "echo `date`",
         "ls *",
-        "cat <<EOF",
+        "echo $(echo open",
         "echo 'open",
         "a ;; b",
         "echo )",
