@@ -404,6 +404,16 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             _GO_ON,
             _BACK,
         ),
+        remediation.VmcaError: (
+            "See on {e.node} whether it runs: service-control --status vmcad",
+            "Look at the end of the newest log below /var/log/vmware/vmcad on {e.node}",
+            (
+                'If VMCA cannot be mended now, let stsfix make a root of its own: issuer = "own-ca"'
+                " under [sts] of domain.toml"
+            ),
+            _GO_ON,
+            _BACK,
+        ),
         remediation.WriteInDoubtError: (
             "Check the network between this workstation and {e.node}",
             "Go on: what was really written is looked at first: {go_on}",

@@ -71,6 +71,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.NodeLoginError: 54,
         remediation.TransportUnavailableError: 55,
         remediation.NodeFileError: 56,
+        remediation.VmcaError: 57,
         # the answer was lost
         snapshot.TaskOverdueError: 80,
         snapshot.AnswerLostError: 81,

@@ -167,6 +167,20 @@ def issued_by(child: Certificate, parent: Certificate) -> bool:
     return True
 
 
+def path_up(start: Certificate, found: Sequence[Certificate]) -> list[Certificate]:
+    """Return *start* and its issuers among *found*, in order, whatever the order of *found*.
+
+    Ends at a self-signed certificate or where no issuer is there.
+    """
+    chain = [start]
+    while not issued_by(chain[-1], chain[-1]):
+        above = [c for c in found if c not in chain and issued_by(chain[-1], c)]
+        if not above:
+            break
+        chain.append(above[0])
+    return chain
+
+
 def key_matches(key_pkcs8: bytes, leaf: bytes) -> bool:
     """Tell whether *key_pkcs8* is an unencrypted PKCS#8 RSA key in DER and belongs to *leaf*.
 

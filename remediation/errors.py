@@ -29,6 +29,7 @@ FaultError
 ├── NodeLoginError            a node refused user or password (SSH, VAMI)
 ├── TransportUnavailableError a transport does not get through to a node (SSH, VAMI)
 ├── NodeFileError             a file on a node cannot be written or read
+├── VmcaError                 a node's VMCA did not sign, or not what it was asked for
 └── NodeNotReadyError         a node's services did not answer in time after power-on
 InDoubtError
 └── WriteInDoubtError         an LDAP write was sent and its answer lost
@@ -321,6 +322,15 @@ class NodeFileError(FaultError):
         super().__init__(f"{path} on {node}: {reason}")
         self.node = node
         self.path = path
+        self.reason = reason
+
+
+class VmcaError(FaultError):
+    """A node's own authority (VMCA) did not sign, or signed something else; nothing was written."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(f"VMCA of {node}: {reason}")
+        self.node = node
         self.reason = reason
 
 

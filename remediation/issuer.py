@@ -123,13 +123,7 @@ def _link(
     """
     own = [c for c in found if c.x509.public_key() == key]
     own.sort(key=lambda c: not c.self_issued)
-    chain = own[:1]
-    while chain and not certificates.issued_by(chain[-1], chain[-1]):
-        above = [c for c in found if c not in chain and certificates.issued_by(chain[-1], c)]
-        if not above:
-            break
-        chain.append(above[0])
-    return chain
+    return certificates.path_up(own[0], found) if own else []
 
 
 def _issue(
@@ -144,10 +138,11 @@ def _issue(
     try:
         not_before, not_after = issuing.leaf_dates(authorities, now=now, validity=validity)
         leaf = issuing.make_leaf(
-            key,
+            key.public_key(),
             issuer=authorities[0],
             issuer_key=ca_key,
-            node=node,
+            subject=(("CN", issuing.LEAF_NAME),),
+            dns_names=(node,),
             not_before=not_before,
             not_after=not_after,
         )

@@ -7,6 +7,7 @@ keyEncipherment, no extended key usage, SKI + AKI, one DNS name.
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,16 @@ VMCA itself takes up to two weeks.
 
 LEAF_NAME: Final = "ssoserverSign"
 """The product's own subject for this certificate (IdentityManager.java L7483)."""
+
+_ATTRIBUTES: Final = {
+    "CN": NameOID.COMMON_NAME,
+    "DC": NameOID.DOMAIN_COMPONENT,
+    "C": NameOID.COUNTRY_NAME,
+    "L": NameOID.LOCALITY_NAME,
+    "ST": NameOID.STATE_OR_PROVINCE_NAME,
+    "O": NameOID.ORGANIZATION_NAME,
+    "OU": NameOID.ORGANIZATIONAL_UNIT_NAME,
+}
 
 _MAX_NAME = 64
 _USAGES = (
@@ -81,7 +92,7 @@ def make_root(
     ]
     name = x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
     return (
-        _builder(name, name, key, not_before, not_after)
+        _builder(name, name, key.public_key(), not_before, not_after)
         .add_extension(key_id, critical=False)
         .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -89,30 +100,56 @@ def make_root(
     )
 
 
+def name_of(subject: Sequence[tuple[str, str]]) -> x509.Name:
+    """Return the X.509 name of *subject*: (attribute, value), in order.
+
+    Raises:
+        ValueError: An attribute is unknown, or a value cannot be written.
+    """
+    unknown = {key for key, _ in subject} - _ATTRIBUTES.keys()
+    if unknown:
+        raise ValueError(f"unknown attributes {sorted(unknown)}")
+    return x509.Name([x509.NameAttribute(_ATTRIBUTES[key], value) for key, value in subject])
+
+
+def leaf_extensions(
+    key: rsa.RSAPublicKey, *, dns_names: Sequence[str], ip_addresses: Sequence[str] = ()
+) -> tuple[x509.ExtensionType, ...]:
+    """Return the extensions of a leaf with *key* that do not depend on its issuer.
+
+    Raises:
+        ValueError: A name or address cannot be written into a certificate.
+    """
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns_names]
+    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ip_addresses]
+    return (
+        _usage("digital_signature", "content_commitment", "key_encipherment"),
+        *([x509.SubjectAlternativeName(names)] if names else []),
+        x509.SubjectKeyIdentifier.from_public_key(key),
+    )
+
+
 def make_leaf(
-    key: rsa.RSAPrivateKey,
+    key: rsa.RSAPublicKey,
     *,
     issuer: x509.Certificate,
     issuer_key: rsa.RSAPrivateKey,
-    node: str,
+    subject: Sequence[tuple[str, str]],
+    dns_names: Sequence[str],
+    ip_addresses: Sequence[str] = (),
     not_before: datetime,
     not_after: datetime,
 ) -> x509.Certificate:
-    """Return a signing leaf for *key*, with the DNS name *node*.
+    """Return a leaf for *key* with VMCA's extensions, signed with *issuer_key*.
 
     Raises:
         ValueError: A date or name cannot be written into a certificate.
     """
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LEAF_NAME)])
-    usage = _usage("digital_signature", "content_commitment", "key_encipherment")
-    return (
-        _builder(subject, issuer.subject, key, not_before, not_after)
-        .add_extension(usage, critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(node)]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(_authority_key(issuer, issuer_key.public_key()), critical=False)
-        .sign(issuer_key, SHA256())
-    )
+    builder = _builder(name_of(subject), issuer.subject, key, not_before, not_after)
+    extensions = leaf_extensions(key, dns_names=dns_names, ip_addresses=ip_addresses)
+    for extension in (*extensions, _authority_key(issuer, issuer_key.public_key())):
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(issuer_key, SHA256())
 
 
 def leaf_dates(
@@ -143,7 +180,7 @@ def leaf_dates(
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: rsa.RSAPrivateKey,
+    key: rsa.RSAPublicKey,
     not_before: datetime,
     not_after: datetime,
 ) -> x509.CertificateBuilder:
@@ -151,7 +188,7 @@ def _builder(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)

@@ -1,0 +1,135 @@
+"""A node's VMCA through certool, and its certificate stores through vecs-cli, over `NodeShell`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from stsfix.remediation import certool, vecs
+from stsfix.remediation.authority import SignedCertificate, Unknown, check_signed
+from stsfix.remediation.errors import VmcaError
+from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.snapshot.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.remediation.authority import Authority, CertificateRequest, Way
+    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import NodeShell
+    from stsfix.snapshot.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+SIGN_LIMIT: Final = timedelta(seconds=120)
+STORES_LIMIT: Final = timedelta(seconds=600)
+STORES_BYTES: Final = 16 * 1024 * 1024
+"""Room for thousands of revocation lists; a flood of more costs the list of this store only."""
+
+
+def new_nonce() -> str:
+    """Return a random word for the marks of one script."""
+    return secrets.token_hex(12)
+
+
+class CertoolAuthority:
+    """`ports.CertificateAuthority` by certool on the node."""
+
+    def __init__(
+        self,
+        shell: NodeShell,
+        clock: Clock,
+        *,
+        programs: certool.Programs | None = None,
+        nonce: Callable[[], str] = new_nonce,
+    ) -> None:
+        self._shell = shell
+        self._clock = clock
+        self._programs = programs or certool.Programs()
+        self._nonce = nonce
+
+    def read_root(self, node: NodePlan) -> Authority:
+        """See `ports.CertificateAuthority`."""
+        nonce = self._nonce()
+        result = self._shell.run(node, certool.read_script(nonce, self._programs))
+        return certool.parse_authority(result.output, node=node.fqdn, nonce=nonce)
+
+    def sign(self, node: NodePlan, request: CertificateRequest) -> SignedCertificate:
+        """See `ports.CertificateAuthority`: from a request if certool takes one, else with the
+        key on the node for a moment.
+        """
+        authority = self.read_root(node)
+        if not authority.chain:
+            raise VmcaError(node.fqdn, authority.unread)
+        way: Way = "csr"
+        remarks: tuple[str, ...] = ()
+        answer = certool.Signed()
+        if authority.takes_requests:
+            nonce = self._nonce()
+            script = certool.request_script(request, nonce, self._programs)
+            answer = self._signed(node, script, nonce)
+            if not answer.certificates:
+                remarks = (f"certool took no request ({answer.refusal}), so it got the key",)
+                logger.info("%s: %s", node.fqdn, remarks[0])
+        if not answer.certificates:
+            way, nonce = "key", self._nonce()
+            secret = certool.key_script(request, nonce, self._programs)
+            answer = self._signed(node, secret, nonce)
+        if not answer.certificates:
+            raise VmcaError(node.fqdn, answer.refusal)
+        chain = self._checked(authority, answer.certificates, request)
+        return SignedCertificate(chain=chain, way=way, remarks=remarks)
+
+    def read_root_key(self, node: NodePlan) -> Secret[bytes]:
+        """See `ports.CertificateAuthority`."""
+        content = Secret(self._shell.get(node, self._programs.root_key))
+        key = certool.parse_root_key(content)
+        if isinstance(key, Unknown):
+            raise VmcaError(node.fqdn, key.reason)
+        return key
+
+    def _signed(self, node: NodePlan, script: str | Secret[str], nonce: str) -> certool.Signed:
+        result = self._shell.run(node, script, limit=SIGN_LIMIT)
+        return certool.parse_signed(result.output, nonce, result.exit_code)
+
+    def _checked(
+        self, authority: Authority, came: tuple[bytes, ...], request: CertificateRequest
+    ) -> tuple[bytes, ...]:
+        chain = certool.chain_of(came[0], [*came[1:], *authority.chain])
+        problems = check_signed(chain, request, self._clock.now())
+        if problems:
+            raise VmcaError(authority.node, f"what it signed is not usable: {'; '.join(problems)}")
+        return chain
+
+
+class VecsStores:
+    """`ports.CertificateStores` by vecs-cli on the node."""
+
+    def __init__(
+        self,
+        shell: NodeShell,
+        *,
+        tool: str = vecs.TOOL,
+        nonce: Callable[[], str] = new_nonce,
+    ) -> None:
+        self._shell = shell
+        self._tool = tool
+        self._nonce = nonce
+
+    def read_stores(self, node: NodePlan) -> vecs.NodeStores:
+        """See `ports.CertificateStores`."""
+        nonce = self._nonce()
+        listed = self._shell.run(node, vecs.list_script(nonce, self._tool))
+        stores = vecs.parse_list(listed.output, nonce)
+        if isinstance(stores, UnreadPart):
+            return vecs.NodeStores(unread=(stores,))
+        nonce = self._nonce()
+        result = self._shell.run(
+            node,
+            vecs.entries_script(stores, nonce, self._tool),
+            limit=STORES_LIMIT,
+            output_limit=STORES_BYTES,
+        )
+        return vecs.parse_entries(result.output, stores, nonce)

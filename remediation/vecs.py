@@ -1,0 +1,186 @@
+"""A node's certificate stores (VECS): the scripts that list them, and their output. Pure.
+
+Source: VecsCliListStoreA and VecsCliListEntriesA in vmafd/tools/vecs-cli/cli.c and
+VecsMapEntryType in vmafd/common/certutil.c, Lightwave a04d9171: a line with the number of
+entries, then of each entry alias, type, and the certificate or list as PEM. Keys are never
+asked for. Not tried on a real appliance.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from stsfix.remediation.certool import pem_certificates
+from stsfix.remediation.inventory_certificates import VALUE_LIMIT, UnreadPart
+from stsfix.remediation.sections import Sections, end_of, mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TOOL: Final = "/usr/lib/vmware-vmafd/bin/vecs-cli"
+MACHINE_SSL: Final = "MACHINE_SSL_CERT"
+MACHINE_ALIAS: Final = "__MACHINE_CERT"
+TRUSTED_ROOTS: Final = "TRUSTED_ROOTS"
+CRLS: Final = "TRUSTED_ROOT_CRLS"
+LATE: Final = (CRLS,)
+"""Listed last: a flood of lists takes long and fills the output (KB 59555: 56 minutes)."""
+
+_STORE: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_STORES: Final = 200
+_COUNT: Final = re.compile(r"Number of entries in store :\s*([0-9]{1,7})\s*\Z")
+_ALIAS: Final = "Alias :\t"
+_TYPE: Final = "Entry type :\t"
+_CERTIFICATE: Final = "Certificate :\t"
+_ALIAS_LENGTH: Final = 256
+_SECONDS: Final = 60
+_LIST: Final = re.compile(r"-----BEGIN X509 CRL-----\s+[A-Za-z0-9+/=\s]+?-----END X509 CRL-----")
+
+
+class EntryKind(enum.StrEnum):
+    """What an entry holds, in vecs-cli's words."""
+
+    PRIVATE_KEY = "Private Key"
+    ENCRYPTED_KEY = "Encrypted Private Key"
+    SECRET_KEY = "Secret Key"  # noqa: S105 - a kind of entry, no secret
+    TRUSTED = "Trusted Cert"
+    REVOCATION_LIST = "Certification Revocation List"
+    UNKNOWN = "Unknown"
+
+
+_KINDS: Final = {kind.value: kind for kind in EntryKind}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreEntry:
+    """One entry of a store. *certificates* is DER, the leaf first where it has a key; *lists*
+    are revocation lists as PEM. Keys are never read.
+    """
+
+    store: str
+    alias: str
+    kind: EntryKind
+    certificates: tuple[bytes, ...] = ()
+    lists: tuple[bytes, ...] = ()
+
+    @property
+    def holds_key(self) -> bool:
+        """True if the entry has a private key beside its certificate."""
+        return self.kind in {EntryKind.PRIVATE_KEY, EntryKind.ENCRYPTED_KEY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStores:
+    """The stores of one node: *stores* are the names of those that were read whole, *unread*
+    those that were not. None were read if both are empty.
+    """
+
+    stores: tuple[str, ...] = ()
+    entries: tuple[StoreEntry, ...] = ()
+    unread: tuple[UnreadPart, ...] = ()
+
+    def entry(self, store: str, alias: str) -> StoreEntry | None:
+        """Return the entry of this name, None if there is none."""
+        return next((e for e in self.entries if e.store == store and e.alias == alias), None)
+
+
+def list_script(nonce: str, tool: str = TOOL) -> str:
+    """Return the script that lists the names of all stores."""
+    lines = ["export LC_ALL=C", f"echo '{mark(nonce, 'stores')}'"]
+    lines += [f"{shlex.quote(tool)} store list", *_ending(nonce, "stores")]
+    return "\n".join([*lines, f"echo '{end_of(nonce)}'", ""])
+
+
+def parse_list(output: str, nonce: str) -> tuple[str, ...] | UnreadPart:
+    """Return the names of the stores, or why they are not known."""
+    found = Sections.of(output, nonce)
+    text = found.text("stores")
+    code = (found.text("code-stores") or "").strip()
+    if text is None or code != "0":
+        return UnreadPart(what="its certificate stores", reason=found.why("stores"))
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    odd = [name for name in names if not _STORE.fullmatch(name)]
+    if odd or not names or len(names) > _STORES:
+        return UnreadPart(what="its certificate stores", reason=found.why("stores"))
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: (name in LATE, names.index(name))))
+
+
+def entries_script(stores: Sequence[str], nonce: str, tool: str = TOOL) -> str:
+    """Return the script that lists the entries of *stores*, each within a minute."""
+    lines = ["export LC_ALL=C"]
+    for number, store in enumerate(stores):
+        command = f"timeout {_SECONDS} {shlex.quote(tool)} entry list --store {shlex.quote(store)}"
+        lines += [f"echo '{mark(nonce, str(number))}'", command, *_ending(nonce, str(number))]
+    return "\n".join([*lines, f"echo '{end_of(nonce)}'", ""])
+
+
+def _ending(nonce: str, name: str) -> list[str]:
+    # The exit code first: everything after the command would change it.
+    return ["code=$?", "echo", f"echo '{mark(nonce, f'code-{name}')}'", 'echo "$code"']
+
+
+def parse_entries(output: str, stores: Sequence[str], nonce: str) -> NodeStores:
+    """Return what the stores hold; a store that was not listed whole is unread.
+
+    Whole is: vecs-cli succeeded, said how many entries there are, and listed so many. An alias
+    that looks like an entry of its own makes the numbers differ.
+    """
+    found = Sections.of(output, nonce)
+    read: list[str] = []
+    entries: list[StoreEntry] = []
+    unread: list[UnreadPart] = []
+    for number, store in enumerate(stores):
+        code = (found.text(f"code-{number}") or "").strip()
+        listed = _entries(store, found.text(str(number)) or "") if code == "0" else None
+        if listed is None:
+            reason = found.why(str(number)) if code != "0" else "its list is not whole"
+            unread.append(UnreadPart(what=f"store {store}", reason=reason))
+            continue
+        read.append(store)
+        entries += listed
+    return NodeStores(stores=tuple(read), entries=tuple(entries), unread=tuple(unread))
+
+
+def _entries(store: str, text: str) -> list[StoreEntry] | None:
+    """Return the entries in the list of one store, None if it is not whole."""
+    lines = text.split("\n")
+    counts = [(at, match) for at, line in enumerate(lines) if (match := _COUNT.match(line))]
+    if len(counts) != 1:
+        return None
+    start, count = counts[0][0] + 1, int(counts[0][1].group(1))
+    begins = [at for at in range(start, len(lines)) if lines[at].startswith(_ALIAS)]
+    if len(begins) != count:
+        return None
+    found = []
+    for at, end in itertools.pairwise([*begins, len(lines)]):
+        entry = _entry(store, lines[at:end])
+        if entry is None:
+            return None
+        found.append(entry)
+    return found
+
+
+def _entry(store: str, lines: Sequence[str]) -> StoreEntry | None:
+    """Return the entry in *lines*, None if they are not alias, type, certificate, in this order
+    and each once: an alias may hold line ends.
+    """
+    heads = [at for at, line in enumerate(lines) if line.startswith((_TYPE, _CERTIFICATE))]
+    if heads != [1, 2] or not lines[1].startswith(_TYPE):
+        return None
+    alias = lines[0].removeprefix(_ALIAS).strip()
+    body = "\n".join([lines[2].removeprefix(_CERTIFICATE), *lines[3:]]).strip()
+    lists = tuple(block.encode() for block in _LIST.findall(body))
+    found = pem_certificates(body)
+    if body and not found and not lists:
+        found = (body.encode()[:VALUE_LIMIT],)  # no certificate, and not to be hidden
+    return StoreEntry(
+        store=store,
+        alias="".join(c if c.isprintable() else "?" for c in alias)[:_ALIAS_LENGTH],
+        kind=_KINDS.get(lines[1].removeprefix(_TYPE).strip(), EntryKind.UNKNOWN),
+        certificates=tuple(der[:VALUE_LIMIT] for der in found),
+        lists=lists,
+    )
