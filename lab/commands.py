@@ -9,10 +9,12 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from stsfix.lab.coreutils import Coreutils
 from stsfix.lab.node_status import NodeStatus
 from stsfix.lab.service_control import ServiceControl
 from stsfix.lab.services import State
 from stsfix.lab.shell import NOT_FOUND, USAGE, Shell
+from stsfix.lab.shell_builtins import holds
 from stsfix.lab.text_commands import TextCommands
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ class Commands:
             "sh": self._bash,
             "cat": self._cat,
             "rm": self._rm,
-            "mv": self._mv,
             "chmod": self._chmod,
             "touch": self._touch,
             "mkdir": self._mkdir,
@@ -61,12 +62,10 @@ class Commands:
             "sleep": self._sleep,
             "hostname": self._hostname,
             "date": self._date,
-            "nohup": self._wrapped,
-            "setsid": self._wrapped,
-            "timeout": self._timeout,
             "chage": self._status.chage,
             "df": self._status.df,
             "ip": self._status.ip,
+            **Coreutils(environment).table,
             **TextCommands(environment.files, lambda: self._booted).table(),
         }
         self._table: dict[str, Callable[[Sequence[str], Streams], int]] = {}
@@ -106,25 +105,19 @@ class Commands:
             return USAGE
 
     def _bash(self, words: Sequence[str], streams: Streams) -> int:
-        rest = [word for word in words if word not in ("-l", "-s", "--noprofile", "--norc")]
-        shell = Shell(self._environment)
-        if not rest or rest[0] == "/dev/stdin":
-            return shell.run_input(streams)
+        rest = [word for word in words if word not in ("-l", "--noprofile", "--norc")]
+        if not rest or rest[0] in ("-s", "/dev/stdin"):
+            return self._shell(["bash", *rest[1:]]).run_input(streams)
         if rest[0] == "-c":
-            return shell.run(rest[1], streams)
+            return self._shell(rest[2:] or ["bash"]).run(rest[1], streams)
         script = self._environment.files.find(rest[0])
         if script is None:
             streams.complain(f"bash: {rest[0]}: No such file or directory")
             return NOT_FOUND
-        return shell.run(script.content.decode(), streams)
+        return self._shell(rest).run(script.content.decode(), streams)
 
-    def _wrapped(self, words: Sequence[str], streams: Streams) -> int:
-        return self._environment.execute(list(words), streams)
-
-    def _timeout(self, words: Sequence[str], streams: Streams) -> int:
-        """``timeout SECONDS COMMAND...``; nothing here hangs, so the limit is never reached."""
-        float(words[0])
-        return self._environment.execute(list(words[1:]), streams)
+    def _shell(self, arguments: Sequence[str]) -> Shell:
+        return Shell(self._environment, arguments=arguments)
 
     def _cat(self, words: Sequence[str], streams: Streams) -> int:
         if not words:
@@ -159,17 +152,6 @@ class Commands:
                     streams.complain(f"rm: cannot remove '{path}': No such file or directory")
                     code = 1
         return code
-
-    def _mv(self, words: Sequence[str], streams: Streams) -> int:
-        del streams
-        source, target = [word for word in words if word != "-f"]
-        files = self._environment.files
-        moved = files.find(source)
-        if moved is None:
-            raise FileNotFoundError(source)
-        files.write(target, moved.content, moved.mode)
-        files.delete(source)
-        return 0
 
     def _chmod(self, words: Sequence[str], streams: Streams) -> int:
         del streams
@@ -223,15 +205,7 @@ class Commands:
 
     def _test(self, words: Sequence[str], streams: Streams) -> int:
         del streams
-        operator, path = words
-        if operator == "-d":
-            return int(not self._environment.files.is_folder(path))
-        found = self._environment.files.find(path)
-        if operator == "-s":
-            return int(found is None or not found.content)
-        if operator in ("-e", "-f", "-r"):
-            return int(found is None)
-        raise ValueError(operator)
+        return int(not holds(words, self._environment.files))
 
     def _sleep(self, words: Sequence[str], streams: Streams) -> int:
         del streams

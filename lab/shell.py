@@ -6,31 +6,33 @@ import copy
 import itertools
 from typing import TYPE_CHECKING, Protocol
 
-from stsfix.lab.shell_streams import Buffer, Content, Files, FileSink, NullSink, Sink, Streams
-from stsfix.lab.shell_syntax import (
-    Group,
+from stsfix.lab.shell_builtins import BUILTINS, ExitShell, LeaveLoop
+from stsfix.lab.shell_streams import Buffer, Content, Files, FileSink, NullSink, Streams
+from stsfix.lab.shell_syntax import For, Group, If, Simple, While, assignment, parse
+from stsfix.lab.shell_words import (
+    Literal,
     ShellIncompleteError,
     ShellSyntaxError,
-    Simple,
-    Word,
-    parse,
+    Substitution,
+    Variable,
 )
-from stsfix.lab.shell_words import Kind
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from stsfix.lab.shell_syntax import Entry, Redirection, Script
-    from stsfix.lab.shell_words import Piece
+    from stsfix.lab.shell_streams import Sink
+    from stsfix.lab.shell_syntax import Command, Compound, Entry, Item, Redirection, Script
+    from stsfix.lab.shell_words import Piece, Word
 
 __all__ = ["Buffer", "Environment", "ExitShell", "Files", "Shell", "Streams"]
 
 NOT_FOUND = 127
 USAGE = 2
-NULL_DEVICE = "/dev/null"
-STDIN_DEVICE = "/dev/stdin"
-_PIDS = itertools.count(3000)
+DEVICES = {"/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
+_DECLARING = frozenset({"export", "readonly", "local", "declare"})
+_MOST_ROUNDS = 100_000
+_PIDS = itertools.count(20_000)
 
 
 class Environment(Protocol):
@@ -45,30 +47,31 @@ class Environment(Protocol):
         """Run *work* in a new thread, until the node loses power."""
 
 
-class ExitShell(Exception):  # noqa: N818 - control flow of the interpreted shell
-    """``exit`` was called."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class Shell:
-    """One bash process of a node."""
+    """One bash process of a node. *arguments* are ``$0``, ``$1`` and so on."""
 
-    def __init__(self, environment: Environment, *, umask: int = 0o022) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        umask: int = 0o022,
+        arguments: Sequence[str] = ("bash",),
+    ) -> None:
         self.environment = environment
         self.variables: dict[str, str] = {}
+        self.arguments = list(arguments)
+        self.options: set[str] = set()
         self.code = 0
         self.umask = umask
-        self.pid = next(_PIDS)
         self.at_exit = ""
-        self._errexit = False
-        self._jobs: list[threading.Thread] = []
+        self.jobs: list[threading.Thread] = []
+        self.pid = next(_PIDS)
+        self._guarded = 0
+        self._substituted: int | None = None
 
     def run(self, text: str, streams: Streams) -> int:
         """Run *text* to its end and return the exit code (2 for what it cannot parse)."""
-        return self._to_the_end(lambda: self._script(parse(text), streams), streams)
+        return self._to_the_end(lambda: self.execute(parse(text), streams), streams)
 
     def run_input(self, streams: Streams) -> int:
         """Run standard input as bash does: each command as soon as it is complete.
@@ -78,7 +81,7 @@ class Shell:
 
         def work() -> None:
             while (script := self.read_command(streams)) is not None:
-                self._script(script, streams)
+                self.execute(script, streams)
 
         return self._to_the_end(work, streams)
 
@@ -104,14 +107,6 @@ class Shell:
                     more()
         return parse(text) if text else None
 
-    def execute(self, script: Script, streams: Streams) -> None:
-        """Run what `read_command` returned.
-
-        Raises:
-            ExitShell: By ``exit``.
-        """
-        self._script(script, streams)
-
     def _to_the_end(self, work: Callable[[], None], streams: Streams) -> int:
         try:
             work()
@@ -120,6 +115,8 @@ class Shell:
             self.code = USAGE
         except ExitShell as ended:
             self.code = ended.code
+        except LeaveLoop:
+            self.code = 0
         return self.end(streams)
 
     def end(self, streams: Streams) -> int:
@@ -128,42 +125,73 @@ class Shell:
         code = self.code
         if trap:
             try:
-                self._script(parse(trap), streams)
+                self.execute(parse(trap), streams)
+            except ShellSyntaxError as error:
+                streams.complain(f"bash: {error}")
             except ExitShell as ended:
                 return ended.code
         return code
 
-    def _script(self, script: Script, streams: Streams) -> None:
+    def _run_script(self, script: Script, streams: Streams) -> int:
+        """Run *script* as a whole shell: a subshell or a substitution."""
+        return self._to_the_end(lambda: self.execute(script, streams), streams)
+
+    def execute(self, script: Script, streams: Streams) -> None:
+        """Run *script* in this shell; its last code is in `code`.
+
+        Raises:
+            ExitShell: By ``exit``, or by a failure under ``set -e``.
+        """
         for entry in script:
             if entry.background:
                 self._background(entry, streams)
                 continue
             self._and_or(entry, streams)
-            if self._errexit and self.code and len(entry.items) == 1:
-                raise ExitShell(self.code)
 
     def _and_or(self, entry: Entry, streams: Streams) -> None:
+        last = entry.items[-1]
         for item in entry.items:
             if (item.joined == "&&" and self.code) or (item.joined == "||" and not self.code):
                 continue
-            source = streams.source
-            for command in item.pipeline[:-1]:
-                pipe = Buffer()
-                self._isolated(command, Streams(stdin=source, out=pipe, err=streams.err))
-                source = Content(pipe.content)
-            last = Streams(stdin=source, out=streams.out, err=streams.err)
-            if len(item.pipeline) > 1:
-                self.code = self._isolated(item.pipeline[-1], last)
-            else:
-                self.code = self._command(item.pipeline[-1], last)
+            guarded = item is not last or item.negated
+            self._guarded += guarded
+            try:
+                self.code = self._pipeline(item, streams)
+            finally:
+                self._guarded -= guarded
+            if item is last and not item.negated:
+                self._stop_on_error()
+
+    def _stop_on_error(self) -> None:
+        if "e" in self.options and self.code and not self._guarded:
+            raise ExitShell(self.code)
+
+    def _pipeline(self, item: Item, streams: Streams) -> int:
+        source, codes = streams.source, list[int]()
+        for command in item.pipeline[:-1]:
+            pipe = Buffer()
+            codes.append(self._isolated(command, Streams(stdin=source, out=pipe, err=streams.err)))
+            source = Content(pipe.content)
+        last = Streams(stdin=source, out=streams.out, err=streams.err)
+        if codes:
+            codes.append(self._isolated(item.pipeline[-1], last))
+        else:
+            codes.append(self._command(item.pipeline[-1], last))
+        code = codes[-1]
+        if "pipefail" in self.options:
+            code = next((c for c in reversed(codes) if c), 0)
+        return int(code == 0) if item.negated else code
 
     def _subshell(self) -> Shell:
-        child = Shell(self.environment, umask=self.umask)
+        child = Shell(self.environment, umask=self.umask, arguments=self.arguments)
         child.variables = copy.copy(self.variables)
+        child.options = set(self.options)
         child.code = self.code
+        child.pid = self.pid
+        child._guarded = self._guarded
         return child
 
-    def _isolated(self, command: Simple | Group, streams: Streams) -> int:
+    def _isolated(self, command: Command, streams: Streams) -> int:
         child = self._subshell()
         try:
             child.code = child._command(command, streams)  # noqa: SLF001 - its own class
@@ -176,76 +204,180 @@ class Shell:
         quiet = Streams(out=streams.out, err=streams.err)
 
         def work() -> None:
-            try:
-                child._and_or(entry, quiet)  # noqa: SLF001 - its own class
-            except ExitShell:
-                return
+            child._run_script([_in_foreground(entry)], quiet)  # noqa: SLF001 - its own class
 
-        self._jobs.append(self.environment.spawn(work))
+        self.jobs.append(self.environment.spawn(work))
         self.code = 0
 
-    def _command(self, command: Simple | Group, streams: Streams) -> int:
+    def _command(self, command: Command, streams: Streams) -> int:
+        self._substituted = None
         try:
             redirected = self._redirect(command.redirections, streams)
         except FileNotFoundError as error:
             streams.complain(f"bash: {error}: No such file or directory")
             return 1
-        if isinstance(command, Group):
-            return self._group(command, redirected)
+        if not isinstance(command, Simple):
+            return self._compound(command, redirected)
+        before = dict(self.variables)
         for name, value in command.assignments:
-            self.variables[name] = self._expand(value, redirected)
-        words = [self._expand(word, redirected) for word in command.words]
+            self.variables[name] = self._text(value, streams)
+        words = self._words(command.words, streams)
         if not words:
-            return self.code if _substitutes(command) else 0
-        builtin = _BUILTINS.get(words[0])
-        if builtin is not None:
-            try:
-                return builtin(self, words[1:], redirected)
-            except (IndexError, ValueError):
-                redirected.complain(f"bash: {words[0]}: wrong arguments")
-                return USAGE
-        return self.environment.execute(words, redirected)
-
-    def _group(self, group: Group, streams: Streams) -> int:
-        child = self._subshell()
+            return self._substituted or 0
         try:
-            child._script(group.body, streams)  # noqa: SLF001 - its own class
-        except ExitShell as ended:
-            child.code = ended.code
-        return child.end(streams)
+            return self._call(words, redirected)
+        finally:
+            for name, _ in command.assignments:
+                if name in before:
+                    self.variables[name] = before[name]
+                else:
+                    self.variables.pop(name, None)
 
-    def _expand(self, word: Word, streams: Streams) -> str:
+    def _call(self, words: list[str], streams: Streams) -> int:
+        builtin = BUILTINS.get(words[0])
+        if builtin is None:
+            return self.environment.execute(words, streams)
+        try:
+            return builtin(self, words[1:], streams)
+        except (IndexError, ValueError):
+            streams.complain(f"bash: {words[0]}: wrong arguments")
+            return USAGE
+
+    def _compound(self, command: Compound, streams: Streams) -> int:
+        match command:
+            case Group(subshell=True):
+                child = self._subshell()
+                return child._run_script(command.body, streams)  # noqa: SLF001 - its own class
+            case Group():
+                self.code = 0
+                self.execute(command.body, streams)
+            case If():
+                self._if(command, streams)
+            case For():
+                self._for(command, streams)
+            case While():
+                self._while(command, streams)
+        return self.code
+
+    def _if(self, command: If, streams: Streams) -> None:
+        for condition, body in command.branches:
+            if self._holds(condition, streams):
+                self.execute(body, streams)
+                return
+        self.code = 0
+        self.execute(command.otherwise, streams)
+
+    def _holds(self, condition: Script, streams: Streams) -> bool:
+        self._guarded += 1
+        try:
+            self.execute(condition, streams)
+        finally:
+            self._guarded -= 1
+        return self.code == 0
+
+    def _for(self, command: For, streams: Streams) -> None:
+        words = self._words(command.words, streams)
+        self.code = 0
+        for word in words:
+            self.variables[command.name] = word
+            if not self._round(command.body, streams):
+                return
+
+    def _while(self, command: While, streams: Streams) -> None:
+        code = 0
+        for _ in range(_MOST_ROUNDS):
+            if self._holds(command.condition, streams) is command.until:
+                self.code = code
+                return
+            if not self._round(command.body, streams):
+                return
+            code = self.code
+        streams.complain("bash: the lab ends a loop that does not end")
+        raise ExitShell(1)
+
+    def _round(self, body: Script, streams: Streams) -> bool:
+        """Run a loop's body once; False if the loop is left."""
+        try:
+            self.execute(body, streams)
+        except LeaveLoop as leave:
+            self.code = 0
+            if leave.levels > 1:
+                raise LeaveLoop(leave.levels - 1, again=leave.again) from None
+            return leave.again
+        return True
+
+    def _words(self, words: Sequence[Word], streams: Streams) -> list[str]:
+        declaring = bool(words) and words[0].keyword in _DECLARING
+        found: list[str] = []
+        for word in words:
+            if declaring and assignment(word) is not None:
+                found.append(self._text(word, streams))
+            else:
+                found += self._fields(word, streams)
+        return found
+
+    def _text(self, word: Word, streams: Streams) -> str:
+        """Expand *word* without splitting."""
         return "".join(self._value(piece, streams) for piece in word.pieces)
 
-    def _value(self, piece: Piece, streams: Streams) -> str:
-        match piece.kind:
-            case Kind.COMMAND:
-                return self._output(piece.text, streams)
-            case Kind.VARIABLE:
-                special = {"?": str(self.code), "$": str(self.pid)}
-                return special.get(piece.text, self.variables.get(piece.text, ""))
-            case _:
-                return piece.text
+    def _fields(self, word: Word, streams: Streams) -> list[str]:
+        """Expand *word*; what comes of unquoted expansions is split at blanks."""
+        fields = _Fields()
+        for piece in word.pieces:
+            if isinstance(piece, Variable) and piece.name == "@":
+                fields.add_each(self.arguments[1:])
+            elif piece.quoted or isinstance(piece, Literal):
+                fields.add(self._value(piece, streams))
+            else:
+                fields.split(self._value(piece, streams))
+        return fields.end()
 
-    def _output(self, text: str, streams: Streams) -> str:
-        """Return what a command substitution prints, without line ends at its end."""
-        child, printed = self._subshell(), Buffer()
-        inner = Streams(stdin=streams.source, out=printed, err=streams.err)
-        child.pid = self.pid
-        self.code = child.run(text, inner)
-        return printed.content.decode(errors="replace").rstrip("\n")
+    def _value(self, piece: Piece, streams: Streams) -> str:
+        match piece:
+            case Literal(text):
+                return text
+            case Substitution(script):
+                output = Buffer()
+                child = self._subshell()
+                inner = Streams(stdin=streams.source, out=output, err=streams.err)
+                self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001
+                return output.content.decode("utf-8", "replace").rstrip("\n")
+            case Variable():
+                return self._parameter(piece, streams)
+
+    def _parameter(self, piece: Variable, streams: Streams) -> str:
+        value = self._find(piece.name)
+        if piece.default is not None and (value is None or (piece.also_empty and not value)):
+            return piece.default
+        if value is None and "u" in self.options:
+            streams.complain(f"bash: {piece.name}: unbound variable")
+            # As measured with bash -c: 127, and 1 under -e.
+            raise ExitShell(1 if "e" in self.options else NOT_FOUND)
+        return value or ""
+
+    def _find(self, name: str) -> str | None:
+        special = {"?": str(self.code), "$": str(self.pid), "#": str(len(self.arguments) - 1)}
+        if name in special:
+            return special[name]
+        if name.isdigit():
+            return self.arguments[int(name)] if int(name) < len(self.arguments) else None
+        if name == "@":
+            return " ".join(self.arguments[1:])
+        return self.variables.get(name)
 
     def _redirect(self, redirections: Sequence[Redirection], streams: Streams) -> Streams:
-        files = self.environment.files
+        if not redirections:
+            return streams
         result = copy.copy(streams)
         sinks = {1: result.out, 2: result.err}
         for redirection in redirections:
-            target = self._expand(redirection.target, streams)
+            target = self._text(redirection.target, streams)
             match redirection.operator:
-                case "<" if target == STDIN_DEVICE:
-                    pass
                 case "<":
-                    result.source = Content(b"" if target == NULL_DEVICE else files.read(target))
+                    if target == "/dev/null":
+                        result.source = Content(b"")
+                    elif target != "/dev/stdin":
+                        result.source = Content(self.environment.files.read(target))
                 case "<<":
                     result.source = Content(target.encode())
                 case "<<<":
@@ -253,13 +385,13 @@ class Shell:
                 case ">&":
                     sinks[redirection.descriptor] = sinks[int(target)]
                 case operator:
-                    sinks[redirection.descriptor] = self._open(target, operator == ">>")
+                    sinks[redirection.descriptor] = self._open(target, operator == ">>", sinks)
         result.out, result.err = sinks[1], sinks[2]
         return result
 
-    def _open(self, path: str, keep: bool) -> Sink:  # noqa: FBT001 - private, one call
-        if path == NULL_DEVICE:
-            return NullSink()
+    def _open(self, path: str, keep: bool, sinks: dict[int, Sink]) -> Sink:  # noqa: FBT001
+        if path in DEVICES:
+            return {"/dev/stdout": sinks[1], "/dev/stderr": sinks[2]}.get(path, NullSink())
         files = self.environment.files
         if files.find(path) is None:
             files.write(path, b"", 0o666 & ~self.umask)
@@ -267,112 +399,40 @@ class Shell:
             files.write(path, b"")
         return FileSink(files, path)
 
-    def builtin_exit(self, words: Sequence[str], streams: Streams) -> int:
-        """``exit [CODE]``."""
-        del streams
-        raise ExitShell(int(words[0]) if words else self.code)
 
-    def builtin_echo(self, words: Sequence[str], streams: Streams) -> int:
-        """``echo [-n] WORD...``."""
-        newline = not (words and words[0] == "-n")
-        text = " ".join(words if newline else words[1:])
-        streams.out.write((text + "\n" * newline).encode())
-        return 0
-
-    def builtin_printf(self, words: Sequence[str], streams: Streams) -> int:
-        r"""``printf FORMAT WORD...`` with %s, %d and \n only."""
-        text = words[0].replace("\\n", "\n")
-        for word in words[1:]:
-            text = text.replace("%d", "%s", 1) if text.find("%d") >= 0 else text
-            text = text.replace("%s", word, 1)
-        streams.out.write(text.encode())
-        return 0
-
-    def builtin_umask(self, words: Sequence[str], streams: Streams) -> int:
-        """``umask [MODE]``."""
-        if not words:
-            streams.say(f"{self.umask:04o}")
-        else:
-            self.umask = int(words[0], 8)
-        return 0
-
-    def builtin_set(self, words: Sequence[str], streams: Streams) -> int:
-        """``set -e`` and ``set +e``; -u and -o pipefail are accepted and change nothing."""
-        del streams
-        for word in words:
-            if word.startswith(("-", "+")) and "e" in word:
-                self._errexit = word.startswith("-")
-        return 0
-
-    def builtin_trap(self, words: Sequence[str], streams: Streams) -> int:
-        """``trap COMMANDS EXIT`` and ``trap - EXIT``; signals are accepted and never come."""
-        del streams
-        commands, *signals = words
-        if "EXIT" in signals:
-            self.at_exit = "" if commands == "-" else commands
-        return 0
-
-    def builtin_read(self, words: Sequence[str], streams: Streams) -> int:
-        """``read [-r] [NAME]``: one line of standard input."""
-        line = streams.source.read_line().decode(errors="replace")
-        name = next((word for word in words if not word.startswith("-")), "REPLY")
-        self.variables[name] = line.removesuffix("\n").strip()
-        return int(not line.endswith("\n"))
-
-    def builtin_unset(self, words: Sequence[str], streams: Streams) -> int:
-        """``unset NAME...``."""
-        del streams
-        for name in words:
-            self.variables.pop(name, None)
-        return 0
-
-    def builtin_wait(self, words: Sequence[str], streams: Streams) -> int:
-        """``wait``: for every background command of this shell."""
-        del words, streams
-        for job in self._jobs:
-            job.join()
-        return 0
-
-    def builtin_export(self, words: Sequence[str], streams: Streams) -> int:
-        """``export NAME=VALUE``."""
-        del streams
-        for word in words:
-            name, equals, value = word.partition("=")
-            if equals:
-                self.variables[name] = value
-        return 0
-
-    def builtin_true(self, words: Sequence[str], streams: Streams) -> int:
-        """``true``, ``:`` and ``cd`` (paths are absolute here)."""
-        del words, streams
-        return 0
-
-    def builtin_false(self, words: Sequence[str], streams: Streams) -> int:
-        """``false``."""
-        del words, streams
-        return 1
+def _in_foreground(entry: Entry) -> Entry:
+    return type(entry)(items=entry.items)
 
 
-def _substitutes(command: Simple) -> bool:
-    """True if the exit code of a command without words is that of a substitution."""
-    return any(
-        piece.kind is Kind.COMMAND for _, value in command.assignments for piece in value.pieces
-    )
+class _Fields:
+    """Puts the words together that one word expands to."""
 
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._current: str | None = None
 
-_BUILTINS = {
-    "exit": Shell.builtin_exit,
-    "echo": Shell.builtin_echo,
-    "printf": Shell.builtin_printf,
-    "umask": Shell.builtin_umask,
-    "set": Shell.builtin_set,
-    "trap": Shell.builtin_trap,
-    "read": Shell.builtin_read,
-    "unset": Shell.builtin_unset,
-    "wait": Shell.builtin_wait,
-    "export": Shell.builtin_export,
-    "true": Shell.builtin_true,
-    ":": Shell.builtin_true,
-    "cd": Shell.builtin_true,
-    "false": Shell.builtin_false,
-}
+    def add(self, text: str) -> None:
+        self._current = (self._current or "") + text
+
+    def add_each(self, texts: Sequence[str]) -> None:
+        for number, text in enumerate(texts):
+            if number:
+                self._close()
+            self.add(text)
+
+    def split(self, text: str) -> None:
+        parts = text.split()
+        if text[:1].isspace():
+            self._close()
+        self.add_each(parts)
+        if parts and text[-1].isspace():
+            self._close()
+
+    def _close(self) -> None:
+        if self._current is not None:
+            self._done.append(self._current)
+        self._current = None
+
+    def end(self) -> list[str]:
+        self._close()
+        return self._done

@@ -1,13 +1,22 @@
-"""Words and operators of the small shell that a lab node understands."""
+"""Words and operators of the small shell that a lab node understands.
+
+Quotes, comments, ``$NAME``, ``${NAME}``, ``${NAME:-WORD}``, ``$?``, ``$$``, ``$#``, ``$@``, ``$1``,
+``$(...)`` and here-documents. Globs, back quotes and ``$((...))`` are syntax errors on purpose: a
+node that guesses would let a wrong script pass.
+"""
 
 from __future__ import annotations
 
-import enum
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-OPERATORS = ("&&", "||", "&>", ">>", ";", "&", "|", "(", ")", "<", ">", "\n")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+)|([?$]))")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+OPERATORS = ("&&", "||", "&>", ">>", ";;", ";", "&", "|", "(", ")", "<", ">", "\n")
+_VARIABLE = re.compile(r"\$(?:\{(\w+|[?#@])(?:(:?-)([^{}\"'$`\\]*))?\}|([A-Za-z_]\w*|[0-9?#@$]))")
+_HERE = re.compile(r"<<(-?)[ \t]*")
 
 
 class ShellSyntaxError(Exception):
@@ -15,23 +24,36 @@ class ShellSyntaxError(Exception):
 
 
 class ShellIncompleteError(ShellSyntaxError):
-    """A quote, a group or a here-document is open: bash would read on."""
-
-
-class Kind(enum.Enum):
-    """What a piece of a word stands for."""
-
-    TEXT = "text"
-    VARIABLE = "variable"
-    COMMAND = "command"
+    """A quote, a compound command or a here-document is open: bash would read on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a word: literal text, a variable's name ("?": the last exit code) or a command."""
+class Literal:
+    """Text that stands for itself."""
 
     text: str
-    kind: Kind = Kind.TEXT
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A parameter. *default* replaces an unset one; with *also_empty* an empty one, too."""
+
+    name: str
+    quoted: bool = False
+    default: str | None = None
+    also_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """``$( script )``; *script* is what the parser made of it."""
+
+    script: Any
+    quoted: bool = False
+
+
+Piece = Literal | Variable | Substitution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,228 +65,252 @@ class Word:
 
     @property
     def literal(self) -> str:
-        """The text, variables and commands left out."""
-        return "".join(p.text for p in self.pieces if p.kind is Kind.TEXT)
+        """The text, what is expanded left out."""
+        return "".join(p.text for p in self.pieces if isinstance(p, Literal))
+
+    @property
+    def keyword(self) -> str:
+        """The text of a word that may be a reserved word, else an empty one."""
+        plain = not self.quoted and all(isinstance(p, Literal) for p in self.pieces)
+        return self.literal if plain else ""
 
 
-Token = Word | str
+@dataclass(slots=True)
+class HereDocument:
+    """A here-document; *word* is set when the lexer has come to its body."""
+
+    end: str
+    quoted: bool
+    strip_tabs: bool
+    word: Word | None = None
 
 
-def tokenize(text: str, *, at_end: bool = True) -> list[Token]:
+Token = Word | str | HereDocument
+
+
+def tokenize(
+    text: str, parse: Callable[[Sequence[Token]], Any], *, at_end: bool = True
+) -> list[Token]:
     """Return words and operators of *text*; a descriptor number becomes "2>" and the like.
 
     Args:
-        text: What was read.
+        text: Lines of a script.
+        parse: Makes a script of the tokens inside ``$(...)``.
         at_end: There is no more to read: a here-document ends with the text, as bash lets it.
 
     Raises:
         ShellIncompleteError: A quote or a here-document is open.
         ShellSyntaxError: Something is outside the subset.
     """
-    return _Lexer(text, at_end=at_end).run()
+    return Lexer(text, parse, at_end=at_end).run()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HereDocument:
-    """Where its delimiter is in the tokens, to be replaced by the content."""
+class Lexer:
+    """One pass over *text* from *at* on."""
 
-    index: int
-    strip_tabs: bool
-
-
-class _Lexer:
-    def __init__(self, text: str, *, at_end: bool, nested: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        parse: Callable[[Sequence[Token]], Any],
+        *,
+        at: int = 0,
+        at_end: bool = True,
+        inner: bool = False,
+    ) -> None:
         self.text = text
-        self.at = 0
+        self.at = at
         self.tokens: list[Token] = []
-        self.pieces: list[Piece] = []
-        self.quoted = False
-        self.in_word = False
-        self.at_end = at_end
-        self.nested = nested
-        self.depth = 0
-        self.documents: list[_HereDocument] = []
-        self.awaited = ""
+        self._parse = parse
+        self._at_end = at_end
+        self._inner = inner
+        self._depth = 0
+        self._closed = False
+        self._pieces: list[Piece] = []
+        self._quoted = False
+        self._in_word = False
+        self._pending: list[HereDocument] = []
 
     def run(self) -> list[Token]:
-        while self.at < len(self.text) and not self.closes():
-            self.step()
-        self.end_word()
-        if self.documents and not self.nested:
-            self.read_documents()
+        """Return the tokens up to the end, or up to the parenthesis that closes ``$(``."""
+        while self.at < len(self.text) and not self._closed:
+            self._step()
+        if self._inner and not self._closed:
+            raise ShellIncompleteError("unexpected EOF while looking for matching `)'")
+        self._end_word()
+        self._bodies()
         return self.tokens
 
-    def closes(self) -> bool:
-        """True at the bracket that ends a nested command."""
-        return self.nested and self.depth == 0 and self.text[self.at] == ")"
-
-    def step(self) -> None:
+    def _step(self) -> None:
         char = self.text[self.at]
-        if char in " \t\r":
+        if self.text.startswith("\\\n", self.at):
+            self.at += 2
+            if self.at == len(self.text) and not self._at_end:
+                raise ShellIncompleteError("unexpected EOF after `\\'")
+        elif char in " \t\r":
             if char == "\r":
                 raise ShellSyntaxError("$'\\r': command not found")
-            self.end_word()
+            self._end_word()
             self.at += 1
-        elif char == "#" and not self.in_word:
+        elif char == "#" and not self._in_word:
             end = self.text.find("\n", self.at)
             self.at = len(self.text) if end < 0 else end
         elif char in "'\"\\":
-            self.quote(char)
+            self._quote(char)
         elif char == "$":
-            self.variable()
+            self._dollar(quoted=False)
+        elif char == "[" and not self._in_word and self.text[self.at + 1 : self.at + 2] == " ":
+            self._add(char)
+            self.at += 1
         elif char in "`*?[":
             raise ShellSyntaxError(f"`{char}' is not in the lab's subset of bash")
         else:
-            self.plain(char)
+            self._plain(char)
 
-    def plain(self, char: str) -> None:
+    def _plain(self, char: str) -> None:
         for operator in OPERATORS:
             if self.text.startswith(operator, self.at):
-                self.operator(operator)
+                self._operator(operator)
                 return
-        self.add(char)
+        self._add(char)
         self.at += 1
 
-    def operator(self, operator: str) -> None:
+    def _operator(self, operator: str) -> None:
+        if operator == "<" and self.text.startswith("<<", self.at):
+            self._here()
+            return
         self.at += len(operator)
-        self.depth += {"(": 1, ")": -1}.get(operator, 0)
-        descriptor = ""
-        if operator in (">", ">>", "<") and self.in_word and not self.quoted:
-            text = "".join(p.text for p in self.pieces)
-            if text.isdigit():
-                descriptor, self.pieces, self.in_word = text, [], False
-        self.end_word()
-        if operator == "<" and self.text.startswith("<", self.at):
-            operator = self.here()
-        elif operator == ">" and self.text.startswith("&", self.at):
+        descriptor = self._descriptor() if operator in (">", ">>", "<") else ""
+        self._end_word()
+        if operator == ")" and self._inner and self._depth == 0:
+            self._closed = True
+            return
+        self._depth += {"(": 1, ")": -1}.get(operator, 0)
+        if operator == ">" and self.text.startswith("&", self.at):
             self.at += 1
             operator = ">&"
         self.tokens.append(descriptor + operator)
         if operator == "\n":
-            self.read_documents()
+            self._bodies()
 
-    def here(self) -> str:
-        """Return the operator of a here-string or a here-document, whose text comes later."""
-        self.at += 1
-        if self.text.startswith("<", self.at):
-            self.at += 1
-            return "<<<"
-        self.awaited = "<<"
-        if self.text.startswith("-", self.at):
-            self.at += 1
-            self.awaited = "<<-"
-        return "<<"
+    def _descriptor(self) -> str:
+        if not self._in_word or self._quoted:
+            return ""
+        text = "".join(p.text for p in self._pieces if isinstance(p, Literal))
+        if not text.isdigit():
+            return ""
+        self._pieces, self._in_word = [], False
+        return text
 
-    def read_documents(self) -> None:
-        """Replace the delimiters of all here-documents so far by what is between the lines."""
-        pending, self.documents = self.documents, []
-        for document in pending:
-            delimiter = self.tokens[document.index]
-            if isinstance(delimiter, str):
-                raise ShellSyntaxError("syntax error near unexpected token `newline'")
-            body = self.document(delimiter.literal, strip_tabs=document.strip_tabs)
-            if delimiter.quoted:
-                pieces: tuple[Piece, ...] = (Piece(body),)
-            else:
-                lexer = _Lexer(body, at_end=self.at_end)
-                lexer.expansions(closing="")
-                pieces = tuple(lexer.pieces)
-            self.tokens[document.index] = Word(pieces=pieces, quoted=True)
-
-    def document(self, delimiter: str, *, strip_tabs: bool) -> str:
-        lines: list[str] = []
-        while self.at < len(self.text):
-            end = self.text.find("\n", self.at)
-            line = self.text[self.at :] if end < 0 else self.text[self.at : end + 1]
-            self.at += len(line)
-            line = line.lstrip("\t") if strip_tabs else line
-            if line.removesuffix("\n") == delimiter:
-                return "".join(lines)
-            lines.append(line)
-        if not self.at_end:
-            raise ShellIncompleteError(f"here-document without its `{delimiter}'")
-        return "".join(lines)
-
-    def quote(self, char: str) -> None:
-        if self.text.startswith("\\\n", self.at):
-            self.at += 2
-            if self.at == len(self.text) and not self.at_end:
-                raise ShellIncompleteError("unexpected EOF after `\\'")
+    def _here(self) -> None:
+        self._end_word()
+        if self.text.startswith("<<<", self.at):
+            self.at += 3
+            self.tokens.append("<<<")
             return
-        self.quoted = self.in_word = True
+        match = _HERE.match(self.text, self.at)
+        self.at = len(self.text) if match is None else match.end()
+        before = len(self.tokens)
+        while self.at < len(self.text) and self.text[self.at] not in " \t\n;&|()<>":
+            self._step()
+        self._end_word()
+        found = self.tokens.pop() if len(self.tokens) > before else None
+        if not isinstance(found, Word):
+            raise ShellSyntaxError("syntax error near unexpected token `newline'")
+        here = HereDocument(
+            end=found.literal, quoted=found.quoted, strip_tabs=match is not None and bool(match[1])
+        )
+        self._pending.append(here)
+        self.tokens += ["<<", here]
+
+    def _bodies(self) -> None:
+        """Read the bodies of the here-documents that began on the line before."""
+        pending, self._pending = self._pending, []
+        for here in pending:
+            lines: list[str] = []
+            while True:
+                if self.at >= len(self.text):
+                    if not self._at_end:
+                        raise ShellIncompleteError(f"here-document without its `{here.end}'")
+                    break
+                end = self.text.find("\n", self.at)
+                line = self.text[self.at :] if end < 0 else self.text[self.at : end + 1]
+                self.at += len(line)
+                line = line.lstrip("\t") if here.strip_tabs else line
+                if line.removesuffix("\n") == here.end:
+                    break
+                lines.append(line)
+            body = "".join(lines)
+            pieces = (Literal(body, quoted=True),) if here.quoted else self._expandable(body)
+            here.word = Word(pieces=pieces, quoted=True)
+
+    def _expandable(self, body: str) -> tuple[Piece, ...]:
+        inner = Lexer(body, self._parse)
+        inner.double(closed=False)
+        return tuple(inner._pieces)
+
+    def _quote(self, char: str) -> None:
+        self._quoted = True
         if char == "\\":
-            self.add(self.text[self.at + 1 : self.at + 2])
+            self._add(self.text[self.at + 1 : self.at + 2], quoted=True)
             self.at += 2
-            return
-        if char == "'":
+        elif char == "'":
             end = self.text.find("'", self.at + 1)
             if end < 0:
                 raise ShellIncompleteError("unexpected EOF while looking for matching `''")
-            self.add(self.text[self.at + 1 : end])
+            self._add(self.text[self.at + 1 : end], quoted=True)
             self.at = end + 1
-            return
-        self.at += 1
-        self.expansions(closing='"')
+        else:
+            self.at += 1
+            self._add("", quoted=True)
+            self.double(closed=True)
 
-    def expansions(self, *, closing: str) -> None:
-        """Read text in which only ``$`` and backslashes are special, up to *closing*."""
-        escaped = (*closing, "\\", "$", "`")
+    def double(self, *, closed: bool) -> None:
+        """Read what is expanded as between double quotes: up to one, or to the end."""
+        escaped = tuple('"\\$`') if closed else tuple("\\$`")
         while self.at < len(self.text):
             char = self.text[self.at]
-            if char == closing:
+            if char == '"' and closed:
                 self.at += 1
                 return
             if char == "$":
-                self.variable()
+                self._dollar(quoted=True)
             elif char == "`":
-                raise ShellSyntaxError("backquotes are not in the lab's subset of bash")
-            elif char == "\\" and self.text[self.at + 1 : self.at + 2] in (*escaped, "\n"):
-                self.add(self.text[self.at + 1].replace("\n", ""))
+                raise ShellSyntaxError("back quotes are not in the lab's subset of bash")
+            elif self.text.startswith("\\\n", self.at):
+                self.at += 2
+            elif char == "\\" and self.text[self.at + 1 : self.at + 2] in escaped:
+                self._add(self.text[self.at + 1], quoted=True)
                 self.at += 2
             else:
-                self.add(char)
+                self._add(char, quoted=True)
                 self.at += 1
-        if closing:
-            raise ShellIncompleteError(f"unexpected EOF while looking for matching `{closing}'")
+        if closed:
+            raise ShellIncompleteError("unexpected EOF while looking for matching `\"'")
 
-    def variable(self) -> None:
+    def _dollar(self, *, quoted: bool) -> None:
         match = _VARIABLE.match(self.text, self.at)
         if match is not None:
-            self.in_word = True
-            self.pieces.append(Piece(match[1] or match[2] or match[3], Kind.VARIABLE))
+            self._in_word = True
+            name = match[1] or match[4]
+            also_empty = match[2] == ":-"
+            self._pieces.append(Variable(name, quoted, match[3], also_empty))
             self.at = match.end()
-            return
-        if self.text.startswith("$(", self.at) and not self.text.startswith("$((", self.at):
-            self.command()
-            return
-        if self.text[self.at + 1 : self.at + 2] in tuple("({'\"`!#@*"):
+        elif self.text.startswith("$(", self.at) and not self.text.startswith("$((", self.at):
+            self._in_word = True
+            inner = Lexer(self.text, self._parse, at=self.at + 2, at_end=self._at_end, inner=True)
+            self._pieces.append(Substitution(self._parse(inner.run()), quoted))
+            self.at = inner.at
+        elif self.text[self.at + 1 : self.at + 2] in tuple("({'\"`!*-"):
             raise ShellSyntaxError("this expansion is not in the lab's subset of bash")
-        self.add("$")
-        self.at += 1
+        else:
+            self._add("$", quoted=quoted)
+            self.at += 1
 
-    def command(self) -> None:
-        """Read ``$( list )``."""
-        inner = _Lexer(self.text[self.at + 2 :], at_end=self.at_end, nested=True)
-        inner.run()
-        if inner.at >= len(inner.text):
-            raise ShellIncompleteError("unexpected EOF while looking for matching `)'")
-        if inner.documents:
-            raise ShellSyntaxError("here-documents in $() are not in the lab's subset of bash")
-        self.in_word = True
-        self.pieces.append(Piece(inner.text[: inner.at], Kind.COMMAND))
-        self.at += 2 + inner.at + 1
+    def _add(self, text: str, *, quoted: bool = False) -> None:
+        self._in_word = True
+        self._pieces.append(Literal(text, quoted))
 
-    def add(self, text: str) -> None:
-        self.in_word = True
-        self.pieces.append(Piece(text))
-
-    def end_word(self) -> None:
-        if self.in_word:
-            if self.awaited:
-                document = _HereDocument(
-                    index=len(self.tokens), strip_tabs=self.awaited.endswith("-")
-                )
-                self.documents.append(document)
-                self.awaited = ""
-            self.tokens.append(Word(pieces=tuple(self.pieces), quoted=self.quoted))
-        self.pieces, self.quoted, self.in_word = [], False, False
+    def _end_word(self) -> None:
+        if self._in_word:
+            self.tokens.append(Word(pieces=tuple(self._pieces), quoted=self._quoted))
+        self._pieces, self._quoted, self._in_word = [], False, False

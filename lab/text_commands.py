@@ -57,6 +57,8 @@ class TextCommands:
                 "tail": self._tail,
                 "head": self._head,
                 "grep": self._grep,
+                "egrep": lambda words, streams: self._grep(["-E", *words], streams),
+                "fgrep": lambda words, streams: self._grep(["-F", *words], streams),
                 "cut": self._cut,
                 "wc": self._wc,
                 "stat": self._stat,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from lab_node import BareNode
 
 BASH = shutil.which("bash")
+SCRIPTS = Path(__file__).parents[1] / "data" / "shell" / "scripts.txt"
 
 _TEXT = "(echo one; echo 'two  2'; echo; echo 'e.rr; err: [12]'; echo -n last) > T/f;"
 TEXT_LINES = [
@@ -110,6 +112,7 @@ LINES = [
     'umask 077; d=$(mktemp -d) && echo x > "$d/f" && test -d "$d" && rm -rf "$d"; test -d "$d"',
     "rm -rf T/none; echo $?",
     "echo 'a\\\nb' \"c\\\nd\" e\\\nf",
+    *SCRIPTS.read_text(encoding="utf-8").removesuffix("\n").split("\n%%\n"),
 ]
 
 INPUTS = [
@@ -126,6 +129,10 @@ INPUTS = [
     "echo 'two\nlines'\n",
     "true &&\necho b\n",
     "(echo a\necho b)\n",
+    "if true\nthen\necho a\nfi\necho b\n",
+    "for i in a b; do\necho $i\ndone\n",
+    "while read -r x; do\necho got $x\ndone\none\ntwo\n",
+    "if true; then cat; fi\nrest\n",
     'echo "open\necho no',
     "set -e\nfalse\necho no\n",
     "trap 'echo bye' EXIT\necho hi\n",
@@ -186,7 +193,26 @@ def without_errors(output):
 @pytest.mark.skipif(BASH is None, reason="bash is not installed")
 @pytest.mark.parametrize(
     "line",
-    ["echo 'open", 'echo "open', "echo )", "&& echo", "a ;; b", "echo >", "(echo", "echo a | | b"],
+    [
+        "echo 'open",
+        'echo "open',
+        "echo )",
+        "&& echo",
+        "a ;; b",
+        "echo >",
+        "(echo",
+        "echo a | | b",
+        "if true; fi",
+        "if true; then echo",
+        "for i in a; echo",
+        "for i in a; do done",
+        "done",
+        "{ echo a",
+        "echo $(echo",
+        "while true; do echo",
+        "echo a; then",
+        "()",
+    ],
 )
 def test_what_bash_refuses_the_lab_refuses(line, tmp_path):
     """A syntax error of bash is one of the lab's: code 2 and nothing on standard output."""

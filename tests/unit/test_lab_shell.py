@@ -51,7 +51,10 @@ def test_lines_do_what_bash_does(text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        "if true; then echo; fi",
+        "case a in a) echo;; esac",
+        "f() { echo; }",
+        "[[ a = a ]]",
+        "echo ${x%y}",
         "echo $((1 + 1))",
         "echo `date`",
         "ls *",
