@@ -78,7 +78,7 @@ class BareNode:
         """Run *text* and return exit code and output, standard error included."""
         both = Buffer()
         code = Shell(self.tools).run(text, Streams(out=both, err=both))
-        return code, both.content.decode()
+        return code, both.content.decode("utf-8", "replace")
 
     def input(self, text: str) -> tuple[int, str]:
         """Run bash with *text* as standard input; as `sh`."""
