@@ -197,6 +197,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         snapshot.SnapshotSetIncompleteError: (
             "Do not revert single nodes by hand: nodes that differ break replication for good",
             "Look in the Host Client at the snapshots of each VM named above",
+            (
+                "If one of the run is gone for good, its export can put the STS entries back"
+                " without snapshots: {export_restore}"
+            ),
             _LOOK,
         ),
         snapshot.VmNotOffError: (
@@ -339,6 +343,18 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         remediation.RunNotFoundError: (
             "List the runs of this state folder: {runs}",
             "If the run was made elsewhere, go on there or name its folder with --state-dir",
+        ),
+        remediation.ExportError: (
+            (
+                "Its passphrase is the SSO administrator's password of that day, unless one of its"
+                " own was given (docs/secrets.md)"
+            ),
+            "Without it the way back is the snapshots: {rollback}",
+        ),
+        remediation.RestoreRefusedError: (
+            "See what the export holds: {export_show}",
+            "If every snapshot is still there, they are the better way back: {rollback}",
+            "Else decide by hand which of the entries named above shall stay",
         ),
         remediation.RunStateError: ("See what the run is and what it can do: {status}",),
         remediation.DomainLockedError: _domain_locked,

@@ -35,9 +35,15 @@ _STATES: tuple[tuple[type[OperationError], str], ...] = (
 )
 
 
-_COMMANDS = ("preflight", "run", "resume", "rollback", "release", "status", "runs", "verify")
-_OF_A_RUN = frozenset({"resume", "rollback", "release", "status"})
-_ONLY_IN_A_RUN = ("{resume}", "{rollback}", "{release}", "{status}")
+_ANYWHERE = ("preflight", "run", "runs", "verify")
+_OF_A_RUN = ("resume", "rollback", "release", "status", "export show", "export restore")
+
+
+def _placeholder(command: str) -> str:
+    return command.replace(" ", "_")
+
+
+_ONLY_IN_A_RUN = tuple(f"{{{_placeholder(name)}}}" for name in _OF_A_RUN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ class RunContext:
 
     def command(self, name: str) -> str:
         """Return the exact command line of ``stsfix name``, with the run if it takes one."""
-        words = ["stsfix", name]
+        words = ["stsfix", *name.split()]
         if self.run and name in _OF_A_RUN:
             words.append(self.run)
         if self.config is not None:
@@ -129,5 +135,5 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
     if not context.run:
         general = [line for line in lines if not any(part in line for part in _ONLY_IN_A_RUN)]
         lines = tuple(general) or lines
-    commands = {name: context.command(name) for name in _COMMANDS}
+    commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
     return tuple(line.format(e=error, go_on=context.go_on(), **commands) for line in lines)

@@ -48,6 +48,8 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.AcceptanceError: 27,
         remediation.HostKeyError: 28,
         remediation.NoShellError: 29,
+        remediation.ExportError: 6,
+        remediation.RestoreRefusedError: 7,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,

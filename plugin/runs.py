@@ -18,9 +18,11 @@ from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors import DomainLockedError, RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
-from stsfix.remediation.plan import build_steps, step_names
+from stsfix.remediation.plan import REPLACE_STS, build_steps, step_names
 from stsfix.remediation.preflight import assess, plan_run, run_name
-from stsfix.remediation.records import Mark, MarkRecord, Phase, marks
+from stsfix.remediation.records import Mark, MarkRecord, Phase, marks, noted
+from stsfix.remediation.steps.credential import written_leaves
+from stsfix.remediation.steps.export import plan_of, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from stsfix.remediation.journal import JournalFile
     from stsfix.remediation.model import Finding, RunSpec
     from stsfix.remediation.ports import Step
+    from stsfix.remediation.sts_export import StsExport
+    from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released
     from stsfix.snapshot.ports import Clock
 
@@ -175,9 +179,15 @@ class Runs:
         """Return if the snapshots of *run* may be deleted.
 
         Raises:
-            RunStateError: The run is neither repaired nor rolled back.
+            RunStateError: The run is neither repaired nor rolled back nor restored.
         """
-        releasable = {Phase.REPAIRED, Phase.ROLLED_BACK, Phase.RELEASING, Phase.RELEASED}
+        releasable = {
+            Phase.REPAIRED,
+            Phase.ROLLED_BACK,
+            Phase.RESTORED,
+            Phase.RELEASING,
+            Phase.RELEASED,
+        }
         self._require(run, releasable, "released")
 
     def _require(self, run: str, phases: set[Phase], wanted: str) -> None:
@@ -195,6 +205,51 @@ class Runs:
         with self._opened(run) as journal:
             turn_back(journal)
         return self.carry_on(run)
+
+    def read_export(self, run: str) -> StsExport:
+        """Return the STS entries that *run* saved before its first write.
+
+        Raises:
+            RunNotFoundError: No such run.
+            ExportError: It saved none, or the passphrase is another one.
+        """
+        self._file.read(run)
+        return self._wiring.exports(self._file.folder).load(run)
+
+    def require_restorable(self, run: str) -> None:
+        """Return if the export of *run* may be put back.
+
+        Raises:
+            RunStateError: The run wrote nothing, goes on, or is being released.
+        """
+        phases = {Phase.STOPPED, Phase.OPEN, Phase.REPAIRED, Phase.ROLLING_BACK, Phase.RESTORED}
+        self._require(run, phases | {Phase.RELEASED}, "restored from its export")
+
+    def plan_restore(self, run: str, export: StsExport) -> RestorePlan:
+        """Return what `restore` would change now; reads only.
+
+        Raises:
+            RestoreRefusedError: It would harm what is there.
+        """
+        stored = self._file.read(run)
+        context = self._wiring.step_context(stored.spec, self._file.folder)
+        return plan_of(context, export, written_leaves(noted(REPLACE_STS, stored.records)))
+
+    def restore(self, run: str, export: StsExport) -> RestorePlan:
+        """Put the STS entries of every node back to *export*, without any snapshot.
+
+        Raises:
+            RunStateError: See `require_restorable`.
+            OperationError: See `steps.export.restore`; repeating it goes on.
+        """
+        self.require_restorable(run)
+        with self._opened(run) as journal:
+            context = self._wiring.step_context(journal.spec, self._file.folder)
+            ours = written_leaves(noted(REPLACE_STS, journal.records))
+            done = restore(context, export, ours)
+            if Mark.RESTORED not in marks(journal.records):
+                journal.append(MarkRecord(mark=Mark.RESTORED))
+        return done
 
     def release(self, run: str) -> Released:
         """Delete the run's snapshots; from its first record on there is no rollback.
@@ -216,5 +271,5 @@ class Runs:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
 
     def _steps(self, journal: Journal) -> tuple[Step, ...]:
-        context = self._wiring.step_context(journal.spec)
-        return build_steps(context, lambda: journal.records)
+        context = self._wiring.step_context(journal.spec, self._file.folder)
+        return build_steps(context, journal.plan, lambda: journal.records)

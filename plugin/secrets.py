@@ -30,7 +30,7 @@ def variable_name(kind: str, name: str = "") -> str:
     """Return the environment variable of one secret.
 
     Args:
-        kind: ``sso``, ``esxi`` or ``nodes``.
+        kind: ``sso``, ``export``, ``esxi`` or ``nodes``.
         name: Host or node name; empty for the variable that holds for all of its kind.
     """
     suffix = "_" + re.sub(r"[^A-Z0-9]", "_", name.upper()) if name else ""
@@ -89,6 +89,25 @@ class SecretStore:
             SecretError: There is none, or it is empty; the error names every place to put it.
         """
         return self._get("sso", "", f"password of {self._settings.sso.user}")
+
+    def export(self) -> Secret[str]:
+        """Return the passphrase of exports: one of their own, else the SSO administrator's
+        password. Who knows that can read the same keys from the directory anyway.
+
+        Raises:
+            SecretError: As for `sso`.
+        """
+        with self._lock:
+            known = self._known.get(("export", ""))
+            if known is None:
+                what = "passphrase of exports"
+                known = self._from_environment("export", "", what)
+                known = known or self._from_file("export", "", what)
+                if known is not None and self._found is not None:
+                    self._found(known)
+                if known is not None:
+                    self._known["export", ""] = known
+        return known if known is not None else self.sso()
 
     def esxi(self, host: str) -> Secret[str]:
         """Return the password for ESXi host *host*, named as in the configuration.
@@ -161,8 +180,8 @@ def _variables(kind: str, name: str) -> tuple[str, ...]:
 
 
 def _in_file(file: FileSecrets, kind: str, name: str) -> Secret[str] | None:
-    if kind == "sso":
-        return file.sso
+    if kind in {"sso", "export"}:
+        return file.sso if kind == "sso" else file.export
     table = file.esxi if kind == "esxi" else file.nodes
     return table.get(name) or table.get("default")
 

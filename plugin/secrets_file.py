@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILE_BYTES = 1 << 20
-_KEYS = frozenset({"sso", "esxi", "nodes"})
+_KEYS = frozenset({"sso", "export", "esxi", "nodes"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class FileSecrets:
     """What a secrets file holds. Names in *esxi* and *nodes* are lower case, ``default`` too."""
 
     sso: Secret[str] | None = None
+    export: Secret[str] | None = None
     esxi: dict[str, Secret[str]] = field(default_factory=dict)
     nodes: dict[str, Secret[str]] = field(default_factory=dict)
 
@@ -39,12 +40,10 @@ def read_secrets_file(path: Path) -> FileSecrets:
     what = f"secrets file {path}"
     document = _parse(what, _read_private(path, what))
     if not document.keys() <= _KEYS:
-        raise SecretError(what, "has a key besides sso, [esxi] and [nodes]")
-    sso = document.get("sso")
-    if sso is not None and not isinstance(sso, str):
-        raise SecretError(what, "sso must be a string")
+        raise SecretError(what, "has a key besides sso, export, [esxi] and [nodes]")
     return FileSecrets(
-        sso=None if sso is None else Secret(sso),
+        sso=_single(what, document, "sso"),
+        export=_single(what, document, "export"),
         esxi=_named(what, document, "esxi"),
         nodes=_named(what, document, "nodes"),
     )
@@ -82,6 +81,13 @@ def _parse(what: str, content: bytes) -> dict[str, object]:
         place = re.search(r"at line \d+", str(error))
         reason = "is not valid TOML" + (f" {place.group()}" if place else "")
     raise SecretError(what, reason)
+
+
+def _single(what: str, document: dict[str, object], key: str) -> Secret[str] | None:
+    value = document.get(key)
+    if value is not None and not isinstance(value, str):
+        raise SecretError(what, f"{key} must be a string")
+    return None if value is None else Secret(value)
 
 
 def _named(what: str, document: dict[str, object], key: str) -> dict[str, Secret[str]]:

@@ -28,16 +28,19 @@ MEANING = {
     Phase.REPAIRED: "repaired and proven; the snapshots are still there",
     Phase.ROLLING_BACK: "being taken back, not finished",
     Phase.ROLLED_BACK: "taken back; every node is on as before, the snapshots are still there",
+    Phase.RESTORED: "its STS entries were put back from the export; the snapshots are still there",
     Phase.RELEASING: "its snapshots are being deleted, not finished",
     Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
 }
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
+RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
 NEXT_COMMANDS = {
     Phase.OPEN: ("resume", "rollback"),
     Phase.STOPPED: ("resume", "rollback"),
     Phase.REPAIRED: ("release", "rollback"),
     Phase.ROLLING_BACK: ("rollback",),
     Phase.ROLLED_BACK: ("release",),
+    Phase.RESTORED: ("release", "rollback"),
     Phase.RELEASING: ("release",),
     Phase.RELEASED: (),
 }
@@ -117,7 +120,10 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
 
 
 def _meaning(stored: StoredRun) -> str:
-    if stored.phase is Phase.RELEASED and Mark.ROLLBACK in marks(stored.records):
+    borne = marks(stored.records)
+    if stored.phase is Phase.RELEASED and Mark.RESTORED in borne:
+        return RELEASED_AFTER_RESTORE
+    if stored.phase is Phase.RELEASED and Mark.ROLLBACK in borne:
         return RELEASED_AFTER_ROLLBACK
     return MEANING[stored.phase]
 

@@ -16,7 +16,9 @@ from stsfix.snapshot.fleet import Limits as SnapshotLimits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from stsfix.plugin.export_file import ExportFiles
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
     from stsfix.remediation.inventory_certificates import TlsPort
@@ -242,8 +244,14 @@ class Wiring:
             validity=timedelta(days=spec.validity_days),
         )
 
-    def step_context(self, spec: RunSpec) -> StepContext:
-        """Return what the steps of the run *spec* work with."""
+    def exports(self, folder: Path) -> ExportFiles:
+        """Return the exports of the state folder *folder*."""
+        from stsfix.plugin.export_file import ExportFiles  # noqa: PLC0415 - cryptography
+
+        return ExportFiles(folder, self._secrets.export)
+
+    def step_context(self, spec: RunSpec, folder: Path) -> StepContext:
+        """Return what the steps of the run *spec* work with; *folder* is the state folder."""
         timeouts = self.settings.timeouts
         return StepContext(
             spec=spec,
@@ -252,6 +260,7 @@ class Wiring:
             logins=self.logins([node.fqdn for node in spec.nodes]),
             services=self.services,
             issuer=self.issuer,
+            exports=self.exports(folder),
             publish_root=self.settings.sts.publish_root,
             clock=self.clock,
             limits=Limits(

@@ -69,6 +69,11 @@ _TYPICAL = {
         minutes={Role.PSC: 5, Role.VCENTER: 3, Role.EMBEDDED: 6},
         source="VCF.PowerManagement 1.5 gives a vCenter 20 minutes",
     ),
+    "export-sts": _Typical(
+        title="Save the STS entries of every node here, sealed",
+        minutes=_all(1),
+        source="an estimate: a few LDAP reads",
+    ),
     "replace-sts": _Typical(
         title="Write the new credential on one node",
         minutes=_all(1),

@@ -11,6 +11,8 @@ RefusedError
 ├── PreflightBlockedError     findings forbid a run
 ├── AcceptanceError           a finding cannot be accepted as a risk, or does not exist
 ├── NothingToRepairError      the signing credential is sound
+├── ExportError               an export of STS entries is missing, damaged or sealed otherwise
+├── RestoreRefusedError       putting an export back would harm what is there now
 ├── RunNotFoundError          no such run in the state folder
 ├── RunStateError             the run cannot do this in its state (rollback after release)
 ├── DomainLockedError         another run of this SSO domain is open
@@ -162,6 +164,24 @@ class NothingToRepairError(RefusedError):
     def __init__(self, domain: str) -> None:
         super().__init__(f"the STS signing credential of {domain} is sound: nothing to repair")
         self.domain = domain
+
+
+class ExportError(RefusedError):
+    """An export of STS entries cannot be used: missing, damaged, or another passphrase."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"the export {where} {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class RestoreRefusedError(RefusedError):
+    """Putting an export back would harm what is in the directory now; nothing was changed."""
+
+    def __init__(self, run: str, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"the export of {run} is not put back: {'; '.join(self.reasons)}")
+        self.run = run
 
 
 class RunNotFoundError(RefusedError):

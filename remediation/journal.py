@@ -88,7 +88,7 @@ class JournalFile:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.path = folder / "journal.sqlite"
-        self._folder = folder
+        self.folder = folder
         self._clock = clock
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ class JournalFile:
         Raises:
             DomainLockedError: A living process holds it; it is named.
         """
-        path = self._folder / f"{domain}.lock"
+        path = self.folder / f"{domain}.lock"
         handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             try:

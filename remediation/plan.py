@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.errors import PlanChangedError
 from stsfix.remediation.records import noted
 from stsfix.remediation.steps.credential import (
     AwaitReplication,
@@ -11,6 +12,7 @@ from stsfix.remediation.steps.credential import (
     RetireOld,
     written_leaves,
 )
+from stsfix.remediation.steps.export import ExportSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.remediation.steps.services import RestartServices, VerifyLogins
 
@@ -24,12 +26,19 @@ if TYPE_CHECKING:
 REPLACE_STS = "replace-sts"
 
 
-def build_steps(context: StepContext, records: Callable[[], Sequence[Record]]) -> tuple[Step, ...]:
+def build_steps(
+    context: StepContext, plan: Sequence[str], records: Callable[[], Sequence[Record]]
+) -> tuple[Step, ...]:
     """Return the steps of the run that *context* is about.
 
     Args:
         context: What the steps work with.
+        plan: The names that the run was begun with: a run of an earlier version has no step
+            that came later, and gets none.
         records: The run's records now; later steps recognise by them what was written.
+
+    Raises:
+        PlanChangedError: The plan names a step that this version does not have.
     """
 
     def leaves() -> frozenset[str]:
@@ -39,12 +48,17 @@ def build_steps(context: StepContext, records: Callable[[], Sequence[Record]]) -
         Quiesce(context),
         TakeSnapshots(context),
         PowerOn(context),
+        ExportSts(context),
         ReplaceSts(context),
         AwaitReplication(context, leaves),
         RestartServices(context),
         VerifyLogins(context, leaves),
     )
-    return (*steps, RetireOld(context, leaves)) if context.spec.retire else steps
+    known = {step.name: step for step in (*steps, RetireOld(context, leaves))}
+    for name in plan:
+        if name not in known:
+            raise PlanChangedError(name)
+    return tuple(known[name] for name in plan)
 
 
 def step_names(*, retire: bool) -> tuple[str, ...]:
@@ -53,6 +67,7 @@ def step_names(*, retire: bool) -> tuple[str, ...]:
         Quiesce.name,
         TakeSnapshots.name,
         PowerOn.name,
+        ExportSts.name,
         ReplaceSts.name,
         AwaitReplication.name,
         RestartServices.name,

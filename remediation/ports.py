@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Topology,
         VerifiedToken,
     )
+    from stsfix.remediation.sts_export import StsExport, StsMaterial
     from stsfix.remediation.vecs import NodeStores
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
@@ -154,6 +155,16 @@ class Directory(Protocol):
             TenantNotFoundError: The bind works, and the tenant is not there.
         """
 
+    def read_sts_material(self) -> tuple[StsMaterial, ...]:
+        """Read every entry of `read_sts_entries` whole, private keys too, ordered by DN.
+
+        Raises:
+            TenantNotFoundError: As `read_sts_entries`.
+        """
+
+    def add_material(self, entry: StsMaterial) -> None:
+        """Add *entry* as it was; makes the container of chains when it is missing."""
+
     def read_replication_status(self) -> ReplicationStatus:
         """Read cn=replicationstatus of this node."""
 
@@ -187,6 +198,29 @@ class Directory(Protocol):
 
     def close(self) -> None:
         """Unbind; never raises."""
+
+
+class ExportStore(Protocol):
+    """Exports of STS entries, one a run, each sealed with the operator's passphrase."""
+
+    def save(self, export: StsExport) -> str:
+        """Seal *export* and make it durable; return the SHA-256 of what was written.
+
+        An earlier one of the same run is replaced.
+
+        Raises:
+            RefusedError: It cannot be written, or there is no passphrase.
+        """
+
+    def holds(self, run: str, sha256: str) -> bool:
+        """Tell whether the export of *run* is there, byte for byte as saved."""
+
+    def load(self, run: str) -> StsExport:
+        """Return the export of *run*.
+
+        Raises:
+            ExportError: It is missing or damaged, or the passphrase is another one.
+        """
 
 
 class Logins(Protocol):

@@ -52,6 +52,7 @@ class Mark(enum.StrEnum):
     """A decision about the whole run; there is no way back from any of them."""
 
     ROLLBACK = "rollback"
+    RESTORED = "restored"
     RELEASING = "releasing"
     RELEASED = "released"
 
@@ -64,6 +65,7 @@ class Phase(enum.StrEnum):
     REPAIRED = "repaired"
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"
+    RESTORED = "restored"
     RELEASING = "releasing"
     RELEASED = "released"
 
@@ -125,19 +127,20 @@ def marks(records: Sequence[Record]) -> frozenset[Mark]:
 def phase(plan: Sequence[str], records: Sequence[Record]) -> Phase:
     """Tell what the run is. Pure, so that every viewer says the same."""
     borne = marks(records)
-    states = step_states(plan, records)
-    if Mark.RELEASED in borne:
-        return Phase.RELEASED
-    if Mark.RELEASING in borne:
-        return Phase.RELEASING
-    if Mark.ROLLBACK in borne:
-        left = set(states.values()) - {StepState.PENDING, StepState.UNDONE}
-        return Phase.ROLLING_BACK if left else Phase.ROLLED_BACK
-    if StepState.FAILED in states.values():
+    states = set(step_states(plan, records).values())
+    undone = states <= {StepState.PENDING, StepState.UNDONE}
+    for mark, found in (
+        (Mark.RELEASED, Phase.RELEASED),
+        (Mark.RELEASING, Phase.RELEASING),
+        (Mark.ROLLBACK, Phase.ROLLED_BACK if undone else None),
+        (Mark.RESTORED, Phase.RESTORED),
+        (Mark.ROLLBACK, Phase.ROLLING_BACK),
+    ):
+        if mark in borne and found is not None:
+            return found
+    if StepState.FAILED in states:
         return Phase.STOPPED
-    if set(states.values()) == {StepState.DONE}:
-        return Phase.REPAIRED
-    return Phase.OPEN
+    return Phase.REPAIRED if states == {StepState.DONE} else Phase.OPEN
 
 
 def spec_to_json(spec: RunSpec) -> str:

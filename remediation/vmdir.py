@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.ldap_session import Entry
     from stsfix.remediation.model import RootDse, StsEntry, Topology
     from stsfix.remediation.ports import IssuedCredential
+    from stsfix.remediation.sts_export import StsMaterial
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.secret import Secret
     from stsfix.snapshot.tls import Endpoint
@@ -106,6 +107,38 @@ class LdapDirectory:
             credentials=vmdir_entries.sts_entries("credential", credentials, self._key_judge),
             chains=vmdir_entries.sts_entries("chain", chains),
         )
+
+    def read_sts_material(self) -> tuple[StsMaterial, ...]:
+        """Read credentials with their keys, and chains."""
+        self._prove()
+        wanted = (dn.CN, dn.OBJECT_CLASS, dn.CERTIFICATE)
+        credentials = self._level(self._tenant, dn.CREDENTIAL_CLASS, (*wanted, dn.PRIVATE_KEY))
+        chains = self._level(dn.chains(self._domain), dn.CHAIN_CLASS, wanted)
+        found = [
+            *(vmdir_entries.sts_material("credential", entry) for entry in credentials),
+            *(vmdir_entries.sts_material("chain", entry) for entry in chains),
+        ]
+        return tuple(sorted(found, key=lambda e: e.dn.lower()))
+
+    def add_material(self, entry: StsMaterial) -> None:
+        """Add the entry with the attributes that were exported; the server makes the others."""
+        self._prove()
+        attributes = {
+            # vmdird shows `top` whether or not it was written; written twice it is refused.
+            dn.OBJECT_CLASS: list(dict.fromkeys(c.encode() for c in entry.object_classes)),
+            dn.CN: [entry.cn.encode()],
+            dn.CERTIFICATE: list(entry.certificates),
+        }
+        if entry.key is not None:
+            attributes[dn.PRIVATE_KEY] = [entry.key.reveal()]
+        call = f"add of {entry.cn}"
+        try:
+            self._session.add(entry.dn, attributes, call=call)
+        except DirectoryFaultError as error:
+            if error.code != NO_SUCH_OBJECT or entry.kind != "chain":
+                raise
+            self._add_container()
+            self._session.add(entry.dn, attributes, call=call)
 
     def read_replication_status(self) -> ReplicationStatus:
         """Read cn=replicationstatus, or the node's own server entry where there is none.

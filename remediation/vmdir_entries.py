@@ -10,6 +10,8 @@ from cryptography import x509
 
 from stsfix.remediation import certificates, dn
 from stsfix.remediation.model import DirServer, ReplicationStatus, RootDse, StsEntry, Topology
+from stsfix.remediation.sts_export import StsMaterial
+from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -84,6 +86,19 @@ def sts_entries(
     """
     found = [sts_entry(kind, entry, key_matches) for entry in entries]
     return tuple(sorted(found, key=lambda e: (e.index is None, e.index or 0, e.dn.lower())))
+
+
+def sts_material(kind: Literal["credential", "chain"], entry: Entry) -> StsMaterial:
+    """Return a credential or chain whole, the key as a secret."""
+    keys = entry.values(dn.PRIVATE_KEY) if kind == "credential" else ()
+    return StsMaterial(
+        kind=kind,
+        dn=entry.dn,
+        object_classes=tuple(v.decode(errors="replace") for v in entry.values(dn.OBJECT_CLASS)),
+        cn=entry.text(dn.CN),
+        certificates=entry.values(dn.CERTIFICATE),
+        key=Secret(keys[0]) if keys else None,
+    )
 
 
 def topology(

@@ -46,7 +46,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
     from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415
     from stsfix.plugin.runs import RunOptions  # noqa: PLC0415
 
-    _require_answer(session)
+    require_answer(session)
     with session.runs() as runs:
         runs.refuse_open_run(session.settings.sso.domain)
         report = looked_at(runs, accepted)
@@ -64,7 +64,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
         except OperationError as error:
             return report_error(session, error, **seen(report))
         names = ", ".join(node.fqdn for node in spec.nodes)
-        if not _confirmed(session, f"Shut down, snapshot and repair {names} now?"):
+        if not confirmed(session, f"Shut down, snapshot and repair {names} now?"):
             return 0
         saved = json_document(preflight_document(report))
         runs.start(spec, saved)
@@ -72,7 +72,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
         return _go(session, runs, spec.run, on_failure)
 
 
-def _require_answer(session: Session) -> None:
+def require_answer(session: Session) -> None:
     """Return if the question whether to begin can be answered; asked before any work."""
     if not session.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(
@@ -80,7 +80,8 @@ def _require_answer(session: Session) -> None:
         )
 
 
-def _confirmed(session: Session, question: str) -> bool:
+def confirmed(session: Session, question: str) -> bool:
+    """Ask *question* unless --yes was given; a no says that nothing was changed."""
     if session.yes or click.confirm(question, err=True):
         return True
     session.say("Nothing was changed.")
@@ -103,9 +104,9 @@ def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> 
             runs.roll_back(run_name)
         if session.as_json:
             return report_error(session, error, run=_view(session, run_name))
-        _show(session, run_name)
+        show_run(session, run_name)
         return exit_code(error)
-    _show(session, run_name)
+    show_run(session, run_name)
     return 0
 
 
@@ -120,7 +121,8 @@ def _view(session: Session, run_name: str) -> RunView:
     return view_of(session.journal.read(run_name), session.context)
 
 
-def _show(session: Session, run_name: str) -> None:
+def show_run(session: Session, run_name: str) -> None:
+    """Show one run in full."""
     from stsfix.plugin.render import run_lines  # noqa: PLC0415
 
     view = _view(session, run_name)
@@ -160,15 +162,15 @@ def rollback(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
-    _require_answer(session)
+    require_answer(session)
     with session.runs() as runs:
         name = _named(session, run_name)
         runs.require_reversible(name)
-        if not _confirmed(session, f"Take back {name}, reverting every node?"):
+        if not confirmed(session, f"Take back {name}, reverting every node?"):
             return 0
         with session.stoppable():
             runs.roll_back(name)
-        _show(session, name)
+        show_run(session, name)
     return 0
 
 
@@ -180,15 +182,15 @@ def release(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
-    _require_answer(session)
+    require_answer(session)
     with session.runs() as runs:
         name = _named(session, run_name)
         runs.require_releasable(name)
-        if not _confirmed(session, f"Delete the snapshots of {name}? There is no way back then."):
+        if not confirmed(session, f"Delete the snapshots of {name}? There is no way back then."):
             return 0
         with session.stoppable():
             released = runs.release(name)
         for vm in released.consolidation_needed:
             session.say(f"{vm} needs disk consolidation: do it in the Host Client.")
-        _show(session, name)
+        show_run(session, name)
     return 0

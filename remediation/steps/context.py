@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import (
         Directory,
+        ExportStore,
         Issuer,
         Logins,
         ProgressHook,
@@ -55,6 +56,7 @@ class StepContext:
     logins: Logins
     services: ServiceControl
     issuer: Callable[[], Issuer]
+    exports: ExportStore
     publish_root: bool
     clock: Clock
     limits: Limits

@@ -103,6 +103,26 @@ def test_sts_entries_come_as_stored(directory):
     assert all(e.object_guid for e in (*found.credentials, *found.chains))
 
 
+def test_an_entry_comes_whole_and_goes_back_as_it_was(directory):
+    """Key, certificates and classes of credential and chain are enough to add them again."""
+    before = directory.read_sts_material()
+    entries = directory.read_sts_entries()
+
+    for entry in (*entries.credentials, *entries.chains):
+        directory.delete_entry(entry)
+    gone = directory.read_sts_material()
+    for entry in before:
+        directory.add_material(entry)
+
+    assert [(e.kind, e.cn, e.certificates, e.key) for e in before] == [
+        ("credential", "TenantCredential-1", OLD.chain, OLD.key_pkcs8),
+        ("chain", "TrustedCertChain-1", OLD.chain, None),
+    ]
+    assert gone == ()
+    assert directory.read_sts_material() == before
+    assert directory.read_sts_entries().credentials[0].key_matches
+
+
 def test_certificates_of_everybody_else_come_with_their_owner(directory):
     """Solution users, roots, chains, registrations and identity sources are read whole; only the
     chains of the STS itself are its own.

@@ -43,11 +43,12 @@ from stsfix.remediation.model import (
     StsEntry,
     Topology,
 )
+from stsfix.remediation.ports import IssuedCredential
+from stsfix.remediation.sts_export import StsMaterial
+from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from stsfix.remediation.ports import IssuedCredential
 
 ALL_WRITES = "add_*", "delete_entry"
 
@@ -85,6 +86,7 @@ class MemoryNode:
     invocation_id: str
     usn: int = 100
     entries: dict[str, StsEntry] = field(default_factory=dict)
+    keys: dict[str, bytes] = field(default_factory=dict)
     roots: list[bytes] = field(default_factory=list)
     certificates: DirectoryCertificates | None = None
     has_container: bool = True
@@ -149,6 +151,8 @@ class MemoryDomain:
             for node in self.nodes.values():
                 node.usn += 1
                 node.entries[made.dn.lower()] = replace(made, usn=node.usn)
+                if made.kind == "credential":
+                    node.keys[made.dn.lower()] = credential.key_pkcs8.reveal()
 
     def save(self, node: str) -> MemoryNode:
         """Return a copy of a node's directory, as a snapshot of its VM holds it."""
@@ -318,6 +322,31 @@ class MemoryDirectory:
             node=self._node, credentials=node.of_kind("credential"), chains=node.of_kind("chain")
         )
 
+    def read_sts_material(self) -> tuple[StsMaterial, ...]:
+        """See the port."""
+        node = self._enter("read_sts_material", tenant=True)
+        return tuple(
+            StsMaterial(
+                kind=entry.kind,
+                dn=entry.dn,
+                object_classes=("top", "vmwSTSTenantCredential"),
+                cn=dn.split(entry.dn)[0][1],
+                certificates=entry.chain,
+                key=Secret(node.keys[name]) if name in node.keys else None,
+            )
+            for name, entry in sorted(node.entries.items())
+        )
+
+    def add_material(self, entry: StsMaterial) -> None:
+        """See the port; what is put back takes its old number again."""
+        node = self._enter("add_material", tenant=True)
+        credential = None
+        if entry.key is not None:
+            credential = IssuedCredential(chain=entry.certificates, key_pkcs8=entry.key)
+        index = dn.index_of(entry.dn) or 0
+        made = self._world.new_entry(entry.kind, index, entry.certificates, credential)
+        self._add(node, "add_material", made, entry.key)
+
     def read_replication_status(self) -> ReplicationStatus:
         """See the port."""
         node = self._enter("read_replication_status")
@@ -356,7 +385,7 @@ class MemoryDirectory:
         """See the port."""
         node = self._enter("add_credential", tenant=True)
         made = self._world.new_entry("credential", index, credential.chain, credential)
-        self._add(node, "add_credential", made)
+        self._add(node, "add_credential", made, credential.key_pkcs8)
 
     def delete_entry(self, entry: StsEntry) -> None:
         """See the port."""
@@ -370,21 +399,27 @@ class MemoryDirectory:
 
         def _apply(from_: MemoryNode) -> None:
             from_.entries.pop(key, None)
+            from_.keys.pop(key, None)
 
         self._world.change(node, "delete_entry", _apply)
 
     def close(self) -> None:
         """See the port."""
 
-    def _add(self, node: MemoryNode, call: str, made: StsEntry) -> None:
+    def _add(
+        self, node: MemoryNode, call: str, made: StsEntry, secret: Secret[bytes] | None = None
+    ) -> None:
         key = made.dn.lower()
         if key in node.entries:
             raise DirectoryFaultError(self._node, call, 68, "Entry already exists")
-        self._world.check_index(made.kind, made.index or 0)
+        if call != "add_material":
+            self._world.check_index(made.kind, made.index or 0)
 
         def _apply(to: MemoryNode) -> None:
             # A concurrent ADD of one DN is not resolved: the nodes differ for good (measured).
             to.entries.setdefault(key, replace(made, usn=to.usn + 1))
+            if secret is not None:
+                to.keys.setdefault(key, secret.reveal())
 
         self._world.change(node, call, _apply)
 

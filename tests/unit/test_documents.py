@@ -80,7 +80,7 @@ def test_architecture_page_lists_the_steps_in_order():
 
 def test_readme_names_every_step():
     """Who reads only the README knows what a run does, in order."""
-    named = re.findall(r"^\d\. \*\*([\w-]+)\*\*", text("README.md"), re.MULTILINE)
+    named = re.findall(r"^\d+\. \*\*([\w-]+)\*\*", text("README.md"), re.MULTILINE)
 
     assert tuple(named) == ("preflight", *step_names(retire=True))
 

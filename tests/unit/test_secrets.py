@@ -217,7 +217,7 @@ def test_fifo_and_missing_file_are_refused(tmp_path):
         (b'sso = "hunter2\n', "is not valid TOML at line 1"),
         (b"hunter2 = [" + b"[" * 20000, "is not valid TOML"),
         (b'sso = "hunter2\xff"', "is not UTF-8 text"),
-        (b'password = "hunter2"', r"has a key besides sso, \[esxi\] and \[nodes\]"),
+        (b'password = "hunter2"', r"has a key besides sso, export, \[esxi\] and \[nodes\]"),
         (b"sso = 22222", "sso must be a string"),
         (b'esxi = "hunter2"', r"\[esxi\] must be a table"),
         (b'[nodes]\nvc1.lab = "hunter2"', r"\[nodes\] must hold strings"),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 import sts_material
-from memory_directory import Fault, MemoryDomain
-from memory_hypervisor import MemoryClock
-from memory_logins import MemoryLogins
+from credential_bench import BOTH, VC1, VC2, Bench
+from memory_directory import Fault
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     DirectoryFaultError,
@@ -19,99 +16,10 @@ from stsfix.remediation.errors import (
     WriteInDoubtError,
 )
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.credential import (
     AwaitReplication,
-    ReplaceSts,
     RetireOld,
-    written_leaves,
 )
-from worlds import spec
-
-if TYPE_CHECKING:
-    from stsfix.remediation.ports import ServiceControl
-    from stsfix.snapshot.coordinator import Coordinator
-
-VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
-OLD = sts_material.credential("old", start=-700, end=-1)
-SECOND = timedelta(seconds=1)
-
-
-class Issuers:
-    """An issuer that gives another credential each time."""
-
-    def __init__(self):
-        self.issued = []
-
-    def issue(self, *, node, now, validity):
-        made = sts_material.credential(f"new-{len(self.issued)}")
-        self.issued.append(made)
-        return made
-
-
-class Bench:
-    """Two directories, one step context, and the notes of a run."""
-
-    def __init__(self, lag=0, *, publish_root=True):
-        self.domain = MemoryDomain(VC1, VC2, lag=lag)
-        self.domain.seed(1, OLD)
-        self.issuers = Issuers()
-        self.noted = {}
-        limit = timedelta(seconds=30)
-        self.context = StepContext(
-            spec=spec(),
-            coordinator=cast("Coordinator", None),
-            directory=self.domain.directory,
-            logins=MemoryLogins(self.leaves),
-            services=cast("ServiceControl", None),
-            issuer=lambda: self.issuers,
-            publish_root=publish_root,
-            clock=MemoryClock(),
-            limits=Limits(
-                boot=limit,
-                replication=limit,
-                publish=limit,
-                services=limit,
-                logins=limit,
-                poll=SECOND,
-            ),
-            hook=lambda event: None,
-        )
-
-    def leaves(self):
-        """What each STS would sign with: its own directory's highest credential."""
-        read = {n: self.domain.directory(n).read_sts_entries() for n in (VC1, VC2)}
-        signing = {n: entries.signing() for n, entries in read.items()}
-        return {n: entry.chain[0] if entry else None for n, entry in signing.items()}
-
-    def note(self, key, value):
-        self.noted[key] = value
-
-    def written(self):
-        return written_leaves(self.noted)
-
-    def names(self, node=VC1):
-        """Return the entries of a node, shortly."""
-        entries = self.domain.directory(node).read_sts_entries()
-        return sorted(f"{e.kind} {e.index}" for e in (*entries.credentials, *entries.chains))
-
-    def roots(self):
-        return self.domain.nodes[VC1].roots
-
-    def signing_root(self):
-        """Return the root of the credential that signs on the writer."""
-        signing = self.domain.directory(VC1).read_sts_entries().signing()
-        assert signing is not None
-        return signing.chain[-1]
-
-    def replace(self):
-        ReplaceSts(self.context).do(dict(self.noted), self.note)
-
-    def probe(self):
-        return ReplaceSts(self.context).probe(dict(self.noted))
-
-
-BOTH = ["chain 1", "chain 2", "credential 1", "credential 2"]
 
 
 def test_the_new_pair_is_added_with_the_next_numbers():

@@ -10,6 +10,7 @@ import pytest
 
 import sts_material
 from memory_directory import MemoryDomain
+from memory_exports import MemoryExports
 from memory_hypervisor import MemoryClock, MemoryHost
 from memory_logins import MemoryLogins
 from stsfix.remediation.errors import NodeNotReadyError, NodeUnreachableError, ProofError
@@ -67,6 +68,7 @@ class Bench:
             logins=self.logins,
             services=cast("ServiceControl", None),
             issuer=lambda: cast("Issuer", None),
+            exports=MemoryExports(),
             publish_root=True,
             clock=self.clock,
             limits=Limits(

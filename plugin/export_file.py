@@ -1,0 +1,78 @@
+"""Exports of STS entries as files of the state folder: sealed, 0600, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from stsfix.plugin.private_file import write_private
+from stsfix.remediation.errors import ExportError
+from stsfix.remediation.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stsfix.remediation.sts_export import StsExport
+    from stsfix.snapshot.secret import Secret
+
+_FOLDER_MODE = 0o700
+
+
+class ExportFiles:
+    """`ports.ExportStore` in *folder*/exports. *passphrase* is asked for only when needed."""
+
+    def __init__(self, folder: Path, passphrase: Callable[[], Secret[str]]) -> None:
+        self._folder = folder / "exports"
+        self._passphrase = passphrase
+
+    def path(self, run: str) -> Path:
+        """Return where the export of *run* is, or would be."""
+        return self._folder / f"{run}.json"
+
+    def save(self, export: StsExport) -> str:
+        """See `ports.ExportStore`."""
+        text = seal(
+            export,
+            self._passphrase(),
+            salt=secrets.token_bytes(SALT_BYTES),
+            nonce=secrets.token_bytes(NONCE_BYTES),
+        )
+        self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        write_private(self.path(export.run), text)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def holds(self, run: str, sha256: str) -> bool:
+        """See `ports.ExportStore`."""
+        try:
+            return hashlib.sha256(self._read(run)).hexdigest() == sha256
+        except ExportError:
+            return False
+
+    def load(self, run: str) -> StsExport:
+        """See `ports.ExportStore`."""
+        content = self._read(run)
+        where = str(self.path(run))
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            raise ExportError(where, "is damaged: it is no text") from error
+        export = unseal(text, self._passphrase(), where=where)
+        if export.run != run:
+            raise ExportError(where, f"is of another run, {export.run}")
+        return export
+
+    def _read(self, run: str) -> bytes:
+        path = self.path(run)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            reason = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
+            raise ExportError(str(path), reason) from error
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ExportError(str(path), "is larger than any export")
+        return content

@@ -1,0 +1,159 @@
+"""The step that saves the STS entries of every node before the first write, and its way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    ReplicationOverdueError,
+    RestoreRefusedError,
+)
+from stsfix.remediation.ports import Observed
+from stsfix.remediation.sts_export import StsExport
+from stsfix.remediation.sts_restore import plan_restore
+from stsfix.snapshot.errors import TransientError
+from stsfix.snapshot.polling import poll_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.remediation.ports import Facts, Note
+    from stsfix.remediation.steps.context import StepContext
+    from stsfix.remediation.sts_export import StsMaterial
+    from stsfix.remediation.sts_restore import RestorePlan
+
+SHA256 = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSts:
+    """The STS entries of every node are on the operator's disk, sealed."""
+
+    context: StepContext
+    name: ClassVar[str] = "export-sts"
+
+    def probe(self, noted: Facts) -> Observed:
+        """A file that is what was noted is complete; reading again is harmless."""
+        whole = self.context.exports.holds(self.context.spec.run, noted.get(SHA256, ""))
+        return Observed.COMPLETE if whole else Observed.REPEATABLE
+
+    def do(self, noted: Facts, note: Note) -> None:
+        """Read every directory, seal and save.
+
+        Raises:
+            DirectoryFaultError: Somebody's entries cannot be read; nothing was changed.
+            RefusedError: The file cannot be written; nothing was changed.
+        """
+        del noted
+        context = self.context
+        spec = context.spec
+        nodes = {
+            node.fqdn: context.directory(node.fqdn).read_sts_material() for node in spec.directories
+        }
+        export = StsExport(
+            run=spec.run,
+            domain=spec.domain,
+            writer=spec.writer,
+            created=context.clock.now(),
+            nodes=nodes,
+        )
+        digest = context.exports.save(export)
+        note(SHA256, digest)
+        count = sum(map(len, nodes.values()))
+        context.tell(self.name, "", f"saved {count} STS entries of {len(nodes)} directories")
+
+    def undo(self, noted: Facts, note: Note) -> None:
+        """Nothing was changed; the file stays, a rollback may still need it."""
+
+
+RESTORE = "export restore"
+"""What the progress of a restore is shown under; it is no step of a run."""
+
+
+def plan_of(context: StepContext, export: StsExport, ours: frozenset[str]) -> RestorePlan:
+    """Return what `restore` would do now; reads only.
+
+    Raises:
+        RestoreRefusedError: It would harm what is there; every reason at once.
+    """
+    writer = context.spec.writer
+    plan = plan_restore(export.nodes[writer], _read(context, writer), ours)
+    apart = [
+        f"the directories of {writer} and {node.fqdn} hold different STS entries"
+        for node in context.spec.directories[1:]
+        if not _same(_read(context, node.fqdn), _read(context, writer))
+    ]
+    if plan.conflicts or apart:
+        raise RestoreRefusedError(export.run, (*plan.conflicts, *apart))
+    return plan
+
+
+def restore(context: StepContext, export: StsExport, ours: frozenset[str]) -> RestorePlan:
+    """Make the STS entries of every node what *export* says of the writer. Safe to repeat.
+
+    What is missing is added on the writer and awaited everywhere before anything of the run is
+    deleted, credentials before chains, so that the domain is never without a credential.
+
+    Raises:
+        RestoreRefusedError: Nothing was changed.
+        ReplicationOverdueError: A node does not show it in time; repeating it goes on.
+        DirectoryFaultError: A write was refused, or the entries differ after it.
+    """
+    plan = plan_of(context, export, ours)
+    writer = context.spec.writer
+    directory = context.directory(writer)
+    # (1) everything of before, beside what is there
+    for entry in plan.add:
+        directory.add_material(entry)
+        context.tell(RESTORE, writer, f"added {entry.cn}")
+    wanted = {entry.dn.lower(): entry for entry in export.nodes[writer]}
+    _await_everywhere(context, lambda found: all(_holds(found, e) for e in wanted.values()))
+    # (2) then what the run wrote goes, whole entries that are still the ones that were seen
+    entries = directory.read_sts_entries()
+    present = {e.dn.lower(): e for e in (*entries.credentials, *entries.chains)}
+    for entry in plan.remove:
+        if entry.dn.lower() in present:
+            directory.delete_entry(present[entry.dn.lower()])
+            context.tell(RESTORE, writer, f"removed {entry.cn}")
+    gone = {entry.dn.lower() for entry in plan.remove}
+    _await_everywhere(context, lambda found: not gone & {e.dn.lower() for e in found})
+    # (3) read back
+    if not plan_restore(export.nodes[writer], _read(context, writer), ours).is_done:
+        raise DirectoryFaultError(writer, "read-back", 0, "the entries differ from the export")
+    return plan
+
+
+def _read(context: StepContext, fqdn: str) -> tuple[StsMaterial, ...]:
+    return context.directory(fqdn).read_sts_material()
+
+
+def _same(one: tuple[StsMaterial, ...], other: tuple[StsMaterial, ...]) -> bool:
+    return len(one) == len(other) and all(_holds(other, entry) for entry in one)
+
+
+def _holds(found: tuple[StsMaterial, ...], entry: StsMaterial) -> bool:
+    return any(entry.is_same(other) for other in found)
+
+
+def _await_everywhere(
+    context: StepContext, satisfied: Callable[[tuple[StsMaterial, ...]], bool]
+) -> None:
+    started = context.clock.monotonic()
+    behind: list[str] = []
+
+    def agree() -> bool | None:
+        behind.clear()
+        for node in context.spec.directories:
+            try:
+                if not satisfied(_read(context, node.fqdn)):
+                    behind.append(node.fqdn)
+            except TransientError:
+                behind.append(node.fqdn)
+        return None if behind else True
+
+    limits = context.limits
+    if not poll_until(agree, clock=context.clock, limit=limits.replication, every=limits.poll):
+        waited = context.clock.monotonic() - started
+        raise ReplicationOverdueError(context.spec.writer, behind, waited)

@@ -1,0 +1,127 @@
+"""The step that saves the STS entries, and putting them back without a snapshot."""
+
+from __future__ import annotations
+
+import pytest
+
+from credential_bench import BOTH, OLD, VC1, VC2, Bench
+from memory_directory import Fault
+from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.errors import (
+    ReplicationOverdueError,
+    RestoreRefusedError,
+    WriteInDoubtError,
+)
+from stsfix.remediation.ports import Observed
+from stsfix.remediation.steps.credential import RetireOld
+from stsfix.remediation.steps.export import ExportSts, restore
+
+OLD_PAIR = ["chain 1", "credential 1"]
+
+
+class ExportBench(Bench):
+    """The bench of the credential steps, with an export made before they ran."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.step = ExportSts(self.context)
+        self.facts: dict[str, str] = {}
+        self.step.do({}, self.facts.__setitem__)
+        self.export = self.context.exports.load(self.context.spec.run)
+
+    def repair(self, *, retire=True):
+        """Replace the credential, and retire the old one."""
+        self.replace()
+        if retire:
+            RetireOld(self.context, self.written).do({}, lambda key, value: None)
+
+    def restore(self):
+        """Put the export back."""
+        return restore(self.context, self.export, self.written())
+
+
+def test_the_entries_of_every_directory_are_saved_whole():
+    """Each node's own, with keys; the digest of the file is noted."""
+    bench = ExportBench()
+
+    assert set(bench.export.nodes) == {VC1, VC2}
+    for entries in bench.export.nodes.values():
+        credential = next(e for e in entries if e.kind == "credential")
+        assert credential.key == OLD.key_pkcs8
+    assert bench.facts == {"sha256": "1"}
+
+
+def test_a_saved_file_is_complete_and_another_one_is_made_again():
+    """In doubt it is looked at, never trusted."""
+    bench = ExportBench()
+
+    assert bench.step.probe(bench.facts) is Observed.COMPLETE
+    assert bench.step.probe({"sha256": "another"}) is Observed.REPEATABLE
+    assert bench.step.probe({}) is Observed.REPEATABLE
+
+
+@pytest.mark.parametrize("retire", [False, True])
+@pytest.mark.parametrize("lag", [0, 3])
+def test_a_repair_is_put_back_on_every_node(lag, retire):
+    """The old pair is everywhere, ours nowhere, and there was a credential all the time."""
+    bench = ExportBench(lag=lag)
+    bench.repair(retire=retire)
+
+    bench.restore()
+
+    assert bench.names(VC1) == bench.names(VC2) == OLD_PAIR
+    # Deleting the newer of two sound ones is what this is for; nothing worse happened.
+    assert all("signing credential 2 was deleted" in v for v in bench.domain.violations)
+    assert fingerprint(bench.leaves()[VC1]) == fingerprint(OLD.chain[0])
+
+
+def test_repeating_it_changes_nothing():
+    """Done is done."""
+    bench = ExportBench()
+    bench.repair()
+    bench.restore()
+
+    assert bench.restore().is_done
+
+
+@pytest.mark.parametrize("call", ["add_material", "delete_entry"])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_lost_answer_is_gone_on_from(call, nth):
+    """Whatever was written, the next attempt ends in the same."""
+    bench = ExportBench()
+    bench.repair()
+    bench.domain.faults.append(Fault(call=call, nth=nth, effect="lost"))
+
+    with pytest.raises(WriteInDoubtError):
+        bench.restore()
+    bench.restore()
+
+    assert bench.names(VC1) == bench.names(VC2) == OLD_PAIR
+
+
+def test_nothing_is_deleted_before_everybody_has_the_old_pair():
+    """A partner that does not follow stops it while both pairs are there."""
+    bench = ExportBench()
+    bench.repair()
+    bench.domain.lag = 10**6
+
+    with pytest.raises(ReplicationOverdueError):
+        bench.restore()
+
+    assert bench.names(VC1) == BOTH
+
+
+def test_directories_that_differ_are_left_alone():
+    """Nobody writes to a domain whose nodes do not agree."""
+    bench = ExportBench()
+    bench.repair()
+    bench.domain.lag = 10**6
+    bench.domain.directory(VC2).delete_entry(
+        bench.domain.directory(VC2).read_sts_entries().chains[0]
+    )
+    before = bench.names(VC1)
+
+    with pytest.raises(RestoreRefusedError, match="different STS entries"):
+        bench.restore()
+
+    assert bench.names(VC1) == before
