@@ -20,7 +20,7 @@ def export() -> None:
     """
 
 
-@export.command()
+@export.command(short_help="Show what an export holds; contacts nobody.")
 @click.argument("run_name", metavar="[RUN]", required=False)
 @session_options
 def show(session: Session, run_name: str | None) -> int:
@@ -40,7 +40,7 @@ def show(session: Session, run_name: str | None) -> int:
     return 0
 
 
-@export.command()
+@export.command(short_help="Put the STS entries back, without snapshots.")
 @click.argument("run_name", metavar="[RUN]", required=False)
 @session_options
 def restore(session: Session, run_name: str | None) -> int:

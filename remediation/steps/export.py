@@ -73,21 +73,36 @@ RESTORE = "export restore"
 
 
 def plan_of(context: StepContext, export: StsExport, ours: frozenset[str]) -> RestorePlan:
-    """Return what `restore` would do now; reads only.
+    """Return what `restore` would do now; reads only, and gives replication its time.
 
     Raises:
         RestoreRefusedError: It would harm what is there; every reason at once.
     """
     writer = context.spec.writer
+    apart = _apart(context)
     plan = plan_restore(export.nodes[writer], _read(context, writer), ours)
-    apart = [
-        f"the directories of {writer} and {node.fqdn} hold different STS entries"
-        for node in context.spec.directories[1:]
-        if not _same(_read(context, node.fqdn), _read(context, writer))
-    ]
     if plan.conflicts or apart:
-        raise RestoreRefusedError(export.run, (*plan.conflicts, *apart))
+        differing = f"the STS entries of {', '.join(apart)} are not those of {writer}"
+        raise RestoreRefusedError(export.run, (*plan.conflicts, *([differing] if apart else ())))
     return plan
+
+
+def _apart(context: StepContext) -> list[str]:
+    """Return the nodes whose entries are not the writer's, also after the time to replicate."""
+    apart: list[str] = []
+
+    def agree() -> bool | None:
+        reference = _read(context, context.spec.writer)
+        apart[:] = [
+            node.fqdn
+            for node in context.spec.directories[1:]
+            if not _same(_read(context, node.fqdn), reference)
+        ]
+        return None if apart else True
+
+    limits = context.limits
+    poll_until(agree, clock=context.clock, limit=limits.replication, every=limits.poll)
+    return apart
 
 
 def restore(context: StepContext, export: StsExport, ours: frozenset[str]) -> RestorePlan:

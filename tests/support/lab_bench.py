@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 from lab_keys import shared_keys
@@ -98,6 +99,12 @@ class Bench:
             if path.startswith(("/tmp", "/var/tmp", "/run/stsfix"))
         ]
 
+    def delete_snapshot(self, fqdn: str, name: str) -> None:
+        """Delete a node's snapshot called *name*, as somebody in the Host Client does."""
+        machine = self.lab.machines[fqdn]
+        (snapshot,) = [s for s in machine.snapshots() if s.name == name]
+        machine.remove_snapshot(snapshot, with_children=False)
+
     def set_config(self, change: Callable[[str], str]) -> None:
         """Write another domain.toml.
 
@@ -124,8 +131,7 @@ class Bench:
         secrets = self.folder / "secrets.toml"
         secrets.write_text(self.secrets, encoding="utf-8")
         secrets.chmod(0o600)
-        for file in self.state.glob("*"):
-            file.unlink()
+        shutil.rmtree(self.state, ignore_errors=True)
         self.mark()
 
 

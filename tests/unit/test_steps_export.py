@@ -6,7 +6,6 @@ import pytest
 
 from credential_bench import BOTH, OLD, VC1, VC2, Bench
 from memory_directory import Fault
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     ReplicationOverdueError,
     RestoreRefusedError,
@@ -72,7 +71,7 @@ def test_a_repair_is_put_back_on_every_node(lag, retire):
     assert bench.names(VC1) == bench.names(VC2) == OLD_PAIR
     # Deleting the newer of two sound ones is what this is for; nothing worse happened.
     assert all("signing credential 2 was deleted" in v for v in bench.domain.violations)
-    assert fingerprint(bench.leaves()[VC1]) == fingerprint(OLD.chain[0])
+    assert bench.leaves() == {VC1: OLD.chain[0], VC2: OLD.chain[0]}
 
 
 def test_repeating_it_changes_nothing():
@@ -121,7 +120,7 @@ def test_directories_that_differ_are_left_alone():
     )
     before = bench.names(VC1)
 
-    with pytest.raises(RestoreRefusedError, match="different STS entries"):
+    with pytest.raises(RestoreRefusedError, match=f"entries of {VC2} are not"):
         bench.restore()
 
     assert bench.names(VC1) == before
