@@ -21,8 +21,9 @@ SEED = (
 """The line of the article, with the beginning that vpxd-svcs.log has."""
 
 
-def at(year, month, day, hour=0, minute=0, second=0, micro=0, *, exact=True):
-    """Return a date of a log; *exact* if its zone is known."""
+def at(year, month, day, *rest, exact=True):
+    """Return a date of a log, *rest* is hour to microsecond; *exact* if its zone is known."""
+    hour, minute, second, micro = (*rest, 0, 0, 0, 0)[:4]
     moment = datetime(year, month, day, hour, minute, second, micro, tzinfo=UTC)
     return LocalDate(moment=moment, exact=exact)
 
