@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from stsfix.lab.shell_builtins import BUILTINS, ExitShell, LeaveLoop
-from stsfix.lab.shell_streams import Buffer, Content, Files, FileSink, NullSink, Streams
+from stsfix.lab.shell_fields import Fields
+from stsfix.lab.shell_streams import (
+    Buffer,
+    Content,
+    Environment,
+    Files,
+    FileSink,
+    NullSink,
+    Streams,
+)
 from stsfix.lab.shell_syntax import For, Group, If, Simple, While, assignment, parse
 from stsfix.lab.shell_words import (
     Literal,
@@ -15,6 +24,7 @@ from stsfix.lab.shell_words import (
     ShellSyntaxError,
     Substitution,
     Variable,
+    has_pattern,
 )
 
 if TYPE_CHECKING:
@@ -33,18 +43,6 @@ DEVICES = {"/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
 _DECLARING = frozenset({"export", "readonly", "local", "declare"})
 _MOST_ROUNDS = 100_000
 _PIDS = itertools.count(20_000)
-
-
-class Environment(Protocol):
-    """What the shell runs in: a node."""
-
-    files: Files
-
-    def execute(self, argv: Sequence[str], streams: Streams) -> int:
-        """Run a program that is no builtin; 127 if there is none of that name."""
-
-    def spawn(self, work: Callable[[], None]) -> threading.Thread:
-        """Run *work* in a new thread, until the node loses power."""
 
 
 class Shell:
@@ -322,10 +320,12 @@ class Shell:
 
     def _fields(self, word: Word, streams: Streams) -> list[str]:
         """Expand *word*; what comes of unquoted expansions is split at blanks."""
-        fields = _Fields()
+        fields = Fields(self.environment.files)
         for piece in word.pieces:
             if isinstance(piece, Variable) and piece.name == "@":
                 fields.add_each(self.arguments[1:])
+            elif has_pattern(piece):
+                fields.add_pattern(self._value(piece, streams))
             elif piece.quoted or isinstance(piece, Literal):
                 fields.add(self._value(piece, streams))
             else:
@@ -402,37 +402,3 @@ class Shell:
 
 def _in_foreground(entry: Entry) -> Entry:
     return type(entry)(items=entry.items)
-
-
-class _Fields:
-    """Puts the words together that one word expands to."""
-
-    def __init__(self) -> None:
-        self._done: list[str] = []
-        self._current: str | None = None
-
-    def add(self, text: str) -> None:
-        self._current = (self._current or "") + text
-
-    def add_each(self, texts: Sequence[str]) -> None:
-        for number, text in enumerate(texts):
-            if number:
-                self._close()
-            self.add(text)
-
-    def split(self, text: str) -> None:
-        parts = text.split()
-        if text[:1].isspace():
-            self._close()
-        self.add_each(parts)
-        if parts and text[-1].isspace():
-            self._close()
-
-    def _close(self) -> None:
-        if self._current is not None:
-            self._done.append(self._current)
-        self._current = None
-
-    def end(self) -> list[str]:
-        self._close()
-        return self._done

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from stsfix.lab.disk import NodeFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from stsfix.lab.disk import NodeDisk
@@ -73,6 +73,17 @@ class Files:
         with self._lock:
             inside = [path.removeprefix(start) for path in self._below(folder)]
         return sorted({name.partition("/")[0] for name in inside})
+
+    def all_paths(self) -> set[str]:
+        """Return the paths of all files and of all folders."""
+        with self._lock:
+            known = {*self._disk.files, *self._disk.folders}
+        paths = set(known)
+        for path in known:
+            above = path
+            while above := above.rpartition("/")[0]:
+                paths.add(above)
+        return paths
 
     def make_folder(self, path: str) -> None:
         """Make the folder *path*; nothing happens if it is there."""
@@ -209,3 +220,15 @@ class Streams:
     def complain(self, text: str) -> None:
         """Write *text* and a line end to the error output."""
         self.err.write(text.encode() + b"\n")
+
+
+class Environment(Protocol):
+    """What the shell runs in: a node."""
+
+    files: Files
+
+    def execute(self, argv: Sequence[str], streams: Streams) -> int:
+        """Run a program that is no builtin; 127 if there is none of that name."""
+
+    def spawn(self, work: Callable[[], None]) -> threading.Thread:
+        """Run *work* in a new thread, until the node loses power."""

@@ -1,8 +1,8 @@
 """Words and operators of the small shell that a lab node understands.
 
 Quotes, comments, ``$NAME``, ``${NAME}``, ``${NAME:-WORD}``, ``$?``, ``$$``, ``$#``, ``$@``, ``$1``,
-``$(...)`` and here-documents. Globs, back quotes and ``$((...))`` are syntax errors on purpose: a
-node that guesses would let a wrong script pass.
+``$(...)``, here-documents, and ``*`` and ``?`` in absolute paths. Other patterns, back quotes and
+``$((...))`` are syntax errors on purpose: a node that guesses would let a wrong script pass.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Lexer:
         elif char == "[" and not self._in_word and self.text[self.at + 1 : self.at + 2] == " ":
             self._add(char)
             self.at += 1
-        elif char in "`*?[":
+        elif char in "`[":
             raise ShellSyntaxError(f"`{char}' is not in the lab's subset of bash")
         else:
             self._plain(char)
@@ -312,5 +312,19 @@ class Lexer:
 
     def _end_word(self) -> None:
         if self._in_word:
-            self.tokens.append(Word(pieces=tuple(self._pieces), quoted=self._quoted))
+            word = Word(pieces=tuple(self._pieces), quoted=self._quoted)
+            if _is_relative_pattern(word):
+                raise ShellSyntaxError("a relative pattern is not in the lab's subset of bash")
+            self.tokens.append(word)
         self._pieces, self._quoted, self._in_word = [], False, False
+
+
+def has_pattern(piece: Piece) -> bool:
+    """Tell whether *piece* has a ``*`` or ``?`` that stands for file names."""
+    return isinstance(piece, Literal) and not piece.quoted and any(c in piece.text for c in "*?")
+
+
+def _is_relative_pattern(word: Word) -> bool:
+    first = next((p for p in word.pieces if not isinstance(p, Literal) or p.text), None)
+    absolute = not isinstance(first, Literal) or first.text.startswith("/")
+    return not absolute and any(has_pattern(piece) for piece in word.pieces)
