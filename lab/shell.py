@@ -356,14 +356,14 @@ class Shell:
         return value or ""
 
     def _find(self, name: str) -> str | None:
-        special = {"?": str(self.code), "$": str(self.pid), "#": str(len(self.arguments) - 1)}
-        if name in special:
-            return special[name]
-        if name.isdigit():
-            return self.arguments[int(name)] if int(name) < len(self.arguments) else None
-        if name == "@":
-            return " ".join(self.arguments[1:])
-        return self.variables.get(name)
+        special = {
+            "?": str(self.code),
+            "$": str(self.pid),
+            "#": str(len(self.arguments) - 1),
+            "@": " ".join(self.arguments[1:]),
+        }
+        special |= {str(number): value for number, value in enumerate(self.arguments)}
+        return special.get(name, self.variables.get(name))
 
     def _redirect(self, redirections: Sequence[Redirection], streams: Streams) -> Streams:
         if not redirections:
