@@ -12,7 +12,7 @@ import re
 import ssl
 import tomllib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from stsfix.plugin.errors import ConfigError, ConfigProblem
 from stsfix.plugin.settings import (
@@ -31,6 +31,8 @@ from stsfix.snapshot.tls import Trust
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stsfix.plugin.settings import IssuerName
+
 __all__ = [
     "HostSettings",
     "NodeDefaults",
@@ -47,8 +49,7 @@ MAX_TIMEOUT_S = 7 * 24 * 3600
 MAX_VALIDITY_DAYS = 7305  # 20 years
 _TRANSPORTS = ("guest-operations",)
 _TRANSPORTS_LATER = ("ssh", "vami", "none")
-_ISSUERS = ("own-ca", "files")
-_ISSUERS_LATER = ("vmca",)
+_ISSUERS = ("vmca", "own-ca", "files")
 _NODE_KEYS = ("user", "transport", "tls", "ports", "address", "vm")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[^@\s]+@[^@\s]+\Z")
@@ -203,16 +204,20 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
 
 
 def _read_sts(table: TomlTable, folder: Path) -> StsSettings:
-    issuer = table.choice("issuer", "own-ca", _ISSUERS, _ISSUERS_LATER)
+    issuer = table.choice("issuer", "vmca", _ISSUERS, ()) if table.holds("issuer") else None
     files = [_read_file(table, key, folder) for key in ("ca_certificate", "ca_key")]
     for key, value in zip(("ca_certificate", "ca_key"), files, strict=True):
         if issuer == "files" and not table.holds(key):
             table.report(key, 'is needed with issuer = "files"')
-        if issuer == "own-ca" and value is not None:
+        if issuer != "files" and value is not None:
             table.report(key, 'is used only with issuer = "files"')
+    allow_vmca_key = table.flag("allow_vmca_key", default=False)
+    if allow_vmca_key and issuer in {"own-ca", "files"}:
+        table.report("allow_vmca_key", 'is used only with issuer = "vmca"')
     sts = StsSettings(
-        issuer=cast("Literal['own-ca', 'files']", issuer),
+        issuer=cast("IssuerName | None", issuer),
         validity_days=table.integer("validity_days", 3650, low=1, high=MAX_VALIDITY_DAYS),
+        allow_vmca_key=allow_vmca_key,
         ca_certificate=files[0],
         ca_key=files[1],
         retire_old=table.flag("retire_old", default=True),

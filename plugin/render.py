@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import lasted, printable
@@ -15,6 +16,7 @@ from stsfix.remediation.records import Phase, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from stsfix.plugin.view import RunView, StepView
     from stsfix.remediation.model import LoginProof
@@ -38,6 +40,8 @@ _STATE_TEXTS = {
     StepState.UNDO_FAILED: "not taken back",
 }
 MIN_WIDTH = 40
+SHORT_LIFE = timedelta(days=5 * 365)
+"""A certificate that lives shorter is remarked on, as `stsfix.remediation.vmca.SHORT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
         yield from wrapped(
             f"- {node.fqdn} ({node.role}{written}): VM {node.vm} on {node.host}", width
         )
+    if run.certificate_ends is not None:
+        yield from _new_certificate(run, run.certificate_ends, width)
     for risk in run.accepted:
         yield from wrapped(f"Accepted risk: {risk}", width, style="yellow")
     yield Line("")
@@ -87,6 +93,23 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
         yield Line("Next:", "bold")
         for action in run.next_actions:
             yield Line(f"  {action}")  # never wrapped: it is copied
+
+
+_SIGNERS = {
+    "vmca": "VMCA",
+    "own-ca": "a CA made for it",
+    "files": "the CA in your files",
+}
+
+
+def _new_certificate(run: RunView, ends: datetime, width: int) -> Iterator[Line]:
+    """Yield how long the new certificate lives; a short life is worth a remark."""
+    short = ends - run.created < SHORT_LIFE
+    signer = _SIGNERS.get(run.issuer, run.issuer)
+    text = f"New certificate: signed by {signer}, valid to {ends:%Y-%m-%d}"
+    if short:
+        text += f". That is less than {SHORT_LIFE.days // 365} years: write the date down"
+    yield from wrapped(f"{text}.", width, style="yellow" if short else "")
 
 
 def list_lines(runs: Sequence[RunView], *, width: int) -> Iterator[Line]:

@@ -18,9 +18,9 @@ from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors import DomainLockedError, RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
-from stsfix.remediation.plan import REPLACE_STS, build_steps, step_names
+from stsfix.remediation.plan import build_steps, step_names
 from stsfix.remediation.preflight import assess, plan_run, run_name
-from stsfix.remediation.records import Mark, MarkRecord, Phase, marks, noted
+from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
 

@@ -49,12 +49,24 @@ class NodeSettings:
     vm: str | None = None
 
 
+IssuerName = Literal["vmca", "own-ca", "files"]
+"""Who signs the new credential."""
+
+SHELLS = frozenset({"guest-operations", "ssh", "auto"})
+"""Transports that run scripts on a node, which VMCA needs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StsSettings:
-    """How the new signing credential is made. The two CA files are set for ``files`` only."""
+    """How the new signing credential is made. The two CA files are set for ``files`` only.
 
-    issuer: Literal["own-ca", "files"]
+    *issuer* None is VMCA where the node has a transport that runs scripts, else a CA of our own.
+    *allow_vmca_key* lets VMCA's key be read if certool would cut the validity.
+    """
+
+    issuer: IssuerName | None
     validity_days: int
+    allow_vmca_key: bool
     ca_certificate: Path | None
     ca_key: Path | None
     retire_old: bool
@@ -135,6 +147,12 @@ class Settings:
     secrets_file: Path | None
     node_defaults: NodeDefaults
     nodes: tuple[NodeSettings, ...]
+
+    def issuer_for(self, writer: str) -> IssuerName:
+        """Return who signs if the credential is written on node *writer*."""
+        if self.sts.issuer is not None:
+            return self.sts.issuer
+        return "vmca" if self.node(writer).transport in SHELLS else "own-ca"
 
     def node(self, fqdn: str) -> NodeSettings:
         """Return the settings of any node of the domain, also of one the file does not name."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.records import (
+    END_PREFIX,
+    REPLACE_STS,
     Mark,
     MarkRecord,
     NoteRecord,
@@ -17,7 +20,7 @@ from stsfix.remediation.records import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from stsfix.plugin.diagnostics import RunContext
     from stsfix.remediation.journal import StoredRun
@@ -82,7 +85,8 @@ class NodeView:
 class RunView:
     """A whole run. *next_actions* are exact commands, the most likely one first.
 
-    *accepted* are the risks the operator took, as ``ID:object``.
+    *accepted* are the risks the operator took, as ``ID:object``. *certificate_ends* is when the
+    new signing certificate ends, None before there is one.
     """
 
     run: str
@@ -92,6 +96,8 @@ class RunView:
     created: datetime
     version: str
     writer: str
+    issuer: str
+    certificate_ends: datetime | None
     accepted: tuple[str, ...]
     nodes: tuple[NodeView, ...]
     steps: tuple[StepView, ...]
@@ -110,6 +116,8 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
         created=stored.created,
         version=stored.version,
         writer=spec.writer,
+        issuer=spec.issuer,
+        certificate_ends=_certificate_ends(stored),
         accepted=spec.accepted,
         nodes=tuple(
             NodeView(fqdn=n.fqdn, role=n.role, vm=n.vm.name, host=n.vm.host) for n in spec.nodes
@@ -126,6 +134,16 @@ def _meaning(stored: StoredRun) -> str:
     if stored.phase is Phase.RELEASED and Mark.ROLLBACK in borne:
         return RELEASED_AFTER_ROLLBACK
     return MEANING[stored.phase]
+
+
+def _certificate_ends(stored: StoredRun) -> datetime | None:
+    """Return the end of the last certificate that was made; a resumed run may have made two."""
+    ends = [r.value for r in stored.records if isinstance(r, NoteRecord) and _is_end(r)]
+    return datetime.fromisoformat(ends[-1]) if ends else None
+
+
+def _is_end(record: NoteRecord) -> bool:
+    return record.step == REPLACE_STS and record.key.startswith(END_PREFIX)
 
 
 def _step(name: str, stored: StoredRun) -> StepView:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import (
+        CertificateAuthority,
+        CertificateStores,
         Directory,
         Issuer,
         Logins,
@@ -217,32 +219,68 @@ class Wiring:
             pool=self._pool,
         )
 
-    def issuer(self) -> Issuer:
-        """Return who signs the new credential.
+    @cached_property
+    def authority(self) -> CertificateAuthority:
+        """VMCA of the nodes, through certool on them."""
+        from stsfix.remediation.transports.vmca import CertoolAuthority  # noqa: PLC0415 - as above
+
+        return CertoolAuthority(self.shell, self.clock)
+
+    @cached_property
+    def stores(self) -> CertificateStores:
+        """Certificate stores of the nodes, through vecs-cli on them."""
+        from stsfix.remediation.transports.vmca import VecsStores  # noqa: PLC0415 - as above
+
+        return VecsStores(self.shell)
+
+    def issuer(self, spec: RunSpec) -> Issuer:
+        """Return who signs the new credential of the run *spec*.
 
         Raises:
-            IssuerError: The configured CA files cannot be used.
+            IssuerError: The run was begun with CA files, and the configuration names none now.
         """
-        from stsfix.remediation.issuer import FilesIssuer, OwnCaIssuer  # noqa: PLC0415
+        from stsfix.remediation.errors import IssuerError  # noqa: PLC0415 - only where used
+        from stsfix.remediation.issuer import (  # noqa: PLC0415 - cryptography
+            FilesIssuer,
+            OwnCaIssuer,
+            VmcaIssuer,
+        )
 
         sts = self.settings.sts
-        if sts.ca_certificate is not None and sts.ca_key is not None:
-            return FilesIssuer(sts.ca_certificate, sts.ca_key)
-        return OwnCaIssuer(self.settings.sso.domain)
+        if spec.issuer == "vmca":
+            return VmcaIssuer(
+                authority=self.authority,
+                writer=spec.writing,
+                allow_key=sts.allow_vmca_key,
+                clock=self.clock,
+                limit=self.settings.timeouts.services,
+                poll=self.settings.timeouts.poll,
+            )
+        if spec.issuer == "own-ca":
+            return OwnCaIssuer(self.settings.sso.domain)
+        if sts.ca_certificate is None or sts.ca_key is None:
+            raise IssuerError("the run was begun with CA files, and [sts] names none any more")
+        return FilesIssuer(sts.ca_certificate, sts.ca_key)
 
     def check_issuer(self, spec: RunSpec) -> None:
-        """With CA files, make a credential as the run would and throw it away.
+        """Find out before anything is changed whether a credential could be made.
+
+        With CA files one is made and thrown away; VMCA is looked at, and signs nothing.
 
         Raises:
-            IssuerError: The run could not make one; found out before anything is changed.
+            IssuerError: The run could not make one of the CA files, or nothing is left of the
+                validity.
+            VmcaError: VMCA of the writer cannot be used.
+            OperationError: The writer could not be asked.
         """
-        if self.settings.sts.issuer == "own-ca":
-            return  # made of nothing that could be wrong
-        self.issuer().issue(
-            node=spec.writer,
-            now=self.clock.now(),
-            validity=timedelta(days=spec.validity_days),
-        )
+        now, validity = self.clock.now(), timedelta(days=spec.validity_days)
+        if spec.issuer == "files":
+            self.issuer(spec).issue(node=spec.writer, now=now, validity=validity)
+        elif spec.issuer == "vmca":
+            from stsfix.remediation.vmca import require_usable  # noqa: PLC0415 - cryptography
+
+            seen = self.authority.read_root(spec.writing)
+            require_usable(seen, now=now, validity=validity)
 
     def exports(self, folder: Path) -> ExportFiles:
         """Return the exports of the state folder *folder*."""
@@ -259,8 +297,8 @@ class Wiring:
             directory=self.directory,
             logins=self.logins([node.fqdn for node in spec.nodes]),
             services=self.services,
-            issuer=self.issuer,
             exports=self.exports(folder),
+            issuer=lambda: self.issuer(spec),
             publish_root=self.settings.sts.publish_root,
             clock=self.clock,
             limits=Limits(

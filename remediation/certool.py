@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_der_private_key,
     load_pem_private_key,
     load_pem_public_key,
 )
@@ -43,9 +42,10 @@ TOOL: Final = "/usr/lib/vmware-vmca/bin/certool"
 ROOT: Final = "/var/lib/vmware/vmca/root.cer"
 ROOT_KEY: Final = "/var/lib/vmware/vmca/privatekey.pem"
 FOLDER: Final = "/root/.stsfix-vmca"
-"""Where a request, or a key for a moment, is put: beginning of the name of a folder that only
-root can make or enter."""
+"""Where a request, or a key for a moment, is put: a folder that only root can make or enter."""
 
+_KEY: Final = "key.pem"
+_CERTIFICATE: Final = "certificate.pem"
 _FROM_REQUEST: Final = "gencertfromcsr"
 _OK: Final = re.compile(r"^Status\s*:\s*Success\s*$", re.MULTILINE)
 _PEM: Final = re.compile(
@@ -67,13 +67,17 @@ _SAID: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """Where the programs and files of a node are."""
+    """Where the programs and files of a node are; absolute paths without blanks or quotes."""
 
     certool: str = TOOL
     openssl: str = "openssl"
     root: str = ROOT
     root_key: str = ROOT_KEY
     folder: str = FOLDER
+
+    def __post_init__(self) -> None:
+        if shlex.quote(self.folder) != self.folder or not self.folder.startswith("/"):
+            raise ValueError(f"{self.folder!r} is no path for a script")
 
 
 def read_script(nonce: str, programs: Programs) -> str:
@@ -161,30 +165,50 @@ def request_script(request: CertificateRequest, nonce: str, programs: Programs) 
     Raises:
         ValueError: The key is none, or a name cannot be written.
     """
-    files = {"request.pem": signing_request(request).decode()}
+    folder = programs.folder
     command = (
         f"{shlex.quote(programs.certool)} --{_FROM_REQUEST} --server=localhost"
-        ' --csrfile="$folder/request.pem" --cert="$folder/certificate.pem"'
+        f" --csrfile={folder}/request.pem --cert={folder}/{_CERTIFICATE}"
     )
-    return _in_folder(files, command, nonce, programs)
+    files = {"request.pem": signing_request(request).decode()}
+    return "\n".join([folder_script(programs), _signing(files, command, nonce, programs)])
 
 
-def key_script(request: CertificateRequest, nonce: str, programs: Programs) -> Secret[str]:
-    """Return the script that lets certool make and sign a request with our key, which is on the
-    node in a 0600 file for as long as that takes.
+def folder_script(programs: Programs) -> str:
+    """Return the script that makes the folder anew, empty, for root alone.
+
+    What an attempt left there that was killed is removed with it.
+    """
+    folder = programs.folder
+    return f"umask 077\nrm -rf {folder} && mkdir {folder} || exit 97\n"
+
+
+def removal_script(programs: Programs) -> str:
+    """Return the script that removes the folder."""
+    return f"rm -rf {programs.folder}\n"
+
+
+def key_file(request: CertificateRequest, programs: Programs) -> tuple[str, Secret[bytes]]:
+    """Return where `key_script` expects the key, and the key as PEM.
 
     Raises:
         ValueError: The key is none.
     """
-    key = load_der_private_key(request.key_pkcs8.reveal(), password=None)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    files = {"key.pem": pem, "certool.cfg": configuration(request)}
+    key = request.private_key()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return f"{programs.folder}/{_KEY}", Secret(pem)
+
+
+def key_script(request: CertificateRequest, nonce: str, programs: Programs) -> str:
+    """Return the script that lets certool make and sign a request with the key that is in the
+    folder; the folder is gone when the script ends.
+    """
+    folder = programs.folder
     command = (
         f"{shlex.quote(programs.certool)} --gencert --server=localhost"
-        ' --privkey="$folder/key.pem" --cert="$folder/certificate.pem"'
-        ' --config="$folder/certool.cfg"'
+        f" --privkey={folder}/{_KEY} --cert={folder}/{_CERTIFICATE} --config={folder}/certool.cfg"
     )
-    return Secret(_in_folder(files, command, nonce, programs))
+    return _signing({"certool.cfg": configuration(request)}, command, nonce, programs)
 
 
 def configuration(request: CertificateRequest) -> str:
@@ -216,28 +240,21 @@ def parse_root_key(content: Secret[bytes]) -> Secret[bytes] | Unknown:
     return Secret(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def _in_folder(files: dict[str, str], command: str, nonce: str, programs: Programs) -> str:
-    """Run *command* beside *files* in a new folder that is removed however the script ends.
-
-    What a script that was killed left behind goes first.
+def _signing(files: dict[str, str], command: str, nonce: str, programs: Programs) -> str:
+    """Run *command* beside *files* and print the certificate; the folder is removed however the
+    script ends.
     """
     folder = programs.folder
-    lines = [
-        "export LC_ALL=C",
-        "umask 077",
-        f"rm -rf {folder}.*",
-        f"folder=$(mktemp -d {folder}.XXXXXXXXXX) || exit 97",
-        "trap 'rm -rf \"$folder\"' EXIT",
-    ]
+    lines = ["export LC_ALL=C", "umask 077", f'trap "rm -rf {folder}" EXIT']
     for name, content in files.items():
-        lines += [f"cat > \"$folder/{name}\" <<'{nonce}'", content.rstrip("\n"), nonce]
+        lines += [f"cat > {folder}/{name} <<'{nonce}'", content.rstrip("\n"), nonce]
     lines += [
         f"echo '{mark(nonce, 'certool')}'",
         f"{command} < /dev/null",
         "code=$?",
         "echo",
         f"echo '{mark(nonce, 'certificate')}'",
-        'cat "$folder/certificate.pem"',
+        f"cat {folder}/{_CERTIFICATE}",
         "echo",
         f"echo '{end_of(nonce)}'",
         'exit "$code"',

@@ -1,7 +1,8 @@
-"""Who signs the new credential: a CA made for the occasion, or one given in files."""
+"""Who signs the new credential: a node's VMCA, a CA made for the occasion, or one in files."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -9,15 +10,22 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from stsfix.remediation import certificates, issuing
-from stsfix.remediation.errors import IssuerError
+from stsfix.remediation import certificates, issuing, vmca
+from stsfix.remediation.authority import CertificateRequest
+from stsfix.remediation.errors import IssuerError, VmcaError
 from stsfix.remediation.ports import IssuedCredential
+from stsfix.snapshot.polling import poll_until
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
+
+    from stsfix.remediation.authority import Authority, Way
+    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import CertificateAuthority
+    from stsfix.snapshot.ports import Clock
 
     KeySource = Callable[[], rsa.RSAPrivateKey]
 
@@ -44,6 +52,80 @@ class OwnCaIssuer:
         except ValueError as error:
             raise IssuerError(str(error)) from error
         return _issue(root_key, (root,), self._new_key(), node=node, now=now, validity=validity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmcaIssuer:
+    """Lets VMCA of *writer* sign a key made here.
+
+    A node that was just started may not have its VMCA up yet: it is waited for up to *limit*.
+    With *allow_key* VMCA's own key is read if certool would cut the validity (`vmca.obtain`).
+    """
+
+    authority: CertificateAuthority
+    writer: NodePlan
+    allow_key: bool
+    clock: Clock
+    limit: timedelta
+    poll: timedelta
+    new_key: KeySource = issuing.new_key
+
+    def issue(self, *, node: str, now: datetime, validity: timedelta) -> IssuedCredential:
+        """Return a leaf and VMCA's chain; the leaf ends with VMCA's root at latest.
+
+        Raises:
+            VmcaError: VMCA cannot be used, or did not sign.
+            IssuerError: Nothing is left of the wanted validity.
+        """
+        request = self._request(self._running(), node=node, now=now, validity=validity)
+        signed = vmca.obtain(
+            self.authority,
+            self.writer,
+            request,
+            allow_key=self.allow_key,
+            now=self.clock.now(),
+        )
+        remarks = (_HOW[signed.way].format(node=self.writer.fqdn), *signed.remarks)
+        issued = IssuedCredential(chain=signed.chain, key_pkcs8=request.key_pkcs8, remarks=remarks)
+        problems = certificates.check_credential(issued, self.clock.now())
+        if problems:
+            raise IssuerError("; ".join(problems))
+        return issued
+
+    def _running(self) -> Authority:
+        seen: list[Authority] = []
+
+        def look() -> Authority | None:
+            seen[:] = [self.authority.read_root(self.writer)]
+            return None if seen[0].serves is False else seen[0]
+
+        found = poll_until(look, clock=self.clock, limit=self.limit, every=self.poll)
+        problems = vmca.not_usable(found or seen[0], self.clock.now())
+        if problems:
+            raise VmcaError(self.writer.fqdn, "; ".join(problems))
+        return found or seen[0]
+
+    def _request(
+        self, authority: Authority, *, node: str, now: datetime, validity: timedelta
+    ) -> CertificateRequest:
+        try:
+            not_before, not_after = vmca.leaf_dates(authority, now=now, validity=validity)
+        except ValueError as error:
+            raise IssuerError(str(error)) from error
+        return CertificateRequest(
+            subject=(("CN", issuing.LEAF_NAME),),
+            dns_names=(node,),
+            not_before=not_before,
+            not_after=not_after,
+            key_pkcs8=Secret(issuing.pkcs8(self.new_key())),
+        )
+
+
+_HOW: dict[Way, str] = {
+    "csr": "VMCA of {node} signed it; its key was never on the node",
+    "key": "VMCA of {node} signed it; for that its key was on the node for a moment",
+    "root-key": "signed with the key of VMCA of {node}, which was read (allow_vmca_key)",
+}
 
 
 class FilesIssuer:

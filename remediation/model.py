@@ -166,6 +166,11 @@ class RunSpec:
             raise ValueError(f"the writer {self.writer} is no node with a directory")
 
     @property
+    def writing(self) -> NodePlan:
+        """The writer as a node."""
+        return next(node for node in self.nodes if node.fqdn == self.writer)
+
+    @property
     def directories(self) -> tuple[NodePlan, ...]:
         """Nodes with vmdir and an STS, the writer first."""
         found = [n for n in self.nodes if n.role.has_directory]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import PlanChangedError
-from stsfix.remediation.records import noted
+from stsfix.remediation.records import REPLACE_STS, noted
 from stsfix.remediation.steps.credential import (
     AwaitReplication,
     ReplaceSts,
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports import Step
     from stsfix.remediation.records import Record
     from stsfix.remediation.steps.context import StepContext
-
-REPLACE_STS = "replace-sts"
 
 
 def build_steps(

@@ -104,11 +104,13 @@ ProgressHook = Callable[[Progress], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedCredential:
     """A new signing credential. *chain* is DER, leaf first, root last, at least two
-    certificates; *key_pkcs8* is the leaf's RSA key as unencrypted PKCS#8 DER.
+    certificates; *key_pkcs8* is the leaf's RSA key as unencrypted PKCS#8 DER. *remarks* tell
+    people how it was made.
     """
 
     chain: tuple[bytes, ...]
     key_pkcs8: Secret[bytes]
+    remarks: tuple[str, ...] = ()
 
 
 class Issuer(Protocol):
@@ -124,6 +126,7 @@ class Issuer(Protocol):
 
         Raises:
             IssuerError: No such credential can be made; nothing was written anywhere.
+            VmcaError: A node's VMCA does not make one; nothing was written into a directory.
         """
 
 

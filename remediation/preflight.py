@@ -85,6 +85,11 @@ def located_nodes(inventory: Inventory) -> tuple[NodePlan, ...]:
     return tuple(sorted(nodes, key=lambda n: (not n.role.has_directory, n.fqdn)))
 
 
+def writer_of(inventory: Inventory) -> str | None:
+    """Return the one node that is written to: the first with a directory, by name."""
+    return min((n.fqdn for n in inventory.nodes if n.role.has_directory), default=None)
+
+
 def plan_run(
     inventory: Inventory,
     findings: Sequence[Finding],
@@ -97,7 +102,7 @@ def plan_run(
 ) -> RunSpec:
     """Return what the run is to do.
 
-    The writer is the first controller by name: one concrete node, never a load balancer.
+    The writer is one concrete node, never a load balancer.
 
     Raises:
         PreflightBlockedError: Findings forbid it.
@@ -112,7 +117,7 @@ def plan_run(
     return RunSpec(
         run=run,
         domain=inventory.domain,
-        writer=min(node.fqdn for node in nodes if node.role.has_directory),
+        writer=writer_of(inventory) or "",
         nodes=nodes,
         issuer=issuer,
         validity_days=validity_days,

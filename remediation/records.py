@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+REPLACE_STS = "replace-sts"
+"""The step that makes and writes the new certificate."""
+
+END_PREFIX = "leaf-end."
+"""Of that step's notes: when the certificate of each attempt ends, ISO 8601."""
+
+
 class StepState(enum.StrEnum):
     """How far a step is. PENDING is never written: it is the absence of a record."""
 

@@ -27,7 +27,7 @@ MACHINE_SSL: Final = "MACHINE_SSL_CERT"
 MACHINE_ALIAS: Final = "__MACHINE_CERT"
 TRUSTED_ROOTS: Final = "TRUSTED_ROOTS"
 CRLS: Final = "TRUSTED_ROOT_CRLS"
-LATE: Final = (CRLS,)
+LATE: Final = CRLS
 """Listed last: a flood of lists takes long and fills the output (KB 59555: 56 minutes)."""
 
 _STORE: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -88,61 +88,73 @@ class NodeStores:
         return next((e for e in self.entries if e.store == store and e.alias == alias), None)
 
 
-def list_script(nonce: str, tool: str = TOOL) -> str:
-    """Return the script that lists the names of all stores."""
-    lines = ["export LC_ALL=C", f"echo '{mark(nonce, 'stores')}'"]
-    lines += [f"{shlex.quote(tool)} store list", *_ending(nonce, "stores")]
-    return "\n".join([*lines, f"echo '{end_of(nonce)}'", ""])
+def script(nonce: str, tool: str = TOOL) -> str:
+    """Return the script that lists every entry of every store, each store within a minute.
+
+    `LATE` stores come last. Store names are data to this script, whatever stands in them.
+    """
+    vecs = shlex.quote(tool)
+    late = shlex.quote(LATE)
+    listed = f'timeout {_SECONDS} {vecs} entry list --store "$store" < /dev/null'
+    each = [f'echo "{mark(nonce, "store-")}$store"', listed, *_code(nonce, "code-$store")]
+    return "\n".join(
+        [
+            "export LC_ALL=C",
+            f"echo '{mark(nonce, 'stores')}'",
+            f"{vecs} store list < /dev/null",
+            *_code(nonce, "code"),
+            f"{vecs} store list 2>/dev/null < /dev/null | while read -r store; do",
+            f'if [ "$store" = {late} ]; then continue; fi',
+            *each,
+            "done",
+            f"store={late}",
+            *each,
+            f"echo '{end_of(nonce)}'",
+            "",
+        ]
+    )
 
 
-def parse_list(output: str, nonce: str) -> tuple[str, ...] | UnreadPart:
-    """Return the names of the stores, or why they are not known."""
-    found = Sections.of(output, nonce)
-    text = found.text("stores")
-    code = (found.text("code-stores") or "").strip()
-    if text is None or code != "0":
-        return UnreadPart(what="its certificate stores", reason=found.why("stores"))
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    odd = [name for name in names if not _STORE.fullmatch(name)]
-    if odd or not names or len(names) > _STORES:
-        return UnreadPart(what="its certificate stores", reason=found.why("stores"))
-    return tuple(sorted(dict.fromkeys(names), key=lambda name: (name in LATE, names.index(name))))
-
-
-def entries_script(stores: Sequence[str], nonce: str, tool: str = TOOL) -> str:
-    """Return the script that lists the entries of *stores*, each within a minute."""
-    lines = ["export LC_ALL=C"]
-    for number, store in enumerate(stores):
-        command = f"timeout {_SECONDS} {shlex.quote(tool)} entry list --store {shlex.quote(store)}"
-        lines += [f"echo '{mark(nonce, str(number))}'", command, *_ending(nonce, str(number))]
-    return "\n".join([*lines, f"echo '{end_of(nonce)}'", ""])
-
-
-def _ending(nonce: str, name: str) -> list[str]:
+def _code(nonce: str, name: str) -> list[str]:
     # The exit code first: everything after the command would change it.
-    return ["code=$?", "echo", f"echo '{mark(nonce, f'code-{name}')}'", 'echo "$code"']
+    return ["code=$?", "echo", f'echo "{mark(nonce, name)}"', 'echo "$code"']
 
 
-def parse_entries(output: str, stores: Sequence[str], nonce: str) -> NodeStores:
-    """Return what the stores hold; a store that was not listed whole is unread.
+def parse(output: str, nonce: str) -> NodeStores:
+    """Return what the *output* of `script` says; a store that was not listed whole is unread.
 
     Whole is: vecs-cli succeeded, said how many entries there are, and listed so many. An alias
     that looks like an entry of its own makes the numbers differ.
     """
     found = Sections.of(output, nonce)
+    stores = _stores(found)
+    if stores is None:
+        what = "its certificate stores"
+        return NodeStores(unread=(UnreadPart(what=what, reason=found.why("stores")),))
     read: list[str] = []
     entries: list[StoreEntry] = []
     unread: list[UnreadPart] = []
-    for number, store in enumerate(stores):
-        code = (found.text(f"code-{number}") or "").strip()
-        listed = _entries(store, found.text(str(number)) or "") if code == "0" else None
+    for store in stores:
+        succeeded = (found.text(f"code-{store}") or "").strip() == "0"
+        listed = _entries(store, found.text(f"store-{store}") or "") if succeeded else None
         if listed is None:
-            reason = found.why(str(number)) if code != "0" else "its list is not whole"
+            reason = "its list is not whole" if succeeded else found.why(f"store-{store}")
             unread.append(UnreadPart(what=f"store {store}", reason=reason))
             continue
         read.append(store)
         entries += listed
     return NodeStores(stores=tuple(read), entries=tuple(entries), unread=tuple(unread))
+
+
+def _stores(found: Sections) -> tuple[str, ...] | None:
+    """Return the names of the stores, None if they are not known for sure."""
+    text = found.text("stores")
+    if text is None or (found.text("code") or "").strip() != "0":
+        return None
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if not names or len(names) > _STORES or not all(map(_STORE.fullmatch, names)):
+        return None
+    return tuple(dict.fromkeys(names))
 
 
 def _entries(store: str, text: str) -> list[StoreEntry] | None:

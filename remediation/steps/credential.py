@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.certificates import Malformed, fingerprint, parse
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     ProofError,
     ReplicationOverdueError,
 )
 from stsfix.remediation.ports import Observed
+from stsfix.remediation.records import END_PREFIX, REPLACE_STS
 from stsfix.remediation.steps.machines import revert_all
 from stsfix.remediation.sts import is_in_force, leaf_of, obsolete, our_pair, same_entries
 from stsfix.remediation.sts_state import next_index
+from stsfix.remediation.vmca import SHORT
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stsfix.remediation.model import StsEntries, StsEntry
-    from stsfix.remediation.ports import Facts, Note
+    from stsfix.remediation.ports import Facts, IssuedCredential, Note
     from stsfix.remediation.steps.context import StepContext
 
 CREDENTIAL_INDEX = "credential-index"
@@ -48,7 +50,7 @@ class ReplaceSts:
     """The highest credential of the writer's directory is ours, whole, and trusted by a chain."""
 
     context: StepContext
-    name: ClassVar[str] = "replace-sts"
+    name: ClassVar[str] = REPLACE_STS
 
     def probe(self, noted: Facts) -> Observed:
         """Our credential in force is complete, but for the root, which `do` publishes last.
@@ -114,12 +116,27 @@ class ReplaceSts:
         note(CREDENTIAL_INDEX, str(credential_index))
         note(CHAIN_INDEX, str(chain_index))
         note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))
+        self._tell_end(issued, attempt, note)
         directory = context.directory(writer)
         directory.add_chain(chain_index, issued.chain)
         context.tell(self.name, writer, f"added TrustedCertChain-{chain_index}")
         directory.add_credential(credential_index, issued)
         context.tell(self.name, writer, f"added TenantCredential-{credential_index}")
         return issued.chain
+
+    def _tell_end(self, issued: IssuedCredential, attempt: int, note: Note) -> None:
+        """Note and show how long the leaf really lives, as read from it."""
+        context = self.context
+        leaf = parse(issued.chain[0])
+        if isinstance(leaf, Malformed):
+            raise DirectoryFaultError(context.spec.writer, "issue", 0, "the leaf is malformed")
+        note(f"{END_PREFIX}{attempt}", leaf.not_after.isoformat())
+        for remark in issued.remarks:
+            context.tell(self.name, context.spec.writer, remark)
+        text = f"the new certificate is valid to {leaf.not_after:%Y-%m-%d}"
+        if leaf.not_after - context.clock.now() < SHORT:
+            text += f": less than {SHORT.days // 365} years"
+        context.tell(self.name, context.spec.writer, text)
 
     def _publish_root(self, root: bytes) -> None:
         context, writer = self.context, self.context.spec.writer

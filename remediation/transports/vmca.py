@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation import certool, vecs
 from stsfix.remediation.authority import SignedCertificate, Unknown, check_signed
 from stsfix.remediation.errors import VmcaError
-from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ class CertoolAuthority:
                 remarks = (f"certool took no request ({answer.refusal}), so it got the key",)
                 logger.info("%s: %s", node.fqdn, remarks[0])
         if not answer.certificates:
-            way, nonce = "key", self._nonce()
-            secret = certool.key_script(request, nonce, self._programs)
-            answer = self._signed(node, secret, nonce)
+            way = "key"
+            answer = self._signed_with_key(node, request)
         if not answer.certificates:
             raise VmcaError(node.fqdn, answer.refusal)
         chain = self._checked(authority, answer.certificates, request)
@@ -90,7 +89,39 @@ class CertoolAuthority:
             raise VmcaError(node.fqdn, key.reason)
         return key
 
-    def _signed(self, node: NodePlan, script: str | Secret[str], nonce: str) -> certool.Signed:
+    def _signed_with_key(self, node: NodePlan, request: CertificateRequest) -> certool.Signed:
+        """Sign with the key in a 0600 file of a folder that only root can enter.
+
+        The script removes the folder whatever happens to this process; this process does if the
+        script did not begin; and the next attempt does if neither could.
+        """
+        nonce = self._nonce()
+        path, key = certool.key_file(request, self._programs)
+        made = self._shell.run(node, certool.folder_script(self._programs))
+        if made.exit_code:
+            raise VmcaError(node.fqdn, f"no folder for the key: {made.output.strip()[:200]!r}")
+        answer = certool.Signed()
+        try:
+            self._shell.put(node, path, key)
+            script = certool.key_script(request, nonce, self._programs)
+            answer = self._signed(node, script, nonce)
+        finally:
+            if not answer.certificates:
+                self._remove_folder(node)
+        return answer
+
+    def _remove_folder(self, node: NodePlan) -> None:
+        try:
+            self._shell.run(node, certool.removal_script(self._programs))
+        except OperationError as error:
+            logger.warning(
+                "%s of %s could not be removed and may hold a key: %s",
+                self._programs.folder,
+                node.fqdn,
+                error,
+            )
+
+    def _signed(self, node: NodePlan, script: str, nonce: str) -> certool.Signed:
         result = self._shell.run(node, script, limit=SIGN_LIMIT)
         return certool.parse_signed(result.output, nonce, result.exit_code)
 
@@ -121,15 +152,10 @@ class VecsStores:
     def read_stores(self, node: NodePlan) -> vecs.NodeStores:
         """See `ports.CertificateStores`."""
         nonce = self._nonce()
-        listed = self._shell.run(node, vecs.list_script(nonce, self._tool))
-        stores = vecs.parse_list(listed.output, nonce)
-        if isinstance(stores, UnreadPart):
-            return vecs.NodeStores(unread=(stores,))
-        nonce = self._nonce()
         result = self._shell.run(
             node,
-            vecs.entries_script(stores, nonce, self._tool),
+            vecs.script(nonce, self._tool),
             limit=STORES_LIMIT,
             output_limit=STORES_BYTES,
         )
-        return vecs.parse_entries(result.output, stores, nonce)
+        return vecs.parse(result.output, nonce)

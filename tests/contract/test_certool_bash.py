@@ -32,6 +32,19 @@ class RealClock:
         raise AssertionError(seconds)
 
 
+class Dead(BaseException):
+    """The process was killed."""
+
+
+class DyingNode(BashNode):
+    """Right after the key is there nothing works any more."""
+
+    def run(self, node, script, **how):
+        if self.left_behind:
+            raise Dead
+        return super().run(node, script, **how)
+
+
 @pytest.fixture
 def node(tmp_path):
     """A node whose VMCA has a root in its time."""
@@ -75,7 +88,7 @@ def test_root_is_read_and_its_key_stays(node):
     )
     assert (seen.certool, seen.serves, seen.serves_root, seen.key_matches) == (True,) * 4
     assert not seen.takes_requests
-    assert node.secret_scripts == 0
+    assert node.secrets == 0
 
 
 def test_vmca_that_is_down_or_differs_is_told(node):
@@ -114,7 +127,7 @@ def test_signed_leaf_is_ours(node, csr):
     assert leaf.public_key() == key("bash-leaf").public_key()
     assert len(signed.chain) == 2
     assert signed.way == ("csr" if csr else "key")
-    assert node.secret_scripts == (0 if csr else 1)
+    assert node.secrets == (0 if csr else 1)
     assert node.left_behind == []
     if not csr:
         assert "key 600" in node.calls
@@ -145,13 +158,23 @@ def test_refusal_is_an_error_with_certools_words(node):
     assert "PRIVATE" not in str(caught.value)
 
 
-def test_killed_script_leaves_nothing_after_the_next(node):
-    """What a script that was killed left behind is gone after the next one, key included."""
+def test_killed_script_leaves_nothing(node):
+    """A script that is killed on the node does not clean up; this side does."""
     node.flag("wedge")
+
     with pytest.raises(VmcaError):
         authority(node).sign(PLAN, request())
-    assert len(node.left_behind) == 1
-    (node.folder / "wedge").unlink()
+
+    assert node.left_behind == []
+
+
+def test_what_a_killed_process_left_is_gone_after_the_next(node):
+    """Dead before the script began: the key stays, for root alone, until the next attempt."""
+    dying = DyingNode(node.folder)
+    with pytest.raises(Dead):
+        authority(dying).sign(PLAN, request())
+    assert node.left_behind == ["key.pem"]
+    assert (node.folder / "work").stat().st_mode & 0o777 == 0o700
 
     authority(node).sign(PLAN, request())
 
@@ -209,7 +232,7 @@ def test_stores_are_read_whole(node, tmp_path):
     ]
     assert [part.what for part in seen.unread] == ["store vpxd"]
     assert "4312" in seen.unread[0].reason
-    assert seen.stores == ("MACHINE_SSL_CERT", "APPLMGMT_PASSWORD", "TRUSTED_ROOT_CRLS")
+    assert seen.stores == ("MACHINE_SSL_CERT", "TRUSTED_ROOT_CRLS", "APPLMGMT_PASSWORD")
 
 
 def test_stores_of_a_node_without_vecs(node, tmp_path):

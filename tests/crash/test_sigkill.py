@@ -19,7 +19,7 @@ from stsfix.remediation.records import Phase
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab]
 
-RECORDS = 37
+RECORDS = 38
 """Records of an undisturbed run of two linked embedded nodes (see the first test)."""
 
 UNDO_RECORDS = 19

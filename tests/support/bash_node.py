@@ -43,7 +43,7 @@ class BashNode:
 
     folder: Path
     scripts: list[str] = field(default_factory=list)
-    secret_scripts: int = 0
+    secrets: int = 0
 
     def __post_init__(self) -> None:
         for name in ("certool", "vecs-cli"):
@@ -71,8 +71,8 @@ class BashNode:
 
     @property
     def left_behind(self) -> list[str]:
-        """Folders of scripts that are still there."""
-        return sorted(path.name for path in self.folder.glob("work*"))
+        """Files of scripts that are still there."""
+        return sorted(path.name for path in self.folder.glob("work/*"))
 
     def provision(
         self,
@@ -102,7 +102,7 @@ class BashNode:
         limit: timedelta = READ_LIMIT,
         output_limit: int = OUTPUT_BYTES,
     ) -> GuestResult:
-        self.secret_scripts += isinstance(script, Secret)
+        self.secrets += isinstance(script, Secret)
         text = script.reveal() if isinstance(script, Secret) else script
         self.scripts.append(text)
         assert BASH is not None
@@ -120,3 +120,12 @@ class BashNode:
 
     def get(self, node: NodePlan, path: str, *, limit_bytes: int = OUTPUT_BYTES) -> bytes:
         return Path(path).read_bytes()[:limit_bytes]
+
+    def put(
+        self, node: NodePlan, path: str, content: bytes | Secret[bytes], *, mode: int = 0o600
+    ) -> None:
+        self.secrets += isinstance(content, Secret)
+        file = Path(path)
+        file.touch(mode)
+        file.chmod(mode)
+        file.write_bytes(content.reveal() if isinstance(content, Secret) else content)

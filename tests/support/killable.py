@@ -7,6 +7,7 @@ process costs milliseconds.
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import random
@@ -22,9 +23,10 @@ from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
-from stsfix.remediation.issuer import OwnCaIssuer
+from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.issuing import new_key
 from stsfix.remediation.journal import Journal, JournalFile
+from stsfix.remediation.preflight import writer_of
 from stsfix.remediation.records import spec_from_json, spec_to_json
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
@@ -85,9 +87,16 @@ KEYS = tuple(new_key() for _ in range(6))
 class QuickWiring(Wiring):
     """The product's wiring, with keys that were made before."""
 
-    def issuer(self) -> Issuer:
-        """Return an own CA with ready keys; rarely the same ones twice, as in the field."""
-        return OwnCaIssuer(self.settings.sso.domain, iter(random.sample(KEYS, 2)).__next__)
+    def issuer(self, spec: RunSpec) -> Issuer:
+        """Return the issuer of *spec* with ready keys; rarely the same ones twice, as in the
+        field.
+        """
+        keys = iter(random.sample(KEYS, 2))
+        if spec.issuer == "own-ca":
+            return OwnCaIssuer(self.settings.sso.domain, keys.__next__)
+        found = super().issuer(spec)
+        assert isinstance(found, VmcaIssuer)
+        return dataclasses.replace(found, new_key=keys.__next__)
 
 
 def execute(
@@ -135,7 +144,7 @@ def carry_out(config: str, state: str, command: Command, death: Death | None) ->
 def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings) -> None:
     config, domain = settings.path, settings.sso.domain
     if command == "run":
-        spec = _spec(runs, config.with_name("spec.json"))
+        spec = _spec(runs, settings, config.with_name("spec.json"))
         runs.start(spec, "{}")
         runs.carry_on(spec.run)
     elif command == "resume":
@@ -146,12 +155,13 @@ def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings
         runs.release(file.latest(domain))
 
 
-def _spec(runs: Runs, saved: Path) -> RunSpec:
+def _spec(runs: Runs, settings: Settings, saved: Path) -> RunSpec:
     """Return what to do: by preflight the first time, which only reads, then as saved."""
     if saved.exists():
         return spec_from_json(saved.read_text())
     inventory, findings = runs.look()
-    options = RunOptions(issuer="own-ca", validity_days=3650, retire=True, force=False)
+    issuer = settings.issuer_for(writer_of(inventory) or "")
+    options = RunOptions(issuer=issuer, validity_days=3650, retire=True, force=False)
     spec = runs.prepare(inventory, findings, options)
     saved.write_text(spec_to_json(spec))
     return spec

@@ -215,18 +215,24 @@ def test_request_holds_names_and_no_key():
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [NODE]
     assert "PRIVATE" not in certool.request_script(request(), N, PROGRAMS)
-    assert "***" in repr(certool.key_script(request(), N, PROGRAMS))
 
 
-def test_key_is_never_an_argument():
-    """Of the script with the key no command line holds a part of it."""
-    script = certool.key_script(request(), N, PROGRAMS).reveal()
-    before, _, rest = script.partition(f"<<'{N}'\n")
-    body, _, after = rest.partition(f"\n{N}\n")
+def test_key_is_a_file_of_its_own():
+    """The key is in a file for the node alone; no script holds a part of it."""
+    path, content = certool.key_file(request(), PROGRAMS)
 
-    assert "BEGIN PRIVATE KEY" in body
-    assert "PRIVATE KEY" not in before + after
-    assert before.index("umask 077") < before.index("mktemp -d") < before.index("trap")
+    assert path == "/root/.stsfix-vmca/key.pem"
+    assert content.reveal().startswith(b"-----BEGIN PRIVATE KEY")
+    for script in (certool.key_script(request(), N, PROGRAMS), certool.folder_script(PROGRAMS)):
+        assert "PRIVATE KEY" not in script
+        assert "umask 077" in script
+
+
+@pytest.mark.parametrize("folder", ["/root/a b", "relative", "/root/$(x)", "/root/'"])
+def test_folder_that_a_shell_would_misread_is_refused(folder):
+    """A folder that is removed as a whole is named without doubt."""
+    with pytest.raises(ValueError, match="no path"):
+        Programs(folder=folder)
 
 
 def test_signed_certificates_come_back():

@@ -85,7 +85,9 @@ def test_minimal_file_gets_every_default(read):
     assert found.sso.user == "administrator@vsphere.local"
     assert found.timeouts == Timeouts()
     assert found.secrets_file is None
-    assert (found.sts.issuer, found.sts.validity_days) == ("own-ca", 3650)
+    assert (found.sts.issuer, found.sts.validity_days) == (None, 3650)
+    assert found.issuer_for("vc1.lab.example") == "vmca"
+    assert found.sts.allow_vmca_key is False
     assert (found.sts.retire_old, found.sts.publish_root) == (True, True)
     [host] = found.hosts
     assert (host.user, host.endpoint.address, host.endpoint.port) == (
@@ -156,8 +158,12 @@ def test_pin_is_read_in_every_notation(read, prefix, pin):
         ("[sts]\nvalidity_days = true", "sts.validity_days: must be a whole number"),
         ("[sts]\nvalidity_days = 0", "sts.validity_days: must be from 1 to 7305"),
         ("[sts]\nretire_old = 1", "sts.retire_old: must be true or false"),
-        ('[sts]\nissuer = "vmca"', 'sts.issuer: "vmca" is not in this version yet, use '),
-        ('[sts]\nissuer = "acme"', 'sts.issuer: must be "own-ca" or "files"'),
+        ('[sts]\nissuer = "acme"', 'sts.issuer: must be "vmca" or "own-ca" or "files"'),
+        ('[sts]\nissuer = "vmca"\nca_key = "ca.key"', "sts.ca_key: is used only with"),
+        (
+            '[sts]\nissuer = "own-ca"\nallow_vmca_key = true',
+            'sts.allow_vmca_key: is used only with issuer = "vmca"',
+        ),
         ('[sts]\nissuer = "files"\nca_key = "ca.key"', "sts.ca_certificate: is needed"),
         ('[sts]\nca_key = "ca.key"', "sts.ca_key: is used only with"),
         ('[sts]\nissuer = "files"\nca_certificate = "ca.pem"\nca_key = "x"', "sts.ca_key: no such"),
