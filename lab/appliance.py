@@ -12,6 +12,7 @@ from stsfix.lab.guest_operations import KEPT_REAL_S, KEPT_S, ArgvLog, GuestTools
 from stsfix.lab.programs import NodeParts
 from stsfix.lab.seams import GuestRefusedError
 from stsfix.lab.services import Board, PowerLost
+from stsfix.lab.ssh import SshDaemon, SshNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,6 +61,18 @@ class _Run:
             faults=appliance.faults,
             environment=self.tools,
             now=appliance.now,
+        )
+        self.sshd = SshDaemon(
+            SshNode(
+                disk=disk,
+                board=self.board,
+                tools=self.tools,
+                faults=appliance.faults,
+                argv_log=appliance.argv_log,
+                now=appliance.now,
+            ),
+            appliance.network.ports[disk.fqdn].ssh,
+            appliance.network.loop,
         )
         self.settled = threading.Event()
         self.shutting_down = False
@@ -157,6 +170,7 @@ class Appliance:
             if self._run is run:
                 self._run = None
         run.tools.running = False
+        run.sshd.close()
         run.board.cut()
 
     def shut_down(self, off: Callable[[], None]) -> None:
@@ -224,6 +238,7 @@ class Appliance:
     def _boot(self, run: _Run) -> None:
         run.board.pause(KERNEL_S)
         run.tools.running = self.disk.tools_installed
+        run.sshd.start()
         run.board.boot_all()
         run.settled.set()
 
@@ -233,4 +248,5 @@ class Appliance:
         run.board.pause(HALT_S / 2)
         run.board.stop_each(reversed(run.board.services), haste=SHUTDOWN_HASTE)
         run.tools.running = False
+        run.sshd.stop()
         run.board.pause(HALT_S / 2)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stsfix.lab.coreutils import Coreutils
+from stsfix.lab.login_commands import LoginCommands
 from stsfix.lab.node_status import NodeStatus
 from stsfix.lab.service_control import ServiceControl
 from stsfix.lab.services import State
@@ -66,6 +67,7 @@ class Commands:
             "df": self._status.df,
             "ip": self._status.ip,
             **Coreutils(environment).table,
+            **LoginCommands(disk).table(),
             **TextCommands(environment.files, lambda: self._booted).table(),
         }
         self._table: dict[str, Callable[[Sequence[str], Streams], int]] = {}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from stsfix.lab.seams import KeyPair
 
 
@@ -53,7 +55,9 @@ class NodeDisk:
     node uses: itself unless it is an external vCenter. *directory* is the vmdir database, None
     on an external vCenter. *clock_offset_s* is what the node's clock is ahead. *failed_logins*
     is pam's tally for root: it is on the disk, and only a right password before the third
-    wrong one clears it. *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses
+    wrong one clears it. *login_shell* is root's; *bash_until* is when appliancesh stops to let
+    root into bash (None: it does not now); *ssh_host_keys* are private ones in OpenSSH's format.
+    *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses
     writes. *password_days* are left until chage says that root's password ends (None: never);
     Tools refuses root only when *root_password_expired* is set, too. *free_kib* is what df shows
     by mount point. *folders* are those that programs made: others need not be there to be written
@@ -80,6 +84,10 @@ class NodeDisk:
     clock_offset_s: float = 0.0
     root_password_expired: bool = False
     failed_logins: int = 0
+    login_shell: str = "/bin/appliancesh"
+    bash_until: datetime | None = None
+    ssh_enabled: bool = True
+    ssh_host_keys: tuple[bytes, ...] = ()
     vmdir_state: str = "Normal"
     password_days: float | None = 300.0
     free_kib: dict[str, int] = field(

@@ -82,6 +82,7 @@ class VmMaker:
             vm = self._vm(node.host, node.vm_name, guests[node.fqdn])
             if scenario.dvs_nics:
                 vm.nics[0].dvs = DvsPort(port_key=str(10 + len(machines)))
+            vm.guest_operations = scenario.access.guest_operations
             machines[node.fqdn] = vm
         self._special(topology.nodes[0], machines[topology.nodes[0].fqdn], scenario)
         return machines

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stsfix.lab.faults import Refused
+from stsfix.lab.root_login import Login, log_in
 from stsfix.lab.seams import GuestProgram, GuestRefusedError
 from stsfix.lab.services import PowerLost
 from stsfix.lab.shell import Buffer, Files, Shell, Streams
+from stsfix.lab.shell_streams import HungUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.services import Board
-
-LOGIN_LIMIT = 3
-"""Wrong passwords after which pam locks root (KB 322247; 3 to 5 by release)."""
 
 KEPT_S = 300.0
 """Field seconds that an ended program stays listed (StartProgramInGuest's API page)."""
@@ -83,7 +82,7 @@ class GuestTools:
         """Run *work* in a new thread; it ends when the node loses power."""
 
         def until_cut() -> None:
-            with contextlib.suppress(PowerLost):
+            with contextlib.suppress(PowerLost, HungUp):
                 work()
 
         thread = threading.Thread(target=until_cut, daemon=True, name="lab-guest-program")
@@ -161,15 +160,8 @@ class GuestTools:
 
     def _log_in(self, user: str, password: str) -> None:
         """Refuse in one way for wrong, expired and locked, as VGAuth does (authPosix.c)."""
-        disk = self._disk
-        if user != "root" or disk.failed_logins >= LOGIN_LIMIT:
+        if log_in(self._disk, user, password) is not Login.WELCOME:
             raise GuestRefusedError("InvalidGuestLogin")
-        if password != disk.root_password:
-            disk.failed_logins += 1
-            raise GuestRefusedError("InvalidGuestLogin")
-        if disk.root_password_expired:
-            raise GuestRefusedError("InvalidGuestLogin")
-        disk.failed_logins = 0
 
     def _exists(self, path: str) -> bool:
         return self.commands is not None and self.commands.find(path) is not None and "/" in path

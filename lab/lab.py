@@ -100,7 +100,9 @@ class Lab:
             clock=self.clock,
             faults=self.faults,
             ports={
-                node.fqdn: NodePorts(https=take(), ldaps=take(), ldap=take(), vami=take())
+                node.fqdn: NodePorts(
+                    https=take(), ldaps=take(), ldap=take(), vami=take(), ssh=take()
+                )
                 for node in topology.nodes
             },
         )
@@ -190,6 +192,7 @@ class Lab:
                 vm.power_off()
         for host in self.hosts.values():
             host.stop()
+        self.network.loop.stop()
         self._block.release()
 
     def wait_settled(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from stsfix.lab.event_loop import EventLoop
 from stsfix.lab.services import StartFailedError, Verdict
 from stsfix.lab.sso.front import NodeFront
 from stsfix.lab.sso.names import WST
@@ -40,6 +41,7 @@ class NodePorts:
     ldaps: int
     ldap: int
     vami: int
+    ssh: int
 
 
 @dataclass(kw_only=True)
@@ -49,6 +51,7 @@ class Network:
     clock: LabClock
     faults: FaultBook
     ports: dict[str, NodePorts]
+    loop: EventLoop = field(default_factory=lambda: EventLoop("lab-loop"))
     nodes: dict[str, Appliance] = field(default_factory=dict)
     directories: dict[str, VmdirServer] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stsfix.lab.access_plan import ACCESS_PLANS, USUAL, AccessPlan
 from stsfix.lab.certificate_plan import IN_ORDER, PLANS, CertificatePlan
 from stsfix.lab.machine_plan import (
     CORRECT,
@@ -121,6 +122,7 @@ class Scenario:
     machine: MachinePlan = ORDINARY
     files: FilesPlan = CORRECT
     certificates: CertificatePlan = IN_ORDER
+    access: AccessPlan = USUAL
     repair: tuple[str, ...] = ()
 
 
@@ -343,6 +345,16 @@ SCENARIOS = {
                 certificates=plan,
             )
             for name, (text, plan) in PLANS.items()
+        ),
+        *(
+            Scenario(name=name, text=text, access=plan)
+            for name, (text, plan) in ACCESS_PLANS.items()
+        ),
+        Scenario(
+            name="ssh-root-password-expired",
+            text="as ssh-only, and root's password of the first node has expired",
+            access=ACCESS_PLANS["ssh-only"][1],
+            root_password_expired=True,
         ),
         Scenario(name="old-server", text="vmdird as in vSphere 6.5", age="A", version="6.5"),
     )

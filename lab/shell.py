@@ -14,6 +14,7 @@ from stsfix.lab.shell_streams import (
     Environment,
     Files,
     FileSink,
+    HungUp,
     NullSink,
     Streams,
 )
@@ -39,6 +40,7 @@ __all__ = ["Buffer", "Environment", "ExitShell", "Files", "Shell", "Streams"]
 
 NOT_FOUND = 127
 USAGE = 2
+BROKEN_PIPE = 141
 DEVICES = {"/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
 _DECLARING = frozenset({"export", "readonly", "local", "declare"})
 _MOST_ROUNDS = 100_000
@@ -62,6 +64,7 @@ class Shell:
         self.code = 0
         self.umask = umask
         self.at_exit = ""
+        self.check: Callable[[], None] = _nothing
         self.jobs: list[threading.Thread] = []
         self.pid = next(_PIDS)
         self._guarded = 0
@@ -115,6 +118,9 @@ class Shell:
             self.code = ended.code
         except LeaveLoop:
             self.code = 0
+        except HungUp:
+            self.end(Streams())
+            raise
         return self.end(streams)
 
     def end(self, streams: Streams) -> int:
@@ -182,6 +188,7 @@ class Shell:
 
     def _subshell(self) -> Shell:
         child = Shell(self.environment, umask=self.umask, arguments=self.arguments)
+        child.check = self.check
         child.variables = copy.copy(self.variables)
         child.options = set(self.options)
         child.code = self.code
@@ -208,6 +215,7 @@ class Shell:
         self.code = 0
 
     def _command(self, command: Command, streams: Streams) -> int:
+        self.check()
         self._substituted = None
         try:
             redirected = self._redirect(command.redirections, streams)
@@ -234,12 +242,18 @@ class Shell:
     def _call(self, words: list[str], streams: Streams) -> int:
         builtin = BUILTINS.get(words[0])
         if builtin is None:
-            return self.environment.execute(words, streams)
+            return self._program(words, streams)
         try:
             return builtin(self, words[1:], streams)
         except (IndexError, ValueError):
             streams.complain(f"bash: {words[0]}: wrong arguments")
             return USAGE
+
+    def _program(self, words: list[str], streams: Streams) -> int:
+        try:
+            return self.environment.execute(words, streams)
+        except HungUp:
+            return BROKEN_PIPE
 
     def _compound(self, command: Compound, streams: Streams) -> int:
         match command:
@@ -402,3 +416,7 @@ class Shell:
 
 def _in_foreground(entry: Entry) -> Entry:
     return type(entry)(items=entry.items)
+
+
+def _nothing() -> None:
+    """Nobody can hang up."""

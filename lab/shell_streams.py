@@ -120,11 +120,19 @@ class Files:
         return [found for found in everything if found.startswith(start)]
 
 
+class HungUp(Exception):  # noqa: N818 - an event of the lab, as in faults.py
+    """Nobody reads any more: what SIGPIPE or SIGHUP is to a program."""
+
+
 class Sink(Protocol):
     """Where a descriptor writes to."""
 
     def write(self, content: bytes) -> None:
-        """Take *content*."""
+        """Take *content*.
+
+        Raises:
+            HungUp: The other end is gone.
+        """
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stsfix.lab import pki
 from stsfix.lab.disk import NodeFile
 from stsfix.lab.faults import Rule
+from stsfix.lab.root_login import LOGIN_LIMIT
 from stsfix.lab.vmdir import dn
 
 if TYPE_CHECKING:
@@ -39,8 +40,13 @@ def spoil_disks(disks: Sequence[NodeDisk], scenario: Scenario) -> None:
     if trouble.vcha:
         first.files |= {path: NodeFile(content=content) for path, content in _VCHA.items()}
     for disk in disks:
+        disk.ssh_enabled = scenario.access.ssh
+        if scenario.access.bash:
+            disk.login_shell = "/bin/bash"
         if disk.role.has_directory:
             disk.files[VMDIRD] = NodeFile(content=b"\x7fELF", mode=0o755)
+    if scenario.access.locked:
+        first.failed_logins = LOGIN_LIMIT
     if len(disks) > 1:
         disks[1].disabled |= set(trouble.disabled)
         if trouble.no_vmdird:

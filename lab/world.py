@@ -10,7 +10,9 @@ from cryptography import x509
 
 from stsfix.lab import pki
 from stsfix.lab.disk import NodeDisk, NodeFile
+from stsfix.lab.releases import BUILDS, issue
 from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
+from stsfix.lab.ssh_keys import new_host_keys
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
 from stsfix.lab.trouble import as_release, spoil_disks, spoil_entries, spoil_links
 from stsfix.lab.trust import (
@@ -49,8 +51,6 @@ if TYPE_CHECKING:
     from stsfix.lab.seams import KeyPair
     from stsfix.lab.topology import NodePlan, Topology
     from stsfix.lab.vmdir.store import DirectoryStore
-
-_BUILDS = {"6.5": "6.5.0.30000", "6.7": "6.7.0.40000", "7.0": "7.0.3.00100", "8.0": "8.0.3.00000"}
 
 
 @dataclass(kw_only=True)
@@ -213,7 +213,7 @@ class _Maker:
                 self._registration(node, machines[node.fqdn]) for node in self._topology.controllers
             ),
             site=SITE,
-            version=_BUILDS[self._version].rpartition(".")[0],
+            version=BUILDS[self._version].rpartition(".")[0],
             functional_level=1 if self._age == "A" else 4,
             seed=int(self._seed.uuid().replace("-", "")[:12], 16),
         )
@@ -281,7 +281,7 @@ class _Maker:
                 _add_credential(store, "TenantCredential-2", self._sts(EXPIRED_DAYS))
         older = self._scenario.node.version
         if older and partners:
-            as_release(partners[0], _BUILDS[older].rpartition(".")[0])
+            as_release(partners[0], BUILDS[older].rpartition(".")[0])
         spoil_links(stores, self._scenario.links)
         if self._scenario.replication_broken:
             before = copy.deepcopy(first)
@@ -313,6 +313,7 @@ class _Maker:
             machine=machine,
             root_password=self._passwords.nodes[node.fqdn],
             directory=directory,
+            ssh_host_keys=new_host_keys(),
             vmca=None if authority is None else authority.pair,
             vecs={
                 "MACHINE_SSL_CERT": {"__MACHINE_CERT": machine.certificates_pem},
@@ -322,11 +323,11 @@ class _Maker:
                 },
             },
         )
-        build = _BUILDS[version]
+        build = BUILDS[version]
         texts = {
             "/etc/vmware/deployment.node.type": f"{node.role.node_type}\n",
             "/etc/vmware/.buildInfo": f"CLOUDVM_VERSION:{build}\n",
-            "/etc/issue": f"\nVMware vCenter Server Appliance {build}\n",
+            "/etc/issue": issue(disk),
         }
         disk.files = {path: NodeFile(content=text.encode()) for path, text in texts.items()}
         self._spoil_shown(disk)

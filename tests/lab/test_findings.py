@@ -181,6 +181,31 @@ EXPECTED = {
     "snapshot-of-a-run": {"blocks RUN-SNAPSHOTS"},
     "snapshot-there": {"warns SNAP-EXISTING"},
     "snapshot-unsupported": {"blocks SNAP-UNSUPPORTED"},
+    "ssh-bash": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-NOT-CHECKED",
+    },
+    "ssh-host-key-wrong": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-NOT-CHECKED",
+    },
+    "ssh-locked": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-NOT-CHECKED",
+    },
+    "ssh-only": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-NOT-CHECKED",
+    },
+    "ssh-root-password-expired": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-NOT-CHECKED",
+    },
     "sso-password-wrong": {"blocks SSO-LOGIN", "warns CERT-NOT-CHECKED"},
     "stale-copy": {"informs NODE-STALE-COPY"},
     "stale-partner": {"blocks NODE-UNLISTED"},
@@ -188,6 +213,11 @@ EXPECTED = {
     "tools-missing": {
         "blocks NODE-ROLE-UNVERIFIED",
         "blocks TOOLS-NOT-RUNNING",
+        "warns NODE-NOT-CHECKED",
+    },
+    "vami-only": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "warns GUEST-OPERATIONS-OFF",
         "warns NODE-NOT-CHECKED",
     },
     "vapp": {"warns VM-VAPP"},
