@@ -344,6 +344,14 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "List the runs of this state folder: {runs}",
             "If the run was made elsewhere, go on there or name its folder with --state-dir",
         ),
+        remediation.AdoptionError: (
+            "Name every host that may hold a node's VM in domain.toml: only those are looked at",
+            (
+                "If a snapshot of the run is gone, do not revert single nodes by hand: power all"
+                " nodes on, PSCs first, and delete the snapshots of the run in the Host Client"
+            ),
+            "Then look at the domain anew: {preflight}",
+        ),
         remediation.ExportError: (
             (
                 "Its passphrase is the SSO administrator's password of that day, unless one of its"

@@ -50,6 +50,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.NoShellError: 29,
         remediation.ExportError: 6,
         remediation.RestoreRefusedError: 7,
+        remediation.AdoptionError: 8,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stsfix.plugin.view import RunView, StepView
+    from stsfix.remediation.adoption import Adoptable
     from stsfix.remediation.model import LoginProof
 
 _STEP_MARKS = {
@@ -125,6 +126,18 @@ def _step(step: StepView) -> Line:
     took = lasted(step.took) if step.took is not None else ""
     text = f"{mark} {step.name:<17} {_STATE_TEXTS[step.state]:<10} {time}  {took:<6}"
     return Line(f"  {text}  {step.error}".rstrip(), style)
+
+
+def adoptable_lines(found: Adoptable) -> Iterator[str]:
+    """Yield what the snapshots on the hosts tell of a run."""
+    spec = found.spec
+    yield f"Found run {spec.run} of SSO domain {spec.domain}, begun by {found.by or 'somebody'}:"
+    for member in found.members:
+        plan = member.plan
+        yield (
+            f"- {plan.fqdn} ({plan.role}): VM {plan.vm.name} on {plan.vm.host}, now {member.power},"
+            f" snapshot of {member.created:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
 
 def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:

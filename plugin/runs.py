@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.acceptance import accept, parse_acceptances
+from stsfix.remediation.adoption import adopted_records, choose, members_of
+from stsfix.remediation.checks import RUN_PREFIX
 from stsfix.remediation.discover import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
@@ -23,12 +26,14 @@ from stsfix.remediation.preflight import assess, plan_run, run_name
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
+from stsfix.snapshot.model import PowerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from stsfix.plugin.wiring import Wiring
+    from stsfix.remediation.adoption import Adoptable
     from stsfix.remediation.durations import Phase as RunPhase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.journal import JournalFile
@@ -37,16 +42,28 @@ if TYPE_CHECKING:
     from stsfix.remediation.sts_export import StsExport
     from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released
-    from stsfix.snapshot.ports import Clock
+    from stsfix.snapshot.model import VmFacts
+    from stsfix.snapshot.ports import Clock, Hypervisor
 
 CLOSED = frozenset({Phase.RELEASED, Phase.ROLLED_BACK})
 """Phases in which a run holds its domain no more; its snapshots are preflight's business."""
 
 
+def operator() -> str:
+    """Return who runs this: user@workstation."""
+    user = os.environ.get("USER") or str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
 def holder() -> str:
     """Return who runs this, for the lock: user, workstation, process."""
-    user = os.environ.get("USER") or str(os.getuid())
-    return f"{user}@{socket.gethostname()}, process {os.getpid()}"
+    return f"{operator()}, process {os.getpid()}"
+
+
+def _facts_of_host(host: Hypervisor) -> tuple[VmFacts, ...]:
+    """Return all facts of every VM that is usable there."""
+    summaries = host.observe_host().vms
+    return host.observe_vms([s.vm for s in summaries if s.connection == "connected"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +139,7 @@ class Runs:
             validity_days=options.validity_days,
             retire=options.retire,
             force=options.force,
+            by=operator(),
         )
         self._wiring.check_issuer(spec)
         return spec
@@ -250,6 +268,41 @@ class Runs:
             if Mark.RESTORED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RESTORED))
         return done
+
+    def find_adoptable(self, run: str | None) -> Adoptable:
+        """Return the run that the snapshots on the configured hosts tell of; reads only.
+
+        Raises:
+            AdoptionError: There is none, or several and *run* names none, or not all of it.
+            OperationError: A host cannot be read: its snapshots would be missing.
+        """
+        hypervisors = self._wiring.hypervisors
+        with ThreadPoolExecutor(max_workers=max(1, len(hypervisors))) as pool:
+            read = list(pool.map(_facts_of_host, hypervisors.values()))
+        facts = [fact for found in read for fact in found]
+        return choose(members_of(facts, prefix=RUN_PREFIX), self._wiring.settings.sso.domain, run)
+
+    def adopt(self, found: Adoptable, *, releasing: bool) -> str:
+        """Write *found* into the journal as a run that may have written anything, and return its
+        name; a run that is there already is left as it is.
+
+        Raises:
+            RunStateError: To be released, and a node is off: the run was in the middle.
+        """
+        name = found.spec.run
+        if name in self._file.names():
+            return name
+        off = [m.plan.fqdn for m in found.members if m.power is not PowerState.ON]
+        if releasing and off:
+            raise RunStateError(name, f"in the middle ({', '.join(off)} off)", "released")
+        plan = step_names(retire=found.spec.retire)
+        journal = self._file.create(
+            found.spec, plan, version=metadata.version("stsfix"), inventory="{}"
+        )
+        with closing(journal):
+            for record in adopted_records(plan, releasing=releasing):
+                journal.append(record)
+        return name
 
     def release(self, run: str) -> Released:
         """Delete the run's snapshots; from its first record on there is no rollback.

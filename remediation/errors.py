@@ -11,6 +11,7 @@ RefusedError
 ├── PreflightBlockedError     findings forbid a run
 ├── AcceptanceError           a finding cannot be accepted as a risk, or does not exist
 ├── NothingToRepairError      the signing credential is sound
+├── AdoptionError             no run can be taken over from the snapshots on the hosts
 ├── ExportError               an export of STS entries is missing, damaged or sealed otherwise
 ├── RestoreRefusedError       putting an export back would harm what is there now
 ├── RunNotFoundError          no such run in the state folder
@@ -164,6 +165,15 @@ class NothingToRepairError(RefusedError):
     def __init__(self, domain: str) -> None:
         super().__init__(f"the STS signing credential of {domain} is sound: nothing to repair")
         self.domain = domain
+
+
+class AdoptionError(RefusedError):
+    """No run can be taken over from the snapshots that are on the hosts; nothing was changed."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"run {run} cannot be adopted: {reason}" if run else f"no run: {reason}")
+        self.run = run
+        self.reason = reason
 
 
 class ExportError(RefusedError):

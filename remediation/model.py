@@ -145,7 +145,7 @@ class RunSpec:
     *run* is the run's name and the name of its snapshots. *writer* is the one node whose
     directory is written. *nodes* are all nodes of the domain, in no particular order.
     *retire* tells whether old credentials are removed at the end. *accepted* are the risks the
-    operator took, as ``ID:object``.
+    operator took, as ``ID:object``. *by* is who began it, ``user@workstation``.
     """
 
     run: str
@@ -156,6 +156,7 @@ class RunSpec:
     validity_days: int
     retire: bool
     accepted: tuple[str, ...] = ()
+    by: str = ""
 
     def __post_init__(self) -> None:
         names = [node.fqdn for node in self.nodes]

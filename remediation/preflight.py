@@ -99,6 +99,7 @@ def plan_run(
     validity_days: int,
     retire: bool,
     force: bool,
+    by: str = "",
 ) -> RunSpec:
     """Return what the run is to do.
 
@@ -123,4 +124,5 @@ def plan_run(
         validity_days=validity_days,
         retire=retire,
         accepted=tuple(f"{f.id}:{f.subject}" for f in findings if f.accepted),
+        by=by,
     )

@@ -60,6 +60,7 @@ class Mark(enum.StrEnum):
 
     ROLLBACK = "rollback"
     RESTORED = "restored"
+    ADOPTED = "adopted"
     RELEASING = "releasing"
     RELEASED = "released"
 
@@ -161,6 +162,7 @@ def spec_to_json(spec: RunSpec) -> str:
             "validity_days": spec.validity_days,
             "retire": spec.retire,
             "accepted": list(spec.accepted),
+            "by": spec.by,
             "nodes": [
                 {
                     "fqdn": node.fqdn,
@@ -192,6 +194,7 @@ def spec_from_json(text: str) -> RunSpec:
         validity_days=raw["validity_days"],
         retire=raw["retire"],
         accepted=tuple(raw.get("accepted", ())),  # older journals have none
+        by=raw.get("by", ""),
         nodes=tuple(
             NodePlan(
                 fqdn=node["fqdn"],

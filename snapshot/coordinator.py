@@ -111,7 +111,7 @@ class Coordinator(PowerControl):
     def take(
         self,
         name: str,
-        description: str,
+        describe: Callable[[VmId], str],
         vms: Sequence[VmId],
         note: Note,
         noted: Mapping[str, str] = NOTHING_NOTED,
@@ -123,7 +123,7 @@ class Coordinator(PowerControl):
 
         Args:
             name: The run's name, so that exactly these snapshots can be told from others.
-            description: One line for people.
+            describe: Gives each snapshot's description, one line.
             vms: All nodes; every one must be off.
             note: Makes a fact durable.
             noted: What was noted so far, in this process or in one that died.
@@ -152,7 +152,7 @@ class Coordinator(PowerControl):
         errors: list[OperationError] = []
         for vm in self._without(name, vms):
             try:
-                key = self._start_snapshot(vm, name, description)
+                key = self._start_snapshot(vm, name, describe(vm))
             except OperationError as error:
                 errors.append(error)
                 break  # start nothing more; what was started is awaited below

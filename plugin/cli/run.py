@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 ON_FAILURE = click.Choice(["stop", "ask", "rollback"])
 
 
+ADOPT = click.option(
+    "--adopt",
+    is_flag=True,
+    help="The state folder is lost: take the run over from its snapshots on the hosts.",
+)
+
+
 def _on_failure() -> str:
     return "ask" if sys.stdin.isatty() and sys.stderr.isatty() else "stop"
 
@@ -155,16 +162,30 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
         return _go(session, runs, name, on_failure)
 
 
+def _adopted(session: Session, runs: Runs, run_name: str | None, *, releasing: bool) -> str | None:
+    """Take over a run that only its snapshots tell of; None if the operator said no."""
+    from stsfix.plugin.render import adoptable_lines  # noqa: PLC0415
+
+    found = runs.find_adoptable(run_name)
+    for line in adoptable_lines(found):
+        session.say(line)
+    question = "Take it over here (only if nobody works on it from elsewhere)?"
+    return runs.adopt(found, releasing=releasing) if confirmed(session, question) else None
+
+
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
+@ADOPT
 @session_options
-def rollback(session: Session, run_name: str | None) -> int:
+def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     """Take a run back: every node off, every snapshot reverted, then every node on again.
 
     RUN is the newest run of the domain if it is left out.
     """
     require_answer(session)
     with session.runs() as runs:
+        if adopt and (run_name := _adopted(session, runs, run_name, releasing=False)) is None:
+            return 0
         name = _named(session, run_name)
         runs.require_reversible(name)
         if not confirmed(session, f"Take back {name}, reverting every node?"):
@@ -177,14 +198,17 @@ def rollback(session: Session, run_name: str | None) -> int:
 
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
+@ADOPT
 @session_options
-def release(session: Session, run_name: str | None) -> int:
+def release(session: Session, run_name: str | None, *, adopt: bool) -> int:
     """Delete the run's snapshots, and nobody else's. There is no rollback afterwards.
 
     RUN is the newest run of the domain if it is left out.
     """
     require_answer(session)
     with session.runs() as runs:
+        if adopt and (run_name := _adopted(session, runs, run_name, releasing=True)) is None:
+            return 0
         name = _named(session, run_name)
         runs.require_releasable(name)
         if not confirmed(session, f"Delete the snapshots of {name}? There is no way back then."):

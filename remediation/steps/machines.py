@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from stsfix.remediation.adoption import describe
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.ports import Observed
 from stsfix.snapshot.coordinator import DISTRUST
@@ -136,9 +137,10 @@ class TakeSnapshots:
     def do(self, noted: Facts, note: Note) -> None:
         """Take what is missing; each task key is noted before its task is awaited."""
         spec = self.context.spec
+        nodes = {node.vm: node for node in spec.nodes}
         self.context.coordinator.take(
             spec.run,
-            f"stsfix: SSO domain {spec.domain} before the STS repair; revert all nodes or none",
+            lambda vm: describe(spec, nodes[vm]),
             self.context.vms,
             note,
             noted,

@@ -301,8 +301,8 @@ def test_a_whole_round_of_the_coordinator(world):
     coordinator = Coordinator({HOST: world.hypervisor}, world.clock, Limits(poll=world.poll))
 
     coordinator.power_off(vms)
-    taken = coordinator.take("run-1", "a round", vms, noted.__setitem__)
-    again = coordinator.take("run-1", "a round", vms, noted.__setitem__, noted)
+    taken = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__)
+    again = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__, noted)
     coordinator.revert(taken, vms)
     coordinator.power_on((vms,), {})
     on = [world.power(vm) for vm in vms]

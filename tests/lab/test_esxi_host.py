@@ -230,7 +230,7 @@ def test_a_coordinated_take_survives_a_lost_answer(world):
     coordinator = Coordinator({HOST: world.host}, SystemClock(), limits)
 
     noted: dict[str, str] = {}
-    taken = coordinator.take("run-1", "", (vc1,), noted.__setitem__)
+    taken = coordinator.take("run-1", lambda vm: "", (vc1,), noted.__setitem__)
 
     assert taken.covers(frozenset({vc1}))
     assert len(list(world.lab.vm.snapshots())) == 1

@@ -78,7 +78,7 @@ class World:
 
     def take(self, name=RUN, **limits):
         return self.coordinator(**limits).take(
-            name, "before the repair", self.vms, self.noted.__setitem__, dict(self.noted)
+            name, lambda vm: "before the repair", self.vms, self.noted.__setitem__, dict(self.noted)
         )
 
     def starts(self):
@@ -218,7 +218,7 @@ def test_take_snapshots_every_vm_at_the_same_time(threads):
     world = World().off()
     pool = ThreadPoolExecutor(threads) if threads else None
 
-    taken = world.coordinator(pool).take(RUN, "x", world.vms, world.noted.__setitem__)
+    taken = world.coordinator(pool).take(RUN, lambda vm: "x", world.vms, world.noted.__setitem__)
 
     assert taken.covers(frozenset(world.vms))
     assert {member.name for member in taken.members} == {RUN}
@@ -280,7 +280,7 @@ def test_a_killed_take_awaits_its_noted_task():
             raise Killed
 
     with pytest.raises(Killed):
-        world.coordinator().take(RUN, "x", world.vms, note)
+        world.coordinator().take(RUN, lambda vm: "x", world.vms, note)
     taken = world.take()
 
     assert taken.covers(frozenset(world.vms))
@@ -298,7 +298,7 @@ def test_a_take_killed_before_it_noted_converges(host_forgets):
         raise Killed
 
     with pytest.raises(Killed):
-        world.coordinator().take(RUN, "x", world.vms, note)
+        world.coordinator().take(RUN, lambda vm: "x", world.vms, note)
     taken = world.take()
 
     assert taken.covers(frozenset(world.vms))

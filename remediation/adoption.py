@@ -1,0 +1,172 @@
+"""A run that is known by its snapshots alone: what they say of it, and a journal for it. Pure.
+
+Each snapshot's description names the SSO domain, its own node, the writer, how many nodes there
+are and who began the run, in fields of a fixed form. So a state folder that was lost can be made
+again from the hosts, and another workstation's run can be named.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from stsfix.remediation.errors import AdoptionError
+from stsfix.remediation.model import NodePlan, Role, RunSpec
+from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from stsfix.remediation.records import Record
+    from stsfix.snapshot.model import PowerState, SnapshotRef, VmFacts
+
+FIRST_WRITE: Final = "replace-sts"
+"""The step whose undo reverts every node."""
+
+ADOPTED: Final = "unknown (adopted)"
+"""Issuer of a run whose journal was lost; nothing that takes a run back or releases it asks."""
+
+_TEXT = "stsfix: SSO domain {domain} before the STS repair; revert all nodes or none."
+_FIELDS = "[node={node} role={role} writer={writer} nodes={nodes} by={by}]"
+_NAME = r"[A-Za-z0-9._-]{1,253}"
+_PATTERN = re.compile(
+    rf"SSO domain (?P<domain>{_NAME}) before the STS repair;.*"
+    rf"\[node=(?P<node>{_NAME}) role=(?P<role>[a-z]{{1,20}}) writer=(?P<writer>{_NAME})"
+    r" nodes=(?P<nodes>[0-9]{1,4}) by=(?P<by>[^\]\s]{0,120})\]",
+    re.DOTALL,
+)
+_UNSAFE = re.compile(r"[^A-Za-z0-9@._-]")
+_MAX_HOLDER = 100
+
+
+def describe(spec: RunSpec, node: NodePlan) -> str:
+    """Return the description of the snapshot of *node*."""
+    by = _UNSAFE.sub("_", spec.by)[:_MAX_HOLDER]
+    fields = _FIELDS.format(
+        node=node.fqdn, role=node.role, writer=spec.writer, nodes=len(spec.nodes), by=by
+    )
+    return f"{_TEXT.format(domain=spec.domain)} {fields}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One node of a run as its snapshot tells. *nodes* is how many there are in all."""
+
+    run: str
+    domain: str
+    plan: NodePlan
+    writer: str
+    nodes: int
+    by: str
+    power: PowerState
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoptable:
+    """A run that can be taken over: every node was found, each with its snapshot."""
+
+    spec: RunSpec
+    by: str
+    members: tuple[Member, ...]
+
+
+def member_of(snapshot: SnapshotRef, power: PowerState) -> Member | None:
+    """Return what *snapshot* says of its run; None if it is none of ours, or does not tell.
+
+    Descriptions can be written by anybody who may take snapshots: nothing in them is a command
+    or a path, and a name of another form is not taken.
+    """
+    told = _PATTERN.search(snapshot.description)
+    roles = {role.value: role for role in Role}
+    if told is None or told["role"] not in roles:
+        return None
+    return Member(
+        run=snapshot.name,
+        domain=told["domain"].lower(),
+        plan=NodePlan(fqdn=told["node"].lower(), role=roles[told["role"]], vm=snapshot.vm),
+        writer=told["writer"].lower(),
+        nodes=int(told["nodes"]),
+        by=told["by"],
+        power=power,
+        created=snapshot.created,
+    )
+
+
+def members_of(facts: Iterable[VmFacts], *, prefix: str) -> tuple[Member, ...]:
+    """Return the members of every run whose snapshots are on these VMs, oldest run first."""
+    found = [
+        member
+        for vm in facts
+        for snapshot in vm.snapshots
+        if snapshot.name.startswith(prefix)
+        and (member := member_of(snapshot, vm.summary.power)) is not None
+    ]
+    return tuple(sorted(found, key=lambda m: (m.run, m.plan.fqdn)))
+
+
+def choose(members: Sequence[Member], domain: str, run: str | None) -> Adoptable:
+    """Return the run that is meant: *run*, else the only one of *domain*.
+
+    Raises:
+        AdoptionError: There is none, or several, or its nodes are not all there.
+    """
+    ours = [m for m in members if m.domain == domain and run in {None, m.run}]
+    runs = sorted({m.run for m in ours})
+    if not runs:
+        others = sorted({f"{m.run} of {m.domain}" for m in members})
+        seen = f"; there are snapshots of {', '.join(others)}" if others else ""
+        raise AdoptionError(run or "", f"no host has a snapshot of such a run{seen}")
+    if len(runs) > 1:
+        raise AdoptionError("", f"name one of {', '.join(runs)}")
+    return _assembled(runs[0], ours)
+
+
+def _assembled(run: str, ours: Sequence[Member]) -> Adoptable:
+    names = [m.plan.fqdn for m in ours]
+    expected = {m.nodes for m in ours}
+    if len(expected) > 1 or len({(m.writer, m.by) for m in ours}) > 1:
+        raise AdoptionError(run, "its snapshots contradict each other")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AdoptionError(run, f"there are two snapshots of {', '.join(twice)}")
+    (number,) = expected
+    if len(names) != number:
+        found = ", ".join(sorted(names))
+        reason = f"only {len(names)} of {number} snapshots were found: {found}"
+        raise AdoptionError(run, reason)
+    first = ours[0]
+    try:
+        spec = RunSpec(
+            run=run,
+            domain=first.domain,
+            writer=first.writer,
+            nodes=tuple(m.plan for m in ours),
+            issuer=ADOPTED,
+            validity_days=0,
+            retire=True,
+            by=first.by,
+        )
+    except ValueError as error:
+        raise AdoptionError(run, str(error)) from error
+    return Adoptable(spec=spec, by=first.by, members=tuple(ours))
+
+
+def adopted_records(plan: Sequence[str], *, releasing: bool) -> tuple[Record, ...]:
+    """Return the records of a run of which only the snapshots are known.
+
+    Everything up to the first write counts as done and the first write as begun, so that a
+    rollback reverts every node: whatever was written afterwards, that takes it back.
+    """
+    if releasing:
+        return MarkRecord(mark=Mark.ADOPTED), MarkRecord(mark=Mark.RELEASING)
+    before = plan[: plan.index(FIRST_WRITE)]
+    done = [
+        StepRecord(step=name, state=state)
+        for name in before
+        for state in (StepState.STARTED, StepState.DONE)
+    ]
+    begun = StepRecord(step=FIRST_WRITE, state=StepState.STARTED)
+    return (MarkRecord(mark=Mark.ADOPTED), *done, begun)

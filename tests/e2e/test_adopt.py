@@ -1,0 +1,100 @@
+"""The state folder is lost: the run is found by its snapshots and taken back, or released."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from lab_bench import Bench, build
+from stsfix.lab import judge
+from stsfix.lab.faults import Rule
+
+pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One lab for the module, put back to its beginning for each test."""
+    with build() as lab:
+        yield Bench(lab, tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture
+def bench(shared):
+    """The lab as it was, no run in the state folder."""
+    shared.lab.restore(shared.saved)
+    shared.reset()
+    return shared
+
+
+def lose_state(bench):
+    """Delete the state folder, as a broken workstation does."""
+    shutil.rmtree(bench.state)
+
+
+def test_a_repair_is_taken_back_without_its_journal(bench):
+    """Every directory is byte for byte as before the run, every node on."""
+    assert bench.stsfix.run("run", "--yes").code == 0
+    lose_state(bench)
+
+    rollback = bench.stsfix.run("rollback", "--adopt", "--yes")
+    release = bench.stsfix.run("release", "--yes")
+
+    assert (rollback.code, release.code) == (0, 0)
+    assert "vc2.lab.example (embedded)" in rollback.said
+    assert bench.everything() == bench.before
+
+
+def test_a_run_that_died_with_every_node_off_is_taken_back(bench):
+    """Nodes that are off tell nothing of themselves; their snapshots do."""
+    bench.lab.faults.add(Rule(protocol="soap", call="PowerOnVM_Task", times=100))
+    assert bench.stsfix.run("run", "--yes").code == 40
+    bench.lab.faults.clear()
+    lose_state(bench)
+    assert set(judge.power(bench.lab).values()) == {"poweredOff"}
+
+    refused = bench.stsfix.run("release", "--adopt", "--yes")
+    rollback = bench.stsfix.run("rollback", "--adopt", "--yes")
+
+    assert refused.code == 23
+    assert rollback.code == 0
+    assert set(judge.power(bench.lab).values()) == {"poweredOn"}
+    assert judge.all_sts_entries(bench.lab) == bench.before["entries"]
+
+
+def test_snapshots_are_released_without_a_journal(bench):
+    """Only the run's go; the repair stays."""
+    assert bench.stsfix.run("run", "--yes").code == 0
+    entries = judge.all_sts_entries(bench.lab)
+    lose_state(bench)
+
+    release = bench.stsfix.run("release", "--adopt", "--yes")
+
+    assert release.code == 0
+    assert all(not names for names in judge.node_snapshots(bench.lab).values())
+    assert judge.all_sts_entries(bench.lab) == entries
+    assert judge.foreign_state(bench.lab) == bench.before["foreign"]
+
+
+def test_half_a_run_is_nobodys(bench):
+    """With a snapshot gone nothing is reverted, and it says which one is there."""
+    assert bench.stsfix.run("run", "--yes").code == 0
+    name = bench.stsfix.run("runs", "--json").json()["runs"][0]["run"]
+    bench.delete_snapshot("vc2.lab.example", name)
+    lose_state(bench)
+    before = bench.everything()
+
+    rollback = bench.stsfix.run("rollback", "--adopt", "--yes")
+
+    assert rollback.code == 8
+    assert "only 1 of 2 snapshots" in rollback.err
+    assert bench.everything() == before
+
+
+def test_without_any_run_there_is_nothing_to_adopt(bench):
+    """Said in one sentence, and nothing is written."""
+    rollback = bench.stsfix.run("rollback", "--adopt", "--yes")
+
+    assert rollback.code == 8
+    assert bench.stsfix.run("runs", "--json").json()["runs"] == []
