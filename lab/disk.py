@@ -47,9 +47,24 @@ class NodeFile:
     changed: float | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsSetup:
+    """What tells a vCenter Server on Windows from an appliance.
+
+    *administrators* are local users whose tokens have an administrator's rights; *filtered* are
+    members of Administrators whose tokens have not (User Account Control). All have the node's
+    password. *database_password* stands in vcdb.properties.
+    """
+
+    administrators: tuple[str, ...] = ("Administrator",)
+    filtered: tuple[str, ...] = ()
+    external_database: bool = False
+    database_password: str = ""
+
+
 @dataclass(kw_only=True)
 class NodeDisk:
-    """The disk of one appliance. ``copy.deepcopy`` is a snapshot of it.
+    """The disk of one node. ``copy.deepcopy`` is a snapshot of it.
 
     *age* is that of its vmdird (lab.vmdir.ages). *psc* is the FQDN of the node whose STS this
     node uses: itself unless it is an external vCenter. *directory* is the vmdir database, None
@@ -63,7 +78,9 @@ class NodeDisk:
     by mount point. *folders* are those that programs made: others need not be there to be written
     to. *shown* replaces *machine* on a port (``ldaps``, ``vami``). With *sts_stale*
     the STS of the next boot works with the credential before the newest until it restarts.
-    *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's.
+    *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
+    it is a Windows node: *files* and *windows_folders* have lower-case paths, *registry* holds
+    values by lower-case key, and *free_kib* is by drive.
     """
 
     fqdn: str
@@ -98,6 +115,9 @@ class NodeDisk:
     folders: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
     vecs: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    windows: WindowsSetup | None = None
+    windows_folders: dict[str, Any] = field(default_factory=dict)
+    registry: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NodeDisk:
         # A snapshot of a running VM copies while programs write: each dictionary is taken at
@@ -105,6 +125,7 @@ class NodeDisk:
         twin = copy.copy(self)
         twin.files = dict(self.files)
         twin.folders = set(self.folders)
+        twin.windows_folders = dict(self.windows_folders)
         twin.shown = dict(self.shown)
         twin.disabled = set(self.disabled)
         twin.free_kib = dict(self.free_kib)

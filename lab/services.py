@@ -6,11 +6,12 @@ import contextlib
 import enum
 import logging
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from stsfix.lab.disk import Role
 from stsfix.lab.faults import Dropped, Refused
+from stsfix.lab.service import Service
+from stsfix.lab.windows.services import windows_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,32 +68,14 @@ class Program(Protocol):
         """Serve no more; without effect if it does not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """One service. *profile* tells vMon's services (profile ALL) from the ones before it.
-
-    *start_s* and *stop_s* are field seconds (vsphere.md 4: stop all 2-5 min, start 5-15 min).
-    """
-
-    name: str
-    start_s: float
-    stop_s: float
-    profile: bool = True
-    needs: tuple[str, ...] = ()
-    automatic: bool = True
-
-    @property
-    def key(self) -> str:
-        """The name vMon uses for it."""
-        return self.name.removeprefix("vmware-")
-
-
 def services_of(disk: NodeDisk) -> tuple[Service, ...]:
     """Return the services of a node in the order they start.
 
     Source: service names and the printed order are in peers.md (d); VMware documents neither,
     so which service needs which is [INFERRED] apart from vpxd and vpxd-svcs needing the STS.
     """
+    if disk.windows is not None:
+        return windows_services(disk.role)
     front = "vmware-envoy" if disk.release >= (7,) else "vmware-rhttpproxy"
     found = [
         Service(name="lwsmd", start_s=4, stop_s=2, profile=False),
@@ -222,7 +205,7 @@ class Board:
                 return
             self._states[service.name] = State.STOP_PENDING
             self.pause(service.stop_s * haste)
-            self._halt(service.name)
+            self._halt(service)
 
     def stop_each(self, services: Iterable[Service], *, haste: float = 1.0) -> None:
         """Stop *services* one after the other, in the given order."""
@@ -263,7 +246,7 @@ class Board:
         self._gone.set()
         with self._operation:
             for service in reversed(self.services):
-                self._halt(service.name)
+                self._halt(service)
 
     def _try_start(self, service: Service, *, booting: bool) -> bool:
         missing = [n for n in service.needs if self._states[n] is not State.RUNNING]
@@ -278,7 +261,7 @@ class Board:
             return False
         if missing or not self._passes_gate(service, booting=booting):
             return False
-        program = self._programs.get(service.name)
+        program = self._programs.get(service.server)
         try:
             if program is not None:
                 program.start()
@@ -302,7 +285,7 @@ class Board:
         threading.Thread(target=work, daemon=True, name=f"lab-late-{service.name}").start()
 
     def _passes_gate(self, service: Service, *, booting: bool) -> bool:
-        gate = self._gates.get(service.name)
+        gate = self._gates.get(service.server)
         if gate is None:
             return True
         waited = 0.0
@@ -313,8 +296,8 @@ class Board:
             waited += 5.0
         return verdict is Verdict.READY
 
-    def _halt(self, name: str) -> None:
-        program = self._programs.get(name)
-        if program is not None and self._states[name] is not State.STOPPED:
+    def _halt(self, service: Service) -> None:
+        program = self._programs.get(service.server)
+        if program is not None and self._states[service.name] is not State.STOPPED:
             program.stop()
-        self._states[name] = State.STOPPED
+        self._states[service.name] = State.STOPPED
