@@ -39,11 +39,14 @@ if TYPE_CHECKING:
     from stsfix.lab.windows.files import WindowsFiles
 
 NOT_FOUND = 9009
-END_OF_LINE = b"\r\n"
 _BLANK = " \t,;="
 _EXTENSIONS = (".com", ".exe", ".bat", ".cmd")
 _BATCH = (".bat", ".cmd")
 _INTERNAL = re.compile(r"([A-Za-z]+)(?=[\s,;=./\\(:+\[\]\"]|$)")
+
+
+def _dos(text: str) -> bytes:
+    return (re.sub(r"\r?\n", "\r\n", text) + "\r\n").encode()
 
 
 class DosStreams(Streams):
@@ -51,11 +54,11 @@ class DosStreams(Streams):
 
     def say(self, text: str) -> None:
         """Write *text* and a line end to the output."""
-        self.out.write(text.encode() + END_OF_LINE)
+        self.out.write(_dos(text))
 
     def complain(self, text: str) -> None:
         """Write *text* and a line end to the error output."""
-        self.err.write(text.encode() + END_OF_LINE)
+        self.err.write(_dos(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
