@@ -13,6 +13,7 @@ from stsfix.lab.programs import NodeParts
 from stsfix.lab.seams import GuestRefusedError
 from stsfix.lab.services import Board, PowerLost
 from stsfix.lab.ssh import SshDaemon, SshNode
+from stsfix.lab.windows.tools import WindowsTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,21 +48,7 @@ class _Run:
             programs=self.parts.programs,
             gates=self.parts.gates,
         )
-        self.tools = GuestTools(
-            disk,
-            self.board,
-            faults=appliance.faults,
-            now=appliance.now,
-            argv_log=appliance.argv_log,
-            kept_s=max(appliance.clock.real(KEPT_S), KEPT_REAL_S),
-        )
-        self.tools.commands = Commands(
-            disk,
-            self.board,
-            faults=appliance.faults,
-            environment=self.tools,
-            now=appliance.now,
-        )
+        self.tools = _tools(appliance, self.board)
         self.sshd = SshDaemon(
             SshNode(
                 disk=disk,
@@ -78,8 +65,28 @@ class _Run:
         self.shutting_down = False
 
 
+def _tools(appliance: Appliance, board: Board) -> GuestTools:
+    disk, faults, now = appliance.disk, appliance.faults, appliance.now
+    kept_s = max(appliance.clock.real(KEPT_S), KEPT_REAL_S)
+    if disk.windows is not None:
+        return WindowsTools(
+            disk,
+            board,
+            disk.windows,
+            faults=faults,
+            now=now,
+            argv_log=appliance.argv_log,
+            kept_s=kept_s,
+        )
+    tools = GuestTools(
+        disk, board, faults=faults, now=now, argv_log=appliance.argv_log, kept_s=kept_s
+    )
+    tools.commands = Commands(disk, board, faults=faults, environment=tools, now=now)
+    return tools
+
+
 class Appliance:
-    """The guest of a node's VM (seams.Guest).
+    """The guest of a node's VM (seams.Guest): an appliance, or Windows if its disk says so.
 
     Tools runs 40 field seconds after power on; the services follow in their order, about 200
     field seconds in all. Everything it keeps is on `disk`.
@@ -216,6 +223,34 @@ class Appliance:
     def make_temporary_file(self, user: str, password: str, prefix: str, suffix: str) -> str:
         """See seams.Guest."""
         return self._tools().make_temporary_file(user, password, prefix, suffix)
+
+    def make_file_in(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        """See seams.FolderGuest."""
+        return self._folder_tools().make_file_in(user, password, prefix, suffix, folder=folder)
+
+    def make_temporary_folder(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        """See seams.FolderGuest."""
+        tools = self._folder_tools()
+        return tools.make_temporary_folder(user, password, prefix, suffix, folder=folder)
+
+    def delete_folder(self, user: str, password: str, path: str, *, recursive: bool) -> None:
+        """See seams.FolderGuest."""
+        self._folder_tools().delete_folder(user, password, path, recursive=recursive)
+
+    def read_environment(self, user: str, password: str, names: Sequence[str]) -> list[str]:
+        """See seams.FolderGuest."""
+        return self._folder_tools().read_environment(user, password, names)
+
+    def _folder_tools(self) -> WindowsTools:
+        """Return the Tools of Windows; folders and variables of appliances are not modelled."""
+        tools = self._tools()
+        if not isinstance(tools, WindowsTools):
+            raise GuestRefusedError("OperationNotSupportedByGuest")
+        return tools
 
     def _tools(self) -> GuestTools:
         run = self._run

@@ -9,6 +9,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from stsfix.lab.topology import DOMAIN, HOSTS
+from stsfix.lab.windows.plan import operators_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,8 @@ def _config(lab: Lab) -> str:
             'address = "127.0.0.1"',
             f"ports = {{ https = {ports.https}, ldaps = {ports.ldaps}, vami = {ports.vami} }}",
         ]
+        if lab.nodes[fqdn].disk.windows is not None:
+            lines.append(f"user = {_quoted(operators_user(lab.scenario.windows))}")
         if wrong.node_pin and fqdn == lab.topology.nodes[0].fqdn:
             lines.append(f"tls = {_quoted(_OTHER_PIN)}")
         elif lab.scenario.certificates.pinned:

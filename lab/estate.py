@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_EDITION = "esx.enterprisePlus.cpuPackage"
 _SNAPSHOT_AGE_DAYS = 40
+_WINDOWS_GUEST = "windows9Server64Guest"
+"""vim's guestId of Windows Server 2016."""
 
 
 def build_hosts(
@@ -83,6 +85,8 @@ class VmMaker:
             if scenario.dvs_nics:
                 vm.nics[0].dvs = DvsPort(port_key=str(10 + len(machines)))
             vm.guest_operations = scenario.access.guest_operations
+            if guests[node.fqdn].disk.windows is not None:
+                vm.guest_id = _WINDOWS_GUEST
             machines[node.fqdn] = vm
         self._special(topology.nodes[0], machines[topology.nodes[0].fqdn], scenario)
         return machines
@@ -96,8 +100,6 @@ class VmMaker:
         if scenario.independent_disk:
             vm.disks.append(Disk(mode="independent_persistent"))
         vm.tools_installed = not scenario.tools_missing
-        if scenario.node.windows:
-            vm.guest_id = "windows9Server64Guest"
         spoil_machine(vm, scenario.machine, self._clock)
         if scenario.machine.stale_copy:
             other = next(name for name in HOSTS if name != node.host)

@@ -17,6 +17,7 @@ from stsfix.lab.machine_plan import (
     MachinePlan,
 )
 from stsfix.lab.topology import HOSTS
+from stsfix.lab.windows_plan import NO_WINDOWS, WINDOWS_PLANS, WindowsPlan
 
 EXPIRED_DAYS = -3.0
 VALID_DAYS = 3000.0
@@ -56,16 +57,15 @@ class ChainPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeTrouble:
-    """What is wrong in the guests. *vmdir_state*, *vcha*, *password_days*, *log_free_kib* (None:
-    as usual) and *windows* are of the first node; *disabled* services, *no_vmdird* (its program
-    is missing) and *version* of the second, where there is one.
+    """What is wrong in the guests. *vmdir_state*, *vcha*, *password_days* and *log_free_kib* (None:
+    as usual) are of the first node; *disabled* services, *no_vmdird* (its program is missing) and
+    *version* of the second, where there is one.
     """
 
     vmdir_state: str = "Normal"
     vcha: bool = False
     password_days: float | None = 300.0
     log_free_kib: int | None = None
-    windows: bool = False
     disabled: tuple[str, ...] = ()
     no_vmdird: bool = False
     version: str = ""
@@ -118,6 +118,7 @@ class Scenario:
     age: str = ""
     version: str = ""
     node: NodeTrouble = NodeTrouble()
+    windows: WindowsPlan = NO_WINDOWS
     links: LinkTrouble = LinkTrouble()
     machine: MachinePlan = ORDINARY
     files: FilesPlan = CORRECT
@@ -268,10 +269,9 @@ SCENARIOS = {
             text="/storage/log of the first node is full",
             node=NodeTrouble(log_free_kib=1200),
         ),
-        Scenario(
-            name="windows-node",
-            text="the first node is a vCenter Server on Windows",
-            node=NodeTrouble(windows=True),
+        *(
+            Scenario(name=name, text=text, windows=plan, version=plan.version, age=plan.age)
+            for name, (text, plan) in WINDOWS_PLANS.items()
         ),
         Scenario(
             name="gateway",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,28 @@ class Guest(Protocol):
         """Delete a file, or raise GuestRefusedError (FileNotFound)."""
 
     def make_temporary_file(self, user: str, password: str, prefix: str, suffix: str) -> str:
-        """Create an empty 0600 file below /tmp and return its path."""
+        """Create an empty file where the user's temporary ones are, and return its path."""
+
+
+@runtime_checkable
+class FolderGuest(Protocol):
+    """What some guests can do besides; all of it raises GuestRefusedError."""
+
+    def make_file_in(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        """Create an empty file in *folder* and return its path."""
+
+    def make_temporary_folder(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        """Create an empty folder in *folder* (if empty: where the user's are); its path."""
+
+    def delete_folder(self, user: str, password: str, path: str, *, recursive: bool) -> None:
+        """Delete a folder, and with *recursive* what is in it."""
+
+    def read_environment(self, user: str, password: str, names: Sequence[str]) -> list[str]:
+        """Return the user's variables *names* (all if empty) as ``NAME=value``."""
 
 
 @dataclass(frozen=True, kw_only=True)

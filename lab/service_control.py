@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stsfix.lab.faults import FaultBook
-    from stsfix.lab.services import Board, Service
+    from stsfix.lab.service import Service
+    from stsfix.lab.services import Board
     from stsfix.lab.shell import Streams
 
 WAIT_TEXT = "Operation not cancellable. Please wait for it to finish..."

@@ -75,7 +75,7 @@ def services_of(disk: NodeDisk) -> tuple[Service, ...]:
     so which service needs which is [INFERRED] apart from vpxd and vpxd-svcs needing the STS.
     """
     if disk.windows is not None:
-        return windows_services(disk.role)
+        return windows_services(disk.role, disk.windows)
     front = "vmware-envoy" if disk.release >= (7,) else "vmware-rhttpproxy"
     found = [
         Service(name="lwsmd", start_s=4, stop_s=2, profile=False),

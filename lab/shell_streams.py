@@ -146,11 +146,18 @@ class Buffer:
         self.content += content
 
 
+class Appending(Protocol):
+    """Files that can grow."""
+
+    def append(self, path: str, content: bytes) -> None:
+        """Add to the file's end; a deleted file stays deleted."""
+
+
 @dataclass
 class FileSink:
     """Writes to a file as the program goes on, so that a reader sees half of it."""
 
-    files: Files
+    files: Appending
     path: str
 
     def write(self, content: bytes) -> None:

@@ -40,10 +40,10 @@ def spoil_disks(disks: Sequence[NodeDisk], scenario: Scenario) -> None:
     if trouble.vcha:
         first.files |= {path: NodeFile(content=content) for path, content in _VCHA.items()}
     for disk in disks:
-        disk.ssh_enabled = scenario.access.ssh
+        disk.ssh_enabled = scenario.access.ssh and disk.windows is None
         if scenario.access.bash:
             disk.login_shell = "/bin/bash"
-        if disk.role.has_directory:
+        if disk.role.has_directory and disk.windows is None:
             disk.files[VMDIRD] = NodeFile(content=b"\x7fELF", mode=0o755)
     if scenario.access.locked:
         first.failed_logins = LOGIN_LIMIT

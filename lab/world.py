@@ -32,6 +32,7 @@ from stsfix.lab.vmdir.spec import (
     SigningCredential,
 )
 from stsfix.lab.vmdir.tree import build_stores, tenant_dn
+from stsfix.lab.windows.plan import to_windows, windows_setup
 from stsfix.lab.world_certificates import (
     client_cas,
     extra_roots,
@@ -333,6 +334,9 @@ class _Maker:
         self._spoil_shown(disk)
         if authority is not None:
             disk.files["/var/lib/vmware/vmca/root.cer"] = NodeFile(content=pki.pem(root))
+        plan = self._scenario.windows
+        if node.fqdn in plan.nodes(self._topology):
+            to_windows(disk, windows_setup(plan, self._seed.password()), build=build)
         return disk
 
     def _spoil_shown(self, disk: NodeDisk) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stsfix.lab.faults import Refused
 from stsfix.lab.https import Reply, Request
-from stsfix.lab.seams import GuestProgram, GuestRefusedError
+from stsfix.lab.seams import FolderGuest, GuestProgram, GuestRefusedError
 from stsfix.lab.servant import Servant, fill, leaf, operation
 from stsfix.lab.soap import named_fault
 from stsfix.lab.vmomi import vim, vmodl
@@ -61,6 +61,12 @@ def _credential(call: Call) -> _Credential:
     if not isinstance(auth, vim.vm.guest.NamePasswordAuthentication):
         raise vim.fault.InvalidGuestLogin
     return _Credential(user=auth.username, password=auth.password or "")
+
+
+def _folder_guest(vm: VirtualMachine) -> FolderGuest:
+    if not isinstance(vm.guest, FolderGuest):
+        raise GuestRefusedError("OperationNotSupportedByGuest")
+    return vm.guest
 
 
 class GuestTransfers:
@@ -170,6 +176,14 @@ class ProcessManager(_GuestServant):
             found = vm.guest.list_programs(who.user, who.password, list(call.args["pids"]))
         return [_program(program) for program in found]
 
+    @operation("ReadEnvironmentVariableInGuest")
+    def environment(self, call: Call) -> list[str]:
+        """Tell variables of the user."""
+        vm, who = self._vm(call), _credential(call)
+        names = list(call.args["names"] or ())
+        with _guest_faults():
+            return _folder_guest(vm).read_environment(who.user, who.password, names)
+
     @operation("TerminateProcessInGuest", write=True)
     def terminate(self, call: Call) -> None:
         """End a program, if the guest can (an optional ``terminate_program``)."""
@@ -208,9 +222,37 @@ class FileManager(_GuestServant):
     def make_temporary(self, call: Call) -> str:
         """Make an empty file."""
         vm, who = self._vm(call), _credential(call)
+        prefix, suffix = call.args["prefix"], call.args["suffix"]
+        folder = call.args.get("directoryPath")
         with _guest_faults():
-            return vm.guest.make_temporary_file(
-                who.user, who.password, call.args["prefix"], call.args["suffix"]
+            if not folder:
+                return vm.guest.make_temporary_file(who.user, who.password, prefix, suffix)
+            guest = _folder_guest(vm)
+            return guest.make_file_in(who.user, who.password, prefix, suffix, folder=folder)
+
+    @operation("CreateTemporaryDirectoryInGuest", write=True)
+    def make_temporary_folder(self, call: Call) -> str:
+        """Make an empty folder."""
+        vm, who = self._vm(call), _credential(call)
+        with _guest_faults():
+            return _folder_guest(vm).make_temporary_folder(
+                who.user,
+                who.password,
+                call.args["prefix"],
+                call.args["suffix"],
+                folder=call.args.get("directoryPath") or "",
+            )
+
+    @operation("DeleteDirectoryInGuest", write=True)
+    def delete_folder(self, call: Call) -> None:
+        """Delete a folder."""
+        vm, who = self._vm(call), _credential(call)
+        with _guest_faults():
+            _folder_guest(vm).delete_folder(
+                who.user,
+                who.password,
+                call.args["directoryPath"],
+                recursive=bool(call.args["recursive"]),
             )
 
     @operation("DeleteFileInGuest", write=True)
@@ -228,6 +270,7 @@ class FileManager(_GuestServant):
             vm.guest.list_programs(who.user, who.password, ())  # refuses a wrong password now
             if not call.args["overwrite"] and self._exists(vm, who, path):
                 raise vim.fault.FileAlreadyExists(file=path)
+        _require_family(vm, call.args["fileAttributes"])
         mode = getattr(call.args["fileAttributes"], "permissions", None)
         return self._transfers.offer(
             _Transfer(
@@ -256,9 +299,21 @@ class FileManager(_GuestServant):
         with _guest_faults():
             size = len(vm.guest.read_file(who.user, who.password, path))
         url = self._transfers.offer(_Transfer(vm=vm, credential=who, path=path))
-        return vim.vm.guest.FileManager.FileTransferInformation(
-            attributes=fill(vim.vm.guest.FileManager.PosixFileAttributes), size=size, url=url
-        )
+        manager = vim.vm.guest.FileManager
+        kind = manager.WindowsFileAttributes if _is_windows(vm) else manager.PosixFileAttributes
+        return manager.FileTransferInformation(attributes=fill(kind), size=size, url=url)
+
+
+def _is_windows(vm: VirtualMachine) -> bool:
+    return vm.guest_id.startswith("win")
+
+
+def _require_family(vm: VirtualMachine, attributes: Any) -> None:
+    """Refuse the attributes of another family of guests (GuestFileManager's API page)."""
+    manager = vim.vm.guest.FileManager
+    other = manager.PosixFileAttributes if _is_windows(vm) else manager.WindowsFileAttributes
+    if isinstance(attributes, other):
+        raise vmodl.fault.InvalidArgument(invalidProperty="fileAttributes")
 
 
 class GuestOperationsManager(Servant):

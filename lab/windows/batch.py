@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from stsfix.lab.windows.files import WindowsFiles
 
 NOT_FOUND = 9009
+_NO_PATH = "The system cannot find the path specified."
 _BLANK = " \t,;="
 _EXTENSIONS = (".com", ".exe", ".bat", ".cmd")
 _BATCH = (".bat", ".cmd")
@@ -161,8 +162,7 @@ class Cmd:
             redirected = self._redirect(command.redirections, streams)
         except OSError as error:
             is_denied = isinstance(error, PermissionError)
-            text = "Access is denied." if is_denied else "The system cannot find the path specified."
-            streams.complain(text)
+            streams.complain("Access is denied." if is_denied else _NO_PATH)
             self.errorlevel = 1
             return 1
         if isinstance(command, Block):
@@ -247,7 +247,7 @@ class Cmd:
     @staticmethod
     def _complain_unknown(name: str, streams: Streams) -> int:
         if "\\" in name:
-            streams.complain("The system cannot find the path specified.")
+            streams.complain(_NO_PATH)
             return 1
         streams.complain(f"'{name}' is not recognized as an internal or external command,")
         streams.complain("operable program or batch file.")

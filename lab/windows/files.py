@@ -1,9 +1,9 @@
-"""The file system of a Windows node: names in any case, folders, and who may read or write where.
+r"""The file system of a Windows node: names in any case, folders, and who may read or write where.
 
 Modelled are two rights only, by what Windows sets up itself: below `PROTECTED` users may read and
 only administrators may write; everywhere else anybody may do both. ``icacls`` can keep a folder
 for administrators (`Folder.private`). Source: default access lists of Windows Server (KB 4502562
-and ``icacls C:\\Windows`` on any of them [K]). A file takes the rights of its folder when it is
+and ``icacls C:\Windows`` on any of them [K]). A file takes the rights of its folder when it is
 made.
 """
 
@@ -34,7 +34,7 @@ class Folder:
 
 
 def key(path: str) -> str:
-    """Return what tells files apart: the path without doubled or trailing backslashes, lower case."""
+    """Return what tells files apart: the path in lower case, without needless backslashes."""
     return ntpath.normpath(path).lower()
 
 
@@ -53,7 +53,7 @@ class WindowsFiles:
     def of(self, *, is_administrator: bool) -> WindowsFiles:
         """Return the same files as another user sees them."""
         view = WindowsFiles(self._disk, is_administrator=is_administrator)
-        view._lock = self._lock  # noqa: SLF001 - its own class
+        view._lock = self._lock
         return view
 
     def find(self, path: str) -> NodeFile | None:
@@ -107,9 +107,7 @@ class WindowsFiles:
         with self._lock:
             old = self._disk.files.get(key(path))
             if old is not None:
-                self._disk.files[key(path)] = NodeFile(
-                    content=old.content + content, mode=old.mode
-                )
+                self._disk.files[key(path)] = NodeFile(content=old.content + content, mode=old.mode)
 
     def delete(self, path: str) -> None:
         """Delete a file.

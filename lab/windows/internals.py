@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stsfix.lab.shell import Streams
     from stsfix.lab.windows.batch import Cmd
 
+
 class LeaveBatch(Exception):  # noqa: N818 - control flow of the interpreted cmd.exe
     """``exit /b``, or another batch file took over."""
 

@@ -15,6 +15,7 @@ from stsfix.lab.windows.files import Folder, key
 
 if TYPE_CHECKING:
     from stsfix.lab.disk import NodeDisk
+    from stsfix.lab.windows_plan import WindowsPlan
 
 SYSTEM32 = "C:\\Windows\\System32"
 CIS_HOME = "C:\\Program Files\\VMware\\vCenter Server"
@@ -67,6 +68,23 @@ _EXTERNAL = (
 )
 
 
+def windows_setup(plan: WindowsPlan, database_password: str) -> WindowsSetup:
+    """Return what *plan* makes special about a node."""
+    return WindowsSetup(
+        administrators=(BUILT_IN,),
+        filtered=(LOCAL_ADMINISTRATOR,),
+        external_database=plan.external_database,
+        database_password=database_password,
+    )
+
+
+def operators_user(plan: WindowsPlan) -> str:
+    """Return the user that the operator of a scenario has configured for Windows nodes."""
+    if plan.root:
+        return "root"
+    return LOCAL_ADMINISTRATOR if plan.filtered else BUILT_IN
+
+
 def to_windows(disk: NodeDisk, setup: WindowsSetup, *, build: str) -> None:
     """Turn the disk of an appliance into that of a Windows node of the same role."""
     disk.windows = setup
@@ -87,7 +105,11 @@ def to_windows(disk: NodeDisk, setup: WindowsSetup, *, build: str) -> None:
         texts[f"{DATA}\\cfg\\vmware-vpx\\vcdb.properties"] = (
             f"{database}password = {setup.database_password}\r\n"
         )
-    programs = ("vmafdd\\vecs-cli.exe", "vmafdd\\dir-cli.exe", "vmafdd\\vmafd-cli.exe")
+    programs: tuple[str, ...] = (
+        "vmafdd\\vecs-cli.exe",
+        "vmafdd\\dir-cli.exe",
+        "vmafdd\\vmafd-cli.exe",
+    )
     if disk.role.has_directory:
         programs += ("vmcad\\certool.exe", "vmdird\\vmdird.exe", "vmdird\\vdcadmintool.exe")
     disk.files = {key(path): NodeFile(content=text.encode()) for path, text in texts.items()}

@@ -7,15 +7,13 @@ scripts (vc_log4j_mitigator.py, Lightwave's certificate-manager). Output texts a
 
 from __future__ import annotations
 
-import ntpath
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.lab.service_control import ServiceControl
 from stsfix.lab.services import State
-from stsfix.lab.shell import Buffer
-from stsfix.lab.windows.batch import Cmd, DosStreams, Start, argv
+from stsfix.lab.windows.batch import Cmd, Start, argv
 from stsfix.lab.windows.files import key
 from stsfix.lab.windows.plan import CIS_HOME, PYTHON, SYSTEM32
 
@@ -27,11 +25,9 @@ if TYPE_CHECKING:
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.services import Board
     from stsfix.lab.shell import Streams
-    from stsfix.lab.windows.files import WindowsFiles
 
 ACCESS_DENIED = 5
 _SWITCH = re.compile(r"\s*/(?:[dqsu]|v:(?:on|off)|e:(?:on|off)|[ck])(?=[\s/\"]|$)", re.IGNORECASE)
-_CMD_FILES = "/s", "/v:on"
 
 
 class Programs:
@@ -127,7 +123,7 @@ class Programs:
         """``reg query KEY /v NAME``."""
         words = argv(start.arguments)
         if len(words) != 4 or words[0].lower() != "query" or words[2].lower() != "/v":  # noqa: PLR2004
-            streams.complain("ERROR: Invalid syntax.\r\nType \"REG QUERY /?\" for usage.")
+            streams.complain('ERROR: Invalid syntax.\nType "REG QUERY /?" for usage.')
             return 1
         path = words[1].replace("HKLM", "HKEY_LOCAL_MACHINE", 1)
         value = self._disk.registry.get(path.lower(), {}).get(words[3])
@@ -247,7 +243,7 @@ def _icacls(start: Start, streams: Streams) -> int:
     path, *options = argv(start.arguments)
     granted = {word for word in options if word.startswith("*S-1-5-")}
     known = {"*S-1-5-32-544:(OI)(CI)F", "*S-1-5-18:(OI)(CI)F"}
-    if {o.lower() for o in options} - {g.lower() for g in granted} != {"/inheritance:r", "/grant:r"}:
+    if {o.lower() for o in options if o not in granted} != {"/inheritance:r", "/grant:r"}:
         streams.complain("Invalid parameter")
         return 87
     if granted - known:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from stsfix.lab.service import Service
 
 if TYPE_CHECKING:
-    from stsfix.lab.disk import Role
+    from stsfix.lab.disk import Role, WindowsSetup
 
 
-def windows_services(role: Role) -> tuple[Service, ...]:
+def windows_services(role: Role, setup: WindowsSetup) -> tuple[Service, ...]:
     """Return the services of a Windows node in the order they start.
 
     Source: names of the first four and of vMon's are in VMware's PSC guides 6.5 and 6.7 and in
@@ -53,13 +53,14 @@ def windows_services(role: Role) -> tuple[Service, ...]:
         Service(name="pschealth", start_s=5, stop_s=4),
     ]
     if role.has_vcenter:
+        database = () if setup.external_database else ("vmware-vpostgres",)
+        found += [Service(name=name, start_s=15, stop_s=12) for name in database]
         found += [
-            Service(name="vmware-vpostgres", start_s=15, stop_s=12),
             Service(
                 name="vpxd-svcs",
                 start_s=45,
                 stop_s=20,
-                needs=("vmware-vpostgres",),
+                needs=database,
                 part="vmware-vpxd-svcs",
             ),
             Service(name="vpxd", start_s=60, stop_s=60, needs=("vpxd-svcs",), part="vmware-vpxd"),

@@ -1,8 +1,9 @@
 """VMware Tools of a Windows node: logins, programs, files and folders (vsphere.md 2 and 9).
 
 Source: open-vm-tools services/plugins/vix/vixTools.c @1634dfb: the command line is
-``"<path>" <arguments>``, started without any shell (1662); the user's own variables are given unless
-the caller gives his (1807); a temporary file goes to the caller's folder, else to the user's (8613).
+``"<path>" <arguments>``, started without any shell (L1662); the user's own variables are given
+unless the caller gives some (L1807); a temporary file is made in the caller's folder, else in the
+user's (L8613).
 """
 
 from __future__ import annotations
@@ -103,31 +104,35 @@ class WindowsTools(GuestTools):
         with self._allowed("delete_file", user, password), _guest_faults():
             self._of(user).delete(path)
 
-    def make_temporary_file(
-        self, user: str, password: str, prefix: str, suffix: str, folder: str = ""
-    ) -> str:
+    def make_temporary_file(self, user: str, password: str, prefix: str, suffix: str) -> str:
         """See seams.Guest."""
+        return self.make_file_in(user, password, prefix, suffix, folder="")
+
+    def make_file_in(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        """See seams.FolderGuest."""
         with self._allowed("make_temporary_file", user, password), _guest_faults():
             path = self._new_path(user, prefix, suffix, folder)
             self._of(user).write(path, b"")
             return path
 
     def make_temporary_folder(
-        self, user: str, password: str, prefix: str, suffix: str, folder: str = ""
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
     ) -> str:
-        """See seams.Guest."""
+        """See seams.FolderGuest."""
         with self._allowed("make_temporary_folder", user, password), _guest_faults():
             path = self._new_path(user, prefix, suffix, folder)
             self._of(user).make_folder(path)
             return path
 
     def delete_folder(self, user: str, password: str, path: str, *, recursive: bool) -> None:
-        """See seams.Guest."""
+        """See seams.FolderGuest."""
         with self._allowed("delete_folder", user, password), _guest_faults():
             self._of(user).delete_folder(path, recursive=recursive)
 
     def read_environment(self, user: str, password: str, names: Sequence[str]) -> list[str]:
-        """See seams.Guest."""
+        """See seams.FolderGuest."""
         with self._allowed("read_environment", user, password):
             values = Variables(dict(ENVIRONMENT))
             return [f"{n}={values[n]}" for n in names or values if n in values]
@@ -166,5 +171,5 @@ class WindowsTools(GuestTools):
 
 
 def _account(user: str) -> str:
-    """Return the account's name of ``name``, ``DOMAIN\\name`` or ``name@domain``."""
+    r"""Return the account's name of ``name``, ``DOMAIN\name`` or ``name@domain``."""
     return user.rpartition("\\")[2].partition("@")[0]

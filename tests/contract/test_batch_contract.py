@@ -1,7 +1,8 @@
 """The lab's cmd.exe and Wine's give the same exit codes and the same output.
 
 Wine's is not Microsoft's: Wine 8 has no working findstr, takes ``||`` after ``&&`` in another
-way, and has 1 for ``exit /b 3`` of a called file. There the lab follows Microsoft's documentation, and no line is here.
+way, and has 1 for ``exit /b 3`` of a called file. There the lab follows Microsoft's documentation,
+and no line is here.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ SCRIPTS = {
     "cmd /c of an exit comes back": (
         '> C:\\t\\u.cmd echo @exit 3\ncmd /d /s /c ""C:\\t\\u.cmd""\necho %errorlevel%'
     ),
-    "arguments": "echo echo %%1 %%2 %%~nx0> C:\\t\\u.cmd\ncall C:\\t\\u.cmd \"a b\" c",
-    "all arguments": "echo echo %%*> C:\\t\\u.cmd\ncall C:\\t\\u.cmd \"a b\" c",
+    "arguments": 'echo echo %%1 %%2 %%~nx0> C:\\t\\u.cmd\ncall C:\\t\\u.cmd "a b" c',
+    "all arguments": 'echo echo %%*> C:\\t\\u.cmd\ncall C:\\t\\u.cmd "a b" c',
     "delayed": "setlocal enabledelayedexpansion\nset a=1\n(set a=2\necho !a!)",
     "exclamation marks are plain": "echo a!b!c",
     "goto :eof": "echo a\ngoto :eof\necho b",

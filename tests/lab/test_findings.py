@@ -10,6 +10,7 @@ import pytest
 from preflight_lab import seen
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
+from stsfix.lab.windows_plan import WINDOWS_PLANS
 from stsfix.remediation import checks_certificates
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Severity
@@ -229,10 +230,14 @@ EXPECTED = {
         "warns CERT-NOT-CHECKED",
     },
     "vmdir-read-only": {"blocks VMDIR-STATE"},
-    "windows-node": {
-        "blocks NODE-ROLE-UNVERIFIED",
-        "blocks NODE-WINDOWS",
-        "warns NODE-NOT-CHECKED",
+    **{
+        name: {
+            "blocks NODE-ROLE-UNVERIFIED",
+            "blocks NODE-WINDOWS",
+            "informs CERT-NOT-CHECKED",
+            "warns NODE-NOT-CHECKED",
+        }
+        for name in WINDOWS_PLANS
     },
 }
 """Everything else, by scenario: severities and ids. No row: nothing is found."""

@@ -8,6 +8,7 @@ import pytest
 
 from preflight_lab import seen
 from stsfix.lab.scenario import SCENARIOS
+from stsfix.lab.windows_plan import WINDOWS_PLANS
 from stsfix.remediation.model import Severity
 from stsfix.remediation.rules_nodes import RULES
 
@@ -34,7 +35,10 @@ EXPECTED = {
     "root-password-lapsed": {("blocks", "ROOT-PASSWORD-EXPIRED", VC1)},
     "root-password-expired": {("warns", "NODE-NOT-CHECKED", VC1)},
     "log-partition-full": {("blocks", "NODE-DISK-FULL", VC1)},
-    "windows-node": {("blocks", "NODE-WINDOWS", VC1), ("warns", "NODE-NOT-CHECKED", VC1)},
+    **{
+        name: {("blocks", "NODE-WINDOWS", VC1), ("warns", "NODE-NOT-CHECKED", VC1)}
+        for name in WINDOWS_PLANS
+    },
     "gateway": {("blocks", "NODE-GATEWAY", VC2)},
     "vmafdd-down": {("blocks", "SERVICES-CORE-DOWN", VC2)},
     "mixed-versions": {("warns", "NODE-VERSION-MIXED", DOMAIN)},

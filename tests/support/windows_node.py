@@ -60,14 +60,12 @@ class BareWindows:
     def cmd(self, line: str, *, delayed: bool = False) -> tuple[int, str]:
         """Run *line* as ``cmd /c`` does; exit code and output, errors included."""
         both = Buffer()
-        cmd = Cmd(
-            self.tools.programs, self.files, Variables(dict(ENVIRONMENT)), delayed=delayed
-        )
+        cmd = Cmd(self.tools.programs, self.files, Variables(dict(ENVIRONMENT)), delayed=delayed)
         cmd.folder = FOLDER
         code = cmd.run_line(line, DosStreams(out=both, err=both))
         return code, both.content.decode()
 
     def batch(self, text: str) -> tuple[int, str]:
-        """Run *text* as a batch file; lines are separated by ``\\n`` here."""
+        """Run *text* as a batch file, its lines ended as Windows ends them."""
         self.files.write(f"{FOLDER}\\t.cmd", text.replace("\n", "\r\n").encode())
         return self.cmd(f"{FOLDER}\\t.cmd")

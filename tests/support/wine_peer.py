@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from pathlib import Path
 
 WINE = shutil.which("wine64", path=f"{os.environ.get('PATH', '')}:/usr/lib/wine")
 _SERVER = shutil.which("wineserver", path=f"{os.environ.get('PATH', '')}:/usr/lib/wine")
@@ -22,7 +22,7 @@ _QUIET = {
 
 
 class WineCmd:
-    """A Wine with a folder of its own; scripts are in its ``C:\\t``."""
+    r"""A Wine with a folder of its own; scripts are in its ``C:\t``."""
 
     def __init__(self, prefix: Path) -> None:
         self._environment = {**os.environ, **_QUIET, "WINEPREFIX": str(prefix)}
@@ -41,8 +41,8 @@ class WineCmd:
             )
 
     def batches(self, scripts: Mapping[str, str]) -> dict[str, tuple[int, str]]:
-        """Run each text as the batch file ``t.cmd`` (lines end with ``\\n`` here), one after the
-        other in one Wine; exit code and output by name.
+        """Run each text as the batch file ``t.cmd``, one after the other in one Wine; its lines
+        are ended as Windows ends them. Exit code and output are by name.
         """
         master = ["@echo off"]
         for number, text in enumerate(scripts.values()):
