@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from stsfix.lab.shell import Buffer, FileSink, NullSink, Streams
+from stsfix.lab.shell_streams import Buffer, Content, FileSink, NullSink, Streams
 from stsfix.lab.windows.batch_syntax import (
     Block,
     Command,
@@ -35,7 +35,7 @@ from stsfix.lab.windows.internals import INTERNALS, LeaveBatch, LeaveCmd, keeps_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stsfix.lab.shell import Sink
+    from stsfix.lab.shell_streams import Sink, Source
     from stsfix.lab.windows.files import WindowsFiles
 
 NOT_FOUND = 9009
@@ -132,7 +132,7 @@ class Cmd:
             if (item.joined == "&&" and code) or (item.joined == "||" and not code):
                 continue
             *earlier, last = item.commands
-            stdin = streams.stdin
+            stdin: bytes | Source = streams.source
             for command in earlier:
                 pipe = Buffer()
                 self._piped(command, DosStreams(stdin=stdin, out=pipe, err=streams.err))
@@ -186,7 +186,7 @@ class Cmd:
         return held != condition.negated
 
     def _redirect(self, redirections: tuple[Redirection, ...], streams: Streams) -> Streams:
-        result = DosStreams(stdin=streams.stdin, out=streams.out, err=streams.err)
+        result = DosStreams(stdin=streams.source, out=streams.out, err=streams.err)
         sinks = {1: result.out, 2: result.err}
         for redirection in redirections:
             target = self.expanded(redirection.target).replace('"', "")
@@ -194,7 +194,8 @@ class Cmd:
                 sinks[redirection.handle] = sinks[int(target)]
             elif redirection.operator == "<":
                 is_nothing = target.lower() == "nul"
-                result.stdin = b"" if is_nothing else self.files.read(self.full_path(target))
+                path = self.full_path(target)
+                result.source = Content(b"" if is_nothing else self.files.read(path))
             else:
                 sinks[redirection.handle] = self._open(target, redirection.operator)
         result.out, result.err = sinks[1], sinks[2]

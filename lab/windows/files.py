@@ -167,7 +167,9 @@ class WindowsFiles:
                 raise OSError(path)
             for name in inside:
                 del self._disk.files[name]
-            for name in [n for n in self._disk.windows_folders if (n + "\\").startswith(wanted + "\\")]:
+            for name in [
+                n for n in self._disk.windows_folders if (n + "\\").startswith(wanted + "\\")
+            ]:
                 del self._disk.windows_folders[name]
 
     def require_writable(self, path: str) -> None:

@@ -10,7 +10,7 @@ from stsfix.lab.windows.expansion import BatchSyntaxError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stsfix.lab.shell import Streams
+    from stsfix.lab.shell_streams import Streams
     from stsfix.lab.windows.batch import Cmd
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.services import Board
-    from stsfix.lab.shell import Streams
+    from stsfix.lab.shell_streams import Streams
 
 ACCESS_DENIED = 5
 _SWITCH = re.compile(r"\s*/(?:[dqsu]|v:(?:on|off)|e:(?:on|off)|[ck])(?=[\s/\"]|$)", re.IGNORECASE)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.lab.guest_operations import LOGIN_LIMIT, GuestTools
 from stsfix.lab.seams import GuestProgram, GuestRefusedError
-from stsfix.lab.shell import Buffer
+from stsfix.lab.shell_streams import Buffer
 from stsfix.lab.windows.batch import DosStreams, Start
 from stsfix.lab.windows.expansion import Variables
 from stsfix.lab.windows.files import WindowsFiles

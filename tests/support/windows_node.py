@@ -10,7 +10,7 @@ from stsfix.lab.disk import Role, WindowsSetup
 from stsfix.lab.faults import FaultBook
 from stsfix.lab.guest_operations import ArgvLog
 from stsfix.lab.services import Board
-from stsfix.lab.shell import Buffer
+from stsfix.lab.shell_streams import Buffer
 from stsfix.lab.windows.batch import Cmd, DosStreams
 from stsfix.lab.windows.expansion import Variables
 from stsfix.lab.windows.files import WindowsFiles
