@@ -13,7 +13,8 @@ import ntpath
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stsfix.lab.guest_operations import LOGIN_LIMIT, GuestTools
+from stsfix.lab.guest_operations import GuestTools
+from stsfix.lab.root_login import LOGIN_LIMIT
 from stsfix.lab.seams import GuestProgram, GuestRefusedError
 from stsfix.lab.shell_streams import Buffer
 from stsfix.lab.windows.batch import DosStreams, Start
