@@ -91,6 +91,9 @@ def _guest(facts: NodeFacts) -> JsonObject:
         ],
         "uptime_seconds": _read(facts.uptime),
         "addresses": _read(facts.addresses),
+        "pnid": _read(facts.pnid),
+        "machine_id": _read(facts.machine_id),
+        "controller": _read(facts.controller),
     }
 
 

@@ -27,6 +27,13 @@ _LINE: Final = 4000
 GATEWAY_PATH: Final = "/usr/lib/vmware-vmdir/sbin/vmdird"
 """A vCenter gateway says ``embedded`` and has no vmdird (VMware's fixsts.sh tests this path)."""
 
+
+def _vmafd(question: str) -> str:
+    """Return the command that asks vmafd one thing (fixsts.sh, KB 76719: one value a line)."""
+    tool = "/usr/lib/vmware-vmafd/bin/vmafd-cli"
+    return f"timeout {_TIMEOUT_S} {tool} {question} --server-name localhost"
+
+
 _COMMANDS: Final = {
     "clock": "date -u +%s.%N",
     "build": "cat /etc/vmware/.buildInfo",
@@ -40,6 +47,9 @@ _COMMANDS: Final = {
     "disks": "df -P -k / /storage/log",
     "uptime": "cat /proc/uptime",
     "addresses": "ip -o addr show scope global",
+    "pnid": _vmafd("get-pnid"),
+    "machine-id": _vmafd("get-machine-id"),
+    "dc-name": _vmafd("get-dc-name"),
     "services": "service-control --status --all",
 }
 
@@ -77,6 +87,9 @@ class NodeFacts:
 
     *vcha* holds what speaks for vCenter HA, empty if nothing does. *vmdird_installed* is whether
     `GATEWAY_PATH` exists. *services* is the output of service-control, for its own parser.
+    *pnid* is the name the node was deployed with, *machine_id* the end of its solution users'
+    names, *controller* the host of the directory and VMCA that it uses (it may be the name of a
+    load balancer).
     """
 
     clock: datetime | Unread = NOT_ASKED
@@ -90,6 +103,9 @@ class NodeFacts:
     uptime: timedelta | Unread = NOT_ASKED
     addresses: tuple[str, ...] | Unread = NOT_ASKED
     services: str | Unread = NOT_ASKED
+    pnid: str | Unread = NOT_ASKED
+    machine_id: str | Unread = NOT_ASKED
+    controller: str | Unread = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +161,9 @@ def parse(output: str) -> NodeFacts:
         uptime=_fact(found, "uptime", _uptime),
         addresses=_fact(found, "addresses", _addresses),
         services=_fact(found, "services", lambda text: text.strip() or None),
+        pnid=_fact(found, "pnid", _host),
+        machine_id=_fact(found, "machine-id", _machine_id),
+        controller=_fact(found, "dc-name", _host),
     )
 
 
@@ -260,3 +279,13 @@ _ADDRESS = re.compile(r"\binet6?\s+([0-9a-fA-F.:]{2,39})/[0-9]{1,3}\b")
 
 def _addresses(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(_ADDRESS.findall(text))) or None
+
+
+def _host(text: str) -> str | None:
+    word = text.strip()
+    return word.lower() if re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,253}", word) else None
+
+
+def _machine_id(text: str) -> str | None:
+    word = text.strip()
+    return word if re.fullmatch(r"[0-9a-fA-F-]{8,64}", word) else None

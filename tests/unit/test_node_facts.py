@@ -62,6 +62,9 @@ def test_a_lab_node_tells_every_fact():
     assert facts.uptime == timedelta(0)
     assert facts.addresses == ("127.0.0.1",)
     assert "vmdird" in facts.services
+    assert facts.pnid == node.disk.fqdn
+    assert facts.machine_id == node.disk.machine_id
+    assert facts.controller == node.disk.psc
 
 
 def test_what_a_bare_node_does_not_have_is_unread_with_its_own_words():
