@@ -438,6 +438,15 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             _GO_ON,
             _BACK,
         ),
+        remediation.VecsError: (
+            (
+                "Look on {e.node} at its stores:"
+                " /usr/lib/vmware-vmafd/bin/vecs-cli entry list --store MACHINE_SSL_CERT"
+            ),
+            "What was replaced is in BACKUP_STORE there",
+            _GO_ON,
+            _BACK,
+        ),
         remediation.WriteInDoubtError: (
             "Check the network between this workstation and {e.node}",
             "Go on: what was really written is looked at first: {go_on}",

@@ -75,6 +75,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.TransportUnavailableError: 55,
         remediation.NodeFileError: 56,
         remediation.VmcaError: 57,
+        remediation.VecsError: 58,
         # the answer was lost
         snapshot.TaskOverdueError: 80,
         snapshot.AnswerLostError: 81,

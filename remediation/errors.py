@@ -33,6 +33,7 @@ FaultError
 ├── TransportUnavailableError a transport does not get through to a node (SSH, VAMI)
 ├── NodeFileError             a file on a node cannot be written or read
 ├── VmcaError                 a node's VMCA did not sign, or not what it was asked for
+├── VecsError                 a node's certificate store (VECS) is not as it should be
 └── NodeNotReadyError         a node's services did not answer in time after power-on
 InDoubtError
 └── WriteInDoubtError         an LDAP write was sent and its answer lost
@@ -360,6 +361,15 @@ class VmcaError(FaultError):
 
     def __init__(self, node: str, reason: str) -> None:
         super().__init__(f"VMCA of {node}: {reason}")
+        self.node = node
+        self.reason = reason
+
+
+class VecsError(FaultError):
+    """A node's certificate store (VECS) could not be written, or holds something else."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(f"certificate stores of {node}: {reason}")
         self.node = node
         self.reason = reason
 

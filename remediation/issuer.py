@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.authority import Authority, Way
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.ports import CertificateAuthority
+    from stsfix.remediation.ports_certificates import CertificateAuthority
     from stsfix.snapshot.ports import Clock
 
     KeySource = Callable[[], rsa.RSAPrivateKey]

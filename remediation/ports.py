@@ -19,7 +19,6 @@ from stsfix.snapshot.ports import OUTPUT_BYTES
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from stsfix.remediation.authority import Authority, CertificateRequest, SignedCertificate
     from stsfix.remediation.inventory_certificates import DirectoryCertificates, PublishedKey
     from stsfix.remediation.model import (
         NodePlan,
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
         Topology,
         VerifiedToken,
     )
+    from stsfix.remediation.ports_certificates import Registrations
     from stsfix.remediation.sts_export import StsExport, StsMaterial
-    from stsfix.remediation.vecs import NodeStores
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
 
@@ -141,6 +140,10 @@ class Directory(Protocol):
     @property
     def node(self) -> str:
         """FQDN of the node whose directory this is."""
+
+    @property
+    def registrations(self) -> Registrations:
+        """What it says of certificates in use; by the same login."""
 
     def read_root_dse(self) -> RootDse:
         """Read the rootDSE; needs no login."""
@@ -332,47 +335,6 @@ class NodeShell(Protocol):
         Raises:
             NodeFileError: There is none, it cannot be read, or it is larger than *limit_bytes*.
             AnswerLostError: Reading it broke off.
-        """
-
-
-class CertificateAuthority(Protocol):
-    """The nodes' own authorities (VMCA), each on a node with a directory.
-
-    Every method may raise what `NodeShell.run` does.
-    """
-
-    def read_root(self, node: NodePlan) -> Authority:
-        """Look at VMCA of *node*; changes nothing, and what could not be read says why."""
-
-    def sign(self, node: NodePlan, request: CertificateRequest) -> SignedCertificate:
-        """Let VMCA of *node* sign *request*. The answer passed `authority.check_signed`.
-
-        The key leaves this process only if certool takes no certificate request; then it is on
-        the node in a 0600 file for a moment. Nothing of it is left there, also by an earlier
-        attempt that was killed.
-
-        Raises:
-            VmcaError: VMCA refused, or what it signed is not what was asked for.
-            ValueError: The request holds no RSA key, or a name that cannot be written.
-        """
-
-    def read_root_key(self, node: NodePlan) -> Secret[bytes]:
-        """Return the key of VMCA's root as PKCS#8 DER; only on the operator's word.
-
-        Raises:
-            VmcaError: There is none that can be read.
-        """
-
-
-class CertificateStores(Protocol):
-    """The certificate stores (VECS) of the nodes."""
-
-    def read_stores(self, node: NodePlan) -> NodeStores:
-        """List every entry of every store of *node*, keys left out.
-
-        Raises:
-            OperationError: As `NodeShell.run`; a store that cannot be listed is no error, it is
-                among the answer's *unread*.
         """
 
 

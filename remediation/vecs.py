@@ -27,6 +27,8 @@ MACHINE_SSL: Final = "MACHINE_SSL_CERT"
 MACHINE_ALIAS: Final = "__MACHINE_CERT"
 TRUSTED_ROOTS: Final = "TRUSTED_ROOTS"
 CRLS: Final = "TRUSTED_ROOT_CRLS"
+BACKUP: Final = "BACKUP_STORE"
+"""Where certificate-manager keeps what it replaced, as ``bkp_<alias>`` (log of an 8.0.3)."""
 LATE: Final = CRLS
 """Listed last: a flood of lists takes long and fills the output (KB 59555: 56 minutes)."""
 

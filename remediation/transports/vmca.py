@@ -7,9 +7,9 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import certool, vecs
+from stsfix.remediation import certool, vecs, vecs_writing
 from stsfix.remediation.authority import SignedCertificate, Unknown, check_signed
-from stsfix.remediation.errors import VmcaError
+from stsfix.remediation.errors import VecsError, VmcaError
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.secret import Secret
 
@@ -35,7 +35,7 @@ def new_nonce() -> str:
 
 
 class CertoolAuthority:
-    """`ports.CertificateAuthority` by certool on the node."""
+    """`ports_certificates.CertificateAuthority` by certool on the node."""
 
     def __init__(
         self,
@@ -43,22 +43,24 @@ class CertoolAuthority:
         clock: Clock,
         *,
         programs: certool.Programs | None = None,
+        tools: vecs_writing.Tools | None = None,
         nonce: Callable[[], str] = new_nonce,
     ) -> None:
         self._shell = shell
         self._clock = clock
         self._programs = programs or certool.Programs()
+        self._tools = tools or vecs_writing.Tools()
         self._nonce = nonce
 
     def read_root(self, node: NodePlan) -> Authority:
-        """See `ports.CertificateAuthority`."""
+        """See `ports_certificates.CertificateAuthority`."""
         nonce = self._nonce()
         result = self._shell.run(node, certool.read_script(nonce, self._programs))
         return certool.parse_authority(result.output, node=node.fqdn, nonce=nonce)
 
     def sign(self, node: NodePlan, request: CertificateRequest) -> SignedCertificate:
-        """See `ports.CertificateAuthority`: from a request if certool takes one, else with the
-        key on the node for a moment.
+        """See `ports_certificates.CertificateAuthority`: from a request if certool takes one, else
+        with the key on the node for a moment.
         """
         authority = self.read_root(node)
         if not authority.chain:
@@ -82,12 +84,25 @@ class CertoolAuthority:
         return SignedCertificate(chain=chain, way=way, remarks=remarks)
 
     def read_root_key(self, node: NodePlan) -> Secret[bytes]:
-        """See `ports.CertificateAuthority`."""
+        """See `ports_certificates.CertificateAuthority`."""
         content = Secret(self._shell.get(node, self._programs.root_key))
         key = certool.parse_root_key(content)
         if isinstance(key, Unknown):
             raise VmcaError(node.fqdn, key.reason)
         return key
+
+    def install_root(self, node: NodePlan, root: bytes, key_pkcs8: Secret[bytes]) -> None:
+        """See `ports_certificates.CertificateAuthority`."""
+        nonce = self._nonce()
+        script = vecs_writing.root_script(root, key_pkcs8, nonce, self._tools)
+        result = self._shell.run(node, script, limit=SIGN_LIMIT)
+        refusal = vecs_writing.refusal_of(result.output, nonce, result.exit_code)
+        if refusal:
+            raise VmcaError(node.fqdn, refusal)
+        found = self.read_root(node)
+        told = (found.serves, found.serves_root, found.key_matches)
+        if found.chain != (root,) or any(fact is False for fact in told):
+            raise VmcaError(node.fqdn, "it does not issue with the root that it was given")
 
     def _signed_with_key(self, node: NodePlan, request: CertificateRequest) -> certool.Signed:
         """Sign with the key in a 0600 file of a folder that only root can enter.
@@ -136,21 +151,23 @@ class CertoolAuthority:
 
 
 class VecsStores:
-    """`ports.CertificateStores` by vecs-cli on the node."""
+    """`ports_certificates.CertificateStores` by vecs-cli on the node."""
 
     def __init__(
         self,
         shell: NodeShell,
         *,
         tool: str = vecs.TOOL,
+        tools: vecs_writing.Tools | None = None,
         nonce: Callable[[], str] = new_nonce,
     ) -> None:
         self._shell = shell
         self._tool = tool
+        self._tools = tools or vecs_writing.Tools()
         self._nonce = nonce
 
     def read_stores(self, node: NodePlan) -> vecs.NodeStores:
-        """See `ports.CertificateStores`."""
+        """See `ports_certificates.CertificateStores`."""
         nonce = self._nonce()
         result = self._shell.run(
             node,
@@ -159,3 +176,34 @@ class VecsStores:
             output_limit=STORES_BYTES,
         )
         return vecs.parse(result.output, nonce)
+
+    def replace_entry(self, node: NodePlan, entry: vecs_writing.NewEntry) -> None:
+        """See `ports_certificates.CertificateStores`."""
+        if self._holds(node, entry):
+            self.sweep(node)
+            return
+        nonce = self._nonce()
+        self._write(node, vecs_writing.replace_script(entry, nonce, self._tools), nonce)
+        if not self._holds(node, entry):
+            where = f"{entry.alias} in {entry.store}"
+            raise VecsError(node.fqdn, f"{where} is not what was written")
+
+    def _holds(self, node: NodePlan, entry: vecs_writing.NewEntry) -> bool:
+        found = self.read_stores(node).entry(entry.store, entry.alias)
+        return found is not None and found.holds_key and found.certificates[:1] == entry.chain[:1]
+
+    def sweep(self, node: NodePlan) -> None:
+        """See `ports_certificates.CertificateStores`."""
+        nonce = self._nonce()
+        self._write(node, vecs_writing.sweep_script(nonce, self._tools), nonce)
+
+    def refresh_roots(self, node: NodePlan) -> None:
+        """See `ports_certificates.CertificateStores`."""
+        nonce = self._nonce()
+        self._write(node, vecs_writing.refresh_script(nonce, self._tools), nonce)
+
+    def _write(self, node: NodePlan, script: str | Secret[str], nonce: str) -> None:
+        result = self._shell.run(node, script, limit=STORES_LIMIT)
+        refusal = vecs_writing.refusal_of(result.output, nonce, result.exit_code)
+        if refusal:
+            raise VecsError(node.fqdn, refusal)

@@ -17,6 +17,7 @@ from sts_material import NODE
 from stsfix.remediation.certool import Programs
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.ports import READ_LIMIT
+from stsfix.remediation.vecs_writing import Tools
 from stsfix.snapshot.model import HostRef, VmId
 from stsfix.snapshot.ports import OUTPUT_BYTES, GuestResult
 from stsfix.snapshot.secret import Secret
@@ -63,6 +64,28 @@ class BashNode:
             root_key=str(self.folder / "ca.key"),
             folder=str(self.folder / "work"),
         )
+
+    @property
+    def tools(self) -> Tools:
+        """Where vecs-cli is, and the folder of scripts that write."""
+        return Tools(
+            vecs_cli=str(self.folder / "vecs-cli"),
+            certool=str(self.folder / "certool"),
+            folder=str(self.folder / "work"),
+        )
+
+    def store(self, store: str, alias: str, certificate: bytes, key: bytes) -> None:
+        """Put an entry (PEM) into a store."""
+        folder = self.folder / "stores.d" / store
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{alias}.crt").write_bytes(certificate)
+        (folder / f"{alias}.key").write_bytes(key)
+
+    def stored(self, store: str, alias: str) -> tuple[bytes, bytes] | None:
+        """Return certificate and key (PEM) of an entry, None if there is none."""
+        at = self.folder / "stores.d" / store / alias
+        crt, key = Path(f"{at}.crt"), Path(f"{at}.key")
+        return (crt.read_bytes(), key.read_bytes()) if crt.exists() else None
 
     @property
     def calls(self) -> list[str]:

@@ -7,7 +7,7 @@ for word in "$@"; do
   name=${word%%=*}; value=${word#*=}
   case $name in
     --help) help=$value ;;
-    --getrootca|--gencert|--gencertfromcsr) verb=$name ;;
+    --getrootca|--gencert|--gencertfromcsr|--rootca) verb=$name ;;
     --privkey) privkey=$value ;;
     --cert) cert=$value ;;
     --csrfile) csrfile=$value ;;
@@ -29,6 +29,13 @@ fail() {
 [ -e "$here/refuses$verb" ] && fail 70012 "policy said no"
 if [ "$verb" = --getrootca ]; then
   openssl x509 -in "$here/served.cer" -noout -text; echo "Status : Success"; exit 0
+fi
+if [ "$verb" = --rootca ]; then
+  stat -c 'key %a' "$privkey" >> "$here/calls"
+  mv "$here/root.cer" "$here/root.cer.0"; mv "$here/ca.key" "$here/privatekey.pem.0"
+  cp "$cert" "$here/root.cer"; cp "$cert" "$here/ca.cer"; cp "$privkey" "$here/ca.key"
+  [ -e "$here/stubborn" ] || cp "$cert" "$here/served.cer"
+  echo "Status : Success"; exit 0
 fi
 ext=$here/ext
 if [ "$verb" = --gencert ]; then

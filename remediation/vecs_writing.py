@@ -1,0 +1,183 @@
+"""The scripts that put a certificate into a node's stores (VECS) or its VMCA. Pure.
+
+Source: the order of certificate-manager and fixcerts.py 3.2 (KB 90561): the old entry goes into
+BACKUP_STORE as ``bkp_<alias>``, then it is deleted and the new one created; vecs-cli has no way
+to replace. Options: vmafd/tools/vecs-cli/main.c; ``certool --rootca``: HandleRootCACertificate in
+vmca/certool/Handler.cpp and VMCAAddRootCertificate in vmca/service/entrypoints.c, which keeps the
+old files beside the new ones (Lightwave a04d9171). Not tried on a real appliance.
+
+Keys are on the node only inside the folder of a script, 0600, until it ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from stsfix.remediation import certool, vecs
+from stsfix.remediation.sections import Sections, end_of, mark
+from stsfix.snapshot.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BACKUP_PREFIX: Final = "bkp_"
+FOLDER: Final = "/root/.stsfix-vecs"
+"""Beginning of the name of the folder that a script's files are in; see `certool.FOLDER`."""
+
+_SAID: Final = 200
+
+
+_FAILURES: Final = {
+    11: "the old key could not be read",
+    12: "the old entry could not be kept in BACKUP_STORE",
+    13: "the old entry could not be deleted",
+    14: "the new entry could not be created, and the old one was put back if there was one",
+    21: "vmafd did not refresh the trusted roots",
+    22: "certool --rootca did not take the new root",
+    97: "no folder could be made",
+    98: "files of an earlier script could not be removed",
+}
+"""What the exit codes of the scripts mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """What is put into a store. *chain* is DER, leaf first; a root at its end is left out: it is
+    in TRUSTED_ROOTS. *key_pkcs8* is unencrypted PKCS#8 DER.
+    """
+
+    store: str
+    alias: str
+    chain: tuple[bytes, ...]
+    key_pkcs8: Secret[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Where the programs of a node are, and where scripts put their files."""
+
+    vecs_cli: str = vecs.TOOL
+    certool: str = certool.TOOL
+    folder: str = FOLDER
+
+
+def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
+    """Return the script that backs up an entry and replaces it; *nonce* is a random word.
+
+    An entry that is not there is created without a backup: an attempt before died between
+    deleting and creating, and made the backup. If the new one cannot be created the old one is
+    put back.
+
+    Raises:
+        ValueError: The key or a certificate is none.
+    """
+    vecs_cli, at = shlex.quote(tools.vecs_cli), _place(entry.store, entry.alias)
+    backup = _place(vecs.BACKUP, BACKUP_PREFIX + entry.alias)
+    old, new = (
+        f'--cert "$folder/{name}.crt" --key "$folder/{name}.key"' for name in ("old", "new")
+    )
+    files = {"new.crt": _pem(entry.chain), "new.key": _key_pem(entry.key_pkcs8)}
+    lines = [
+        *_begin(nonce, files, tools),
+        f'{vecs_cli} entry getcert {at} --output "$folder/old.crt"',
+        "(",
+        '  test -s "$folder/old.crt" || exit 0',
+        f'  {vecs_cli} entry getkey {at} --output "$folder/old.key" || exit 11',
+        f"  {vecs_cli} store create --name {vecs.BACKUP}",
+        f"  {vecs_cli} entry delete -y {backup}",
+        f"  {vecs_cli} entry create {backup} {old} || exit 12",
+        f"  {vecs_cli} entry delete -y {at} || exit 13",
+        ") || exit $?",
+        f"{vecs_cli} entry create {at} {new} || (",
+        f'  test -s "$folder/old.crt" && {vecs_cli} entry create {at} {old}',
+        "  exit 14",
+        ") || exit $?",
+        *_end(nonce),
+    ]
+    return Secret("\n".join(lines))
+
+
+def sweep_script(nonce: str, tools: Tools) -> str:
+    """Return the script that removes what one that was killed left: a folder with a key."""
+    return "\n".join(["export LC_ALL=C", f"rm -rf {tools.folder}.* || exit 98", *_end(nonce)])
+
+
+def refresh_script(nonce: str, tools: Tools) -> str:
+    """Return the script that lets vmafd copy the directory's trusted roots now, instead of at
+    its next round (rootfetch.c in vmafd/server/vmafd, Lightwave a04d9171).
+    """
+    lines = [
+        "export LC_ALL=C",
+        f"{shlex.quote(tools.vecs_cli)} force-refresh || exit 21",
+        *_end(nonce),
+    ]
+    return "\n".join(lines)
+
+
+def root_script(root: bytes, key_pkcs8: Secret[bytes], nonce: str, tools: Tools) -> Secret[str]:
+    """Return the script that gives VMCA a new root and its key.
+
+    Raises:
+        ValueError: The key or the certificate is none.
+    """
+    files = {"root.crt": _pem((root,)), "root.key": _key_pem(key_pkcs8)}
+    command = (
+        f"{shlex.quote(tools.certool)} --rootca --server=localhost"
+        ' --cert="$folder/root.crt" --privkey="$folder/root.key"'
+    )
+    return Secret("\n".join([*_begin(nonce, files, tools), f"{command} || exit 22", *_end(nonce)]))
+
+
+def refusal_of(output: str, nonce: str, exit_code: int) -> str:
+    """Return what went wrong, by the output of one of the scripts; empty if nothing did."""
+    if exit_code == 0 and Sections.of(output, nonce).complete:
+        return ""
+    what = _FAILURES.get(exit_code, f"the script ended with {exit_code}")
+    words = " ".join(output.split(mark(nonce, ""), 1)[0].split())[-_SAID:]
+    said = "".join(c if c.isprintable() else "?" for c in words)
+    return f"{what}; the node said {said!r}" if said else what
+
+
+def _place(store: str, alias: str) -> str:
+    return f"--store {shlex.quote(store)} --alias {shlex.quote(alias)}"
+
+
+def _begin(nonce: str, files: dict[str, str], tools: Tools) -> list[str]:
+    """Begin a script with *files* in a folder of its own, gone when the script ends; what one
+    that was killed left behind goes first.
+    """
+    lines = [
+        "export LC_ALL=C",
+        "umask 077",
+        f"rm -rf {tools.folder}.*",
+        f"folder=$(mktemp -d {tools.folder}.XXXXXXXXXX) || exit 97",
+        "trap 'rm -rf \"$folder\"' EXIT",
+    ]
+    for name, content in files.items():
+        lines += [f"cat > \"$folder/{name}\" <<'{nonce}'", content.rstrip("\n"), nonce]
+    return lines
+
+
+def _end(nonce: str) -> list[str]:
+    return ["echo", f"echo '{end_of(nonce)}'", ""]
+
+
+def _pem(chain: Sequence[bytes]) -> str:
+    parsed = [x509.load_der_x509_certificate(der) for der in chain]
+    kept = [c for c in parsed[1:] if c.subject != c.issuer]
+    return "".join(c.public_bytes(Encoding.PEM).decode() for c in (parsed[0], *kept))
+
+
+def _key_pem(key_pkcs8: Secret[bytes]) -> str:
+    key = load_der_private_key(key_pkcs8.reveal(), password=None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

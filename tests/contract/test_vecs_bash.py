@@ -1,0 +1,213 @@
+"""The scripts that write certificate stores and VMCA's root, run by real bash."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from bash_node import PLAN, READY, BashNode
+from sts_material import key, leaf, root
+from stsfix.lab import pki
+from stsfix.remediation.errors import VecsError, VmcaError
+from stsfix.remediation.transports.vmca import CertoolAuthority, VecsStores
+from stsfix.remediation.vecs_writing import NewEntry
+from stsfix.snapshot.secret import Secret
+
+pytestmark = pytest.mark.skipif(not READY, reason="needs bash and openssl")
+
+STORE, ALIAS = "MACHINE_SSL_CERT", "__MACHINE_CERT"
+OLD, NEW = leaf("vecs-old"), leaf("vecs-new")
+
+
+def pem_key(name):
+    """Return a key as PEM."""
+    return pki.key_pair(key(name), []).key_pem
+
+
+@pytest.fixture
+def node(tmp_path):
+    """A node with the old entry."""
+    made = BashNode(tmp_path)
+    made.store(STORE, ALIAS, pki.pem(OLD), pem_key("vecs-old"))
+    return made
+
+
+def stores(node):
+    """Return the product's writer of *node*'s stores."""
+    tools = node.tools
+    return VecsStores(node, tool=tools.vecs_cli, tools=tools)
+
+
+def entry(name="vecs-new", certificate=NEW):
+    """Return what is written."""
+    chain = (pki.der(certificate), pki.der(root()))
+    return NewEntry(store=STORE, alias=ALIAS, chain=chain, key_pkcs8=Secret(pki.pkcs8(key(name))))
+
+
+def public_part(pem):
+    """Return the public half of a key."""
+    return load_pem_private_key(pem, None).public_key()
+
+
+def holds(node, store, alias, certificate, name):
+    """Tell whether an entry holds exactly *certificate* and its key."""
+    found = node.stored(store, alias)
+    return (
+        found is not None
+        and found[0].strip() == pki.pem(certificate).strip()
+        and public_part(found[1]) == key(name).public_key()
+    )
+
+
+def test_entry_is_replaced_and_the_old_one_kept(node):
+    """The new pair is in the store, the old one in BACKUP_STORE; the root is left out."""
+    stores(node).replace_entry(PLAN, entry())
+
+    assert holds(node, STORE, ALIAS, NEW, "vecs-new")
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+    assert node.left_behind == []
+    assert set(node.calls) == {"key 600", "folder 700"}
+    assert node.secret_scripts == 1
+
+
+def test_an_older_backup_makes_room(node):
+    """What certificate-manager kept long ago is not what can be gone back to."""
+    node.store("BACKUP_STORE", f"bkp_{ALIAS}", pki.pem(leaf("vecs-ancient")), b"older key")
+
+    stores(node).replace_entry(PLAN, entry())
+
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+
+
+def test_an_entry_that_is_missing_is_created_and_the_backup_stays(node):
+    """An attempt that died between deleting and creating made the backup."""
+    node.store("BACKUP_STORE", f"bkp_{ALIAS}", pki.pem(OLD), pem_key("vecs-old"))
+    (node.folder / "stores.d" / STORE / f"{ALIAS}.crt").unlink()
+
+    stores(node).replace_entry(PLAN, entry())
+
+    assert holds(node, STORE, ALIAS, NEW, "vecs-new")
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ("entry-getkey-MACHINE_SSL_CERT", "the old key could not be read"),
+        ("entry-create-BACKUP_STORE", "could not be kept in BACKUP_STORE"),
+        ("entry-delete-MACHINE_SSL_CERT", "could not be deleted"),
+    ],
+)
+def test_refusal_before_the_delete_changes_nothing(node, refused, said):
+    """What fails is named with the node's words, and the old entry stands."""
+    node.flag(f"refuses-{refused}")
+
+    with pytest.raises(VecsError, match=said) as caught:
+        stores(node).replace_entry(PLAN, entry())
+
+    assert "Access is denied" in caught.value.reason
+    assert holds(node, STORE, ALIAS, OLD, "vecs-old")
+    assert node.left_behind == []
+
+
+def test_refused_creation_is_told_and_tried_with_the_old_entry(node):
+    """When vecs-cli takes neither the new nor the old one, the backup is what is left."""
+    node.flag("refuses-entry-create-MACHINE_SSL_CERT")
+
+    with pytest.raises(VecsError, match="the new entry could not be created"):
+        stores(node).replace_entry(PLAN, entry())
+
+    assert node.stored(STORE, ALIAS) is None
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+    assert node.left_behind == []
+
+
+COMMANDS = [
+    f"{command}-{store}"
+    for command, store in itertools.product(
+        ["entry-getcert", "entry-getkey", "entry-delete", "entry-create"], [STORE]
+    )
+] + ["store-create-BACKUP_STORE", "entry-delete-BACKUP_STORE", "entry-create-BACKUP_STORE"]
+
+
+@pytest.mark.parametrize("at", COMMANDS)
+def test_killed_anywhere_it_is_done_by_the_next_attempt(node, at):
+    """Whatever was done before the script died, repeating it ends as if it had not died."""
+    node.flag(f"dies-{at}")
+    with pytest.raises(VecsError):
+        stores(node).replace_entry(PLAN, entry())
+    (node.folder / f"dies-{at}").unlink()
+
+    stores(node).replace_entry(PLAN, entry())
+
+    assert holds(node, STORE, ALIAS, NEW, "vecs-new")
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+    assert node.left_behind == []
+
+
+def test_names_are_words_of_their_own(node):
+    """A store or alias that looks like shell stays a name."""
+    odd = "a b; touch oops"
+    node.store("machine", odd, pki.pem(OLD), pem_key("vecs-old"))
+    chain = (pki.der(NEW),)
+    new = NewEntry(
+        store="machine", alias=odd, chain=chain, key_pkcs8=Secret(pki.pkcs8(key("vecs-new")))
+    )
+
+    stores(node).replace_entry(PLAN, new)
+
+    assert holds(node, "machine", odd, NEW, "vecs-new")
+    assert not (node.folder / "oops").exists()
+
+
+def test_trusted_roots_are_copied_on_demand(node):
+    """vecs-cli force-refresh is what tells vmafd."""
+    stores(node).refresh_roots(PLAN)
+
+    assert node.calls == ["refreshed"]
+
+
+def test_stores_that_cannot_be_reached_are_told(node):
+    """Without vmafd nothing is written."""
+    node.flag("vecs-down")
+
+    with pytest.raises(VecsError, match="trusted roots"):
+        stores(node).refresh_roots(PLAN)
+
+
+class NoClock:
+    """Nobody asks for the time here."""
+
+
+def authority(node):
+    """Return the product's VMCA of *node*."""
+    return CertoolAuthority(node, NoClock(), programs=node.programs, tools=node.tools)  # type: ignore[arg-type]
+
+
+def test_vmca_gets_a_new_root_and_keeps_the_old_files(node):
+    """Afterwards it issues with it, and its key is nowhere else."""
+    node.provision(root("vecs-ended"), key("vecs-ended"))
+    new = root("vecs-root")
+
+    authority(node).install_root(PLAN, pki.der(new), Secret(pki.pkcs8(key("vecs-root"))))
+
+    assert authority(node).read_root(PLAN).chain == (pki.der(new),)
+    assert (node.folder / "root.cer.0").exists()
+    assert "key 600" in node.calls
+    assert node.left_behind == []
+
+
+@pytest.mark.parametrize("flag", ["refuses--rootca", "stubborn"])
+def test_vmca_that_goes_on_with_its_old_root_is_an_error(node, flag):
+    """Refused or ignored: both are seen, because it is asked afterwards."""
+    node.provision(root("vecs-ended"), key("vecs-ended"))
+    node.flag(flag)
+
+    with pytest.raises(VmcaError):
+        authority(node).install_root(
+            PLAN, pki.der(root("vecs-root")), Secret(pki.pkcs8(key("vecs-root")))
+        )
+
+    assert node.left_behind == []
