@@ -22,6 +22,7 @@ from stsfix.remediation.certificates import (
 )
 from stsfix.remediation.checks_chains import CHECKS as CHAIN_CHECKS
 from stsfix.remediation.rules_certificates import RULES
+from stsfix.remediation.trust_anchors import is_front_of
 from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ ROOT_SOON: Final = timedelta(days=90)
 CRL_WARNED, CRL_REFUSED = 30, 100
 """vCert's limits (KB 385107)."""
 
-_HTTPS = 443
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _OUT_OF_TIME = frozenset({Expiry.EXPIRED, Expiry.NOT_YET_VALID})
 
@@ -232,20 +232,8 @@ def _trusted_for(
     """Yield kind and trust of every endpoint behind the node's port 443 that names a trust."""
     for registration in certificates.registrations:
         for endpoint in registration.endpoints:
-            if endpoint.trust and _is_front_of(endpoint.uri, fqdn):
+            if endpoint.trust and is_front_of(endpoint.uri, fqdn):
                 yield registration.kind, endpoint.trust
-
-
-def _is_front_of(uri: str, fqdn: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-        return (
-            parts.scheme == "https"
-            and (parts.hostname or "") == fqdn.lower()
-            and (parts.port or _HTTPS) == _HTTPS
-        )
-    except ValueError:
-        return False
 
 
 def identity_sources(inventory: Inventory) -> Iterator[Finding]:

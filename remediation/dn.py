@@ -23,6 +23,7 @@ SERVICE_PRINCIPAL_CLASS: Final = "vmwServicePrincipal"
 IDENTITY_STORE_CLASS: Final = "vmwSTSIdentityStore"
 REGISTRATION_CLASS: Final = "vmwLKUPServiceRegistration"
 ENDPOINT_CLASS: Final = "vmwLKUPEndpointRegistration"
+OLD_ENDPOINT_CLASS: Final = "vmwLKUPServiceEndpoint"
 
 # Attributes: the same file. `userCertificate;binary` is an undefined type to vmdir (measured).
 CN: Final = "cn"
@@ -43,6 +44,7 @@ LOOKUP_PRODUCT: Final = "vmwLKUPProduct"
 LOOKUP_TYPE: Final = "vmwLKUPType"
 LOOKUP_URI: Final = "vmwLKUPURI"
 LOOKUP_TRUST: Final = "vmwLKUPEndpointSslTrust"
+OLD_LOOKUP_TRUST: Final = "vmwLKUPSslTrustAnchor"
 LABELED_URI: Final = "labeledURI"
 INVOCATION_ID: Final = "invocationId"
 UP_TO_DATE_VECTOR: Final = "upToDateVector"
@@ -213,6 +215,11 @@ def authority(domain: str, key_id: str) -> str:
 def service_principals(domain: str) -> str:
     """Return where the solution users are (vmdir/server/vmdir/instance.c)."""
     return f"cn=ServicePrincipals,{domain_dn(domain)}"
+
+
+def service_principal(domain: str, name: str) -> str:
+    """Return the DN of the account of a solution user."""
+    return f"cn={escape(name)},{service_principals(domain)}"
 
 
 def identity_providers(domain: str) -> str:

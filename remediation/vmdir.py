@@ -18,6 +18,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.ldap_session import ALREADY_EXISTS, NO_SUCH_OBJECT, LdapSession
 from stsfix.remediation.model import ReplicationStatus, StsEntries
+from stsfix.remediation.vmdir_registrations import LdapRegistrations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,18 @@ class LdapDirectory:
     def node(self) -> str:
         """FQDN of the node whose directory this is."""
         return self._node
+
+    @property
+    def registrations(self) -> LdapRegistrations:
+        """Accounts, endpoints and trusted roots, over the same session."""
+        return LdapRegistrations(
+            node=self._node,
+            domain=self._domain,
+            session=self._session,
+            prove=self._prove,
+            find=self._find,
+            search=self._searched,
+        )
 
     def read_root_dse(self) -> RootDse:
         """Read the rootDSE without logging in."""

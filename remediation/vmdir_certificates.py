@@ -26,6 +26,7 @@ from stsfix.remediation.inventory_certificates import (
     TrustedRoot,
     UnreadPart,
 )
+from stsfix.remediation.trust_anchors import TrustAnchors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -176,6 +177,32 @@ def _registrations(domain: str, search: Search) -> tuple[LookupRegistration, ...
             endpoints=tuple(sorted(endpoints.get(_folded(entry.dn), []), key=lambda e: e.uri)),
         )
         for entry in _sorted(services)
+    )
+
+
+def trust_anchors(domain: str, search: Search) -> tuple[TrustAnchors, ...]:
+    """Return what every endpoint of the lookup service names, those of old registrations too."""
+    return (
+        *_anchors(domain, search, dn.ENDPOINT_CLASS, dn.LOOKUP_TRUST),
+        *_anchors(domain, search, dn.OLD_ENDPOINT_CLASS, dn.OLD_LOOKUP_TRUST),
+    )
+
+
+def _anchors(
+    domain: str, search: Search, of_class: str, attribute: str
+) -> tuple[TrustAnchors, ...]:
+    wanted = (dn.CN, dn.LOOKUP_URI, attribute)
+    encoded = attribute == dn.LOOKUP_TRUST
+    return tuple(
+        TrustAnchors(
+            dn=entry.dn,
+            uri=_text(entry, dn.LOOKUP_URI),
+            values=values,
+            certificates=tuple(from_base64(v) if encoded else v for v in values),
+            encoding="base64" if encoded else "der",
+        )
+        for entry in _sorted(search(dn.sites(domain), of_class, wanted, deep=True))
+        if (values := entry.values(attribute))
     )
 
 

@@ -1,0 +1,97 @@
+"""Which certificates the lookup service names for a node, and what they become. Pure.
+
+A registration's endpoint names the certificate of the TLS port behind its URI. Products compare it
+(KB 320707, KB 2121701), so that it has to change with the certificate. certificate-manager and
+fixcerts.py 3.2 write the new one into every endpoint whose URI holds the PNID, whatever was there;
+here only values go that were this node's certificate.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+from stsfix.remediation.certificates import Certificate, dns_names, fingerprint, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Encoding = Literal["base64", "der"]
+"""vmwLKUPEndpointSslTrust holds base64 text, vmwLKUPSslTrustAnchor of older registrations DER
+(fixcerts.py 3.2)."""
+
+_HTTPS: Final = 443
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustAnchors:
+    """The certificates that one endpoint names: *values* as stored, *certificates* DER in the
+    same order; what is no base64 is kept as it was.
+    """
+
+    dn: str
+    uri: str
+    values: tuple[bytes, ...]
+    certificates: tuple[bytes, ...]
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """What an endpoint is to name: *values* as they are stored, in order and without doubles."""
+
+    anchors: TrustAnchors
+    values: tuple[bytes, ...]
+
+
+def replacements(
+    found: Sequence[TrustAnchors], fqdn: str, *, olds: frozenset[str], new: bytes
+) -> tuple[Replacement, ...]:
+    """Return the endpoints that name an old certificate of a node, with the new one in its place.
+
+    Old is what has a fingerprint of *olds*, wherever it stands; behind the node's port 443 also
+    any other certificate for the node: nothing there ever shows it again.
+
+    Args:
+        found: Every endpoint of the domain.
+        fqdn: The node.
+        olds: SHA-256 of certificates that the node showed, 64 lower-case hex digits.
+        new: Its certificate now, DER.
+    """
+    made = []
+    for anchors in found:
+        front = is_front_of(anchors.uri, fqdn)
+        values = tuple(
+            _encoded(new, anchors.encoding)
+            if fingerprint(der) in olds or (front and der != new and _is_of(der, fqdn))
+            else value
+            for value, der in zip(anchors.values, anchors.certificates, strict=True)
+        )
+        unique = tuple(dict.fromkeys(values))
+        if unique != anchors.values:
+            made.append(Replacement(anchors=anchors, values=unique))
+    return tuple(made)
+
+
+def is_front_of(uri: str, fqdn: str) -> bool:
+    """Tell whether *uri* is behind port 443 of node *fqdn*."""
+    try:
+        parts = urlsplit(uri)
+        return (
+            parts.scheme == "https"
+            and (parts.hostname or "") == fqdn.lower()
+            and (parts.port or _HTTPS) == _HTTPS
+        )
+    except ValueError:
+        return False
+
+
+def _is_of(der: bytes, fqdn: str) -> bool:
+    certificate = parse(der)
+    return isinstance(certificate, Certificate) and fqdn.lower() in dns_names(certificate)
+
+
+def _encoded(certificate: bytes, encoding: Encoding) -> bytes:
+    return base64.b64encode(certificate) if encoding == "base64" else certificate
