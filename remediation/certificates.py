@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,6 +241,23 @@ def dns_names(certificate: Certificate) -> tuple[str, ...]:
     names = _extension(certificate.x509, x509.SubjectAlternativeName)
     found = names.get_values_for_type(x509.DNSName) if names else []
     return tuple(name.lower() for name in found)
+
+
+def ip_addresses(certificate: Certificate) -> tuple[str, ...]:
+    """Return the IP addresses among the subject alternative names."""
+    names = _extension(certificate.x509, x509.SubjectAlternativeName)
+    found = names.get_values_for_type(x509.IPAddress) if names else []
+    return tuple(str(address) for address in found)
+
+
+def issuer_addresses(certificate: Certificate) -> tuple[str, ...]:
+    """Return where its issuer can be fetched, as it says itself (AuthorityInformationAccess)."""
+    access = _extension(certificate.x509, x509.AuthorityInformationAccess)
+    return tuple(
+        str(entry.access_location.value)
+        for entry in access or ()
+        if entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+    )
 
 
 def may_sign(certificate: Certificate) -> bool | None:

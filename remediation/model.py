@@ -138,6 +138,39 @@ class NodePlan:
     vm: VmId
 
 
+class Renew(enum.StrEnum):
+    """Which certificates besides the STS's a run renews: those that are (nearly) out of their
+    time, or all that a VMCA of the domain issued.
+    """
+
+    NONE = "none"
+    EXPIRED = "expired"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """One entry of a node's certificate stores (VECS) that a run is to renew.
+
+    *sha256* is the leaf that was there when the run was planned (64 lower-case hex digits): what
+    is neither this nor the run's own was put there by somebody else. *signer* is the node whose
+    VMCA signs. *principal* is the name of the solution user's account in the directory, empty
+    for the machine certificate.
+    """
+
+    node: str
+    store: str
+    alias: str
+    sha256: str
+    signer: str
+    principal: str = ""
+
+    @property
+    def is_machine(self) -> bool:
+        """True for the certificate that the node's TLS ports show."""
+        return not self.principal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
     """What a run was asked to do; saved with it, so that a resume does the same.
@@ -145,7 +178,8 @@ class RunSpec:
     *run* is the run's name and the name of its snapshots. *writer* is the one node whose
     directory is written. *nodes* are all nodes of the domain, in no particular order.
     *retire* tells whether old credentials are removed at the end. *accepted* are the risks the
-    operator took, as ``ID:object``. *by* is who began it, ``user@workstation``.
+    operator took, as ``ID:object``. *by* is who began it, ``user@workstation``. *renew* is what was
+    asked, *renewals* what that means here. *new_roots* are the nodes whose VMCA gets a new root.
     """
 
     run: str
@@ -157,6 +191,9 @@ class RunSpec:
     retire: bool
     accepted: tuple[str, ...] = ()
     by: str = ""
+    renew: Renew = Renew.NONE
+    renewals: tuple[Renewal, ...] = ()
+    new_roots: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [node.fqdn for node in self.nodes]
@@ -165,6 +202,18 @@ class RunSpec:
         writers = [n for n in self.nodes if n.fqdn == self.writer]
         if not writers or not writers[0].role.has_directory:
             raise ValueError(f"the writer {self.writer} is no node with a directory")
+        with_vmca = {n.fqdn for n in self.nodes if n.role.has_directory}
+        if not {*self.new_roots, *(r.signer for r in self.renewals)} <= with_vmca:
+            raise ValueError("only a node with a directory has a VMCA")
+        if not {r.node for r in self.renewals} <= set(names):
+            raise ValueError("a certificate of no node is to be renewed")
+
+    def node(self, fqdn: str) -> NodePlan:
+        """Return the node *fqdn*; LookupError if the run has none such."""
+        for found in self.nodes:
+            if found.fqdn == fqdn:
+                return found
+        raise LookupError(fqdn)
 
     @property
     def writing(self) -> NodePlan:

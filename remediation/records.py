@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.model import NodePlan, Role, RunSpec
+from stsfix.remediation.model import NodePlan, Renew, Renewal, Role, RunSpec
 from stsfix.snapshot.model import HostRef, VmId
 
 if TYPE_CHECKING:
@@ -163,6 +164,9 @@ def spec_to_json(spec: RunSpec) -> str:
             "retire": spec.retire,
             "accepted": list(spec.accepted),
             "by": spec.by,
+            "renew": spec.renew.value,
+            "renewals": [dataclasses.asdict(renewal) for renewal in spec.renewals],
+            "new_roots": list(spec.new_roots),
             "nodes": [
                 {
                     "fqdn": node.fqdn,
@@ -193,7 +197,11 @@ def spec_from_json(text: str) -> RunSpec:
         issuer=raw["issuer"],
         validity_days=raw["validity_days"],
         retire=raw["retire"],
-        accepted=tuple(raw.get("accepted", ())),  # older journals have none
+        # Older journals have none of these.
+        accepted=tuple(raw.get("accepted", ())),
+        renew=Renew(raw.get("renew", Renew.NONE)),
+        renewals=tuple(Renewal(**renewal) for renewal in raw.get("renewals", ())),
+        new_roots=tuple(raw.get("new_roots", ())),
         by=raw.get("by", ""),
         nodes=tuple(
             NodePlan(
