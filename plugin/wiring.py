@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import (
-        CertificateAuthority,
-        CertificateStores,
         Directory,
         Issuer,
         Logins,
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
         ProgressHook,
         ServiceControl,
     )
+    from stsfix.remediation.ports_certificates import CertificateAuthority, CertificateStores
     from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId

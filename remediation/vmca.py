@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.authority import Authority, CertificateRequest
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.ports import CertificateAuthority
+    from stsfix.remediation.ports_certificates import CertificateAuthority
     from stsfix.snapshot.secret import Secret
 
 SHORT: Final = timedelta(days=5 * 365)

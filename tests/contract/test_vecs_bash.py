@@ -69,7 +69,7 @@ def test_entry_is_replaced_and_the_old_one_kept(node):
     assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
     assert node.left_behind == []
     assert set(node.calls) == {"key 600", "folder 700"}
-    assert node.secret_scripts == 1
+    assert node.secrets == 1
 
 
 def test_an_older_backup_makes_room(node):

@@ -95,7 +95,8 @@ class BashNode:
     @property
     def left_behind(self) -> list[str]:
         """Files of scripts that are still there."""
-        return sorted(path.name for path in self.folder.glob("work/*"))
+        found = (*self.folder.glob("work/*"), *self.folder.glob("work.*"))
+        return sorted(path.name for path in found)
 
     def provision(
         self,

@@ -66,6 +66,10 @@ class MemoryAuthority:
         )
         return SignedCertificate(chain=(pki.der(leaf), pki.der(self.certificate)), way=self.way)
 
+    def install_root(self, node: NodePlan, root: bytes, key_pkcs8: Secret[bytes]) -> None:
+        """Issue with *root* from now on."""
+        raise NotImplementedError
+
     def read_root_key(self, node: NodePlan) -> Secret[bytes]:
         """Return the key; *keys_read* counts."""
         del node
