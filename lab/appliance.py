@@ -61,8 +61,19 @@ class _Run:
             appliance.network.ports[disk.fqdn].ssh,
             appliance.network.loop,
         )
+        self.parts.vami.wire(self.board, self.tools, self.sshd)
         self.settled = threading.Event()
         self.shutting_down = False
+
+    def open(self) -> None:
+        """Let in who comes by SSH or to the management interface."""
+        self.sshd.start()
+        self.parts.vami.start()
+
+    def close(self) -> None:
+        """Cut their connections and let nobody in any more."""
+        self.sshd.close()
+        self.parts.vami.close()
 
 
 def _tools(appliance: Appliance, board: Board) -> GuestTools:
@@ -177,7 +188,7 @@ class Appliance:
             if self._run is run:
                 self._run = None
         run.tools.running = False
-        run.sshd.close()
+        run.close()
         run.board.cut()
 
     def shut_down(self, off: Callable[[], None]) -> None:
@@ -273,7 +284,7 @@ class Appliance:
     def _boot(self, run: _Run) -> None:
         run.board.pause(KERNEL_S)
         run.tools.running = self.disk.tools_installed
-        run.sshd.start()
+        run.open()
         run.board.boot_all()
         run.settled.set()
 
@@ -283,5 +294,5 @@ class Appliance:
         run.board.pause(HALT_S / 2)
         run.board.stop_each(reversed(run.board.services), haste=SHUTDOWN_HASTE)
         run.tools.running = False
-        run.sshd.stop()
+        run.close()
         run.board.pause(HALT_S / 2)

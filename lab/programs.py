@@ -17,6 +17,7 @@ from stsfix.lab.sso.sts import StsService
 from stsfix.lab.sso.vapi import VapiService
 from stsfix.lab.sso.vcenter import StartRefused, VcenterService
 from stsfix.lab.sso.wstrust import StsFault
+from stsfix.lab.vami import Vami
 from stsfix.lab.vmdir.server import VmdirServer
 
 if TYPE_CHECKING:
@@ -137,10 +138,14 @@ class NodeParts:
         )
         for name in ("vmware-envoy", "vmware-rhttpproxy"):
             self.programs[name] = self.front
-        # The management interface answers nothing here; clients look at its certificate.
-        self.programs["applmgmt"] = NodeFront(
-            disk.fqdn, ports.vami, disk.shown.get("vami", disk.machine), faults=network.faults
+        self.vami = Vami(
+            disk=disk,
+            port=ports.vami,
+            tls=lambda: disk.shown.get("vami", disk.machine),
+            faults=network.faults,
+            now=lambda: network.clock.now() + self._offset(),
         )
+        self.programs["applmgmt"] = self.vami.backend
         if disk.role.has_directory:
             self._add_directory(ports)
         if disk.role.has_vcenter:
