@@ -40,6 +40,7 @@ class _Run:
 
     def __init__(self, appliance: Appliance) -> None:
         disk = appliance.disk
+        self.is_appliance = disk.windows is None
         self.parts = NodeParts(disk, appliance.network)
         self.board = Board(
             disk,
@@ -66,9 +67,10 @@ class _Run:
         self.shutting_down = False
 
     def open(self) -> None:
-        """Let in who comes by SSH or to the management interface."""
-        self.sshd.start()
-        self.parts.vami.start()
+        """Let in who comes by SSH or to the management interface; Windows has neither."""
+        if self.is_appliance:
+            self.sshd.start()
+            self.parts.vami.start()
 
     def close(self) -> None:
         """Cut their connections and let nobody in any more."""

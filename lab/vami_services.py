@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stsfix.lab.disk import NodeDisk
-    from stsfix.lab.services import Board, Service
+    from stsfix.lab.service import Service
+    from stsfix.lab.services import Board
 
 STATES = {
     State.RUNNING: "STARTED",
