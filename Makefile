@@ -17,11 +17,11 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 REHEARSE_ARGS ?=
 
-.PHONY: help rehearse test test-all mutants install dev peers lint types arch test-only clean
+.PHONY: help rehearse test test-all mutants install dev peers lint types arch audit test-only clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
-	@echo 'make lint | types | arch | test-only | peers | clean'
+	@echo 'make lint | types | arch | audit | test-only | peers | clean'
 
 rehearse: install
 	$(BIN)/stsfix rehearse $(REHEARSE_ARGS)
@@ -29,7 +29,7 @@ rehearse: install
 # Every check runs although one failed, and the report comes last.
 test: dev peers
 	@status=0; \
-	$(MAKE) --no-print-directory -k lint types arch test-only || status=$$?; \
+	$(MAKE) --no-print-directory -k lint types arch audit test-only || status=$$?; \
 	tests/peers/report.sh; \
 	exit $$status
 
@@ -62,6 +62,9 @@ types: dev
 
 arch: dev
 	$(BIN)/lint-imports
+
+audit: dev
+	$(BIN)/python tests/audit.py
 
 test-only: dev
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)

@@ -463,6 +463,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         remediation.JournalUnwritableError: (
             "Make room on, or repair, the file system of {e.path}",
+            "The folder has to be your own, and nobody else may write into it (chmod go-w)",
             "Do not delete the file: it is what a resume and a rollback work from",
             _GO_ON,
         ),

@@ -37,6 +37,9 @@ _PATTERN = re.compile(
     r" nodes=(?P<nodes>[0-9]{1,4}) by=(?P<by>[^\]\s]{0,120})\]",
     re.DOTALL,
 )
+_RUN = re.compile(r"stsfix-[A-Za-z0-9-]{1,70}")
+"""Names of runs (`preflight.run_name`); they become names of files."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9@._-]")
 _MAX_HOLDER = 100
 
@@ -81,7 +84,7 @@ def member_of(snapshot: SnapshotRef, power: PowerState) -> Member | None:
     """
     told = _PATTERN.search(snapshot.description)
     roles = {role.value: role for role in Role}
-    if told is None or told["role"] not in roles:
+    if told is None or told["role"] not in roles or not _RUN.fullmatch(snapshot.name):
         return None
     return Member(
         run=snapshot.name,

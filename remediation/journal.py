@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import stat
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class JournalFile:
     """All runs of one state folder. Creating it makes the folder (0700) and the file (0600).
 
     Raises:
-        JournalUnwritableError: Folder or file cannot be made, or a newer stsfix made the file.
+        JournalUnwritableError: Folder or file cannot be made, others may write into the folder,
+            or a newer stsfix made the file.
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
@@ -92,6 +94,7 @@ class JournalFile:
         self._clock = clock
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _require_own(folder)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
             self._prepare()
         except (OSError, sqlite3.Error) as error:
@@ -188,9 +191,14 @@ class JournalFile:
 
         Raises:
             DomainLockedError: A living process holds it; it is named.
+            JournalUnwritableError: The lock's file cannot be opened; it is no link.
         """
         path = self.folder / f"{domain}.lock"
-        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            handle = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise JournalUnwritableError(str(path), error.strerror or "no such file") from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,6 +210,15 @@ class JournalFile:
             yield
         finally:
             os.close(handle)
+
+
+def _require_own(folder: Path) -> None:
+    """Return if nobody else can put files into *folder* or take ours away."""
+    status = folder.stat()
+    if status.st_uid != os.geteuid():
+        raise JournalUnwritableError(str(folder), "the folder belongs to another user")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise JournalUnwritableError(str(folder), "others may write into the folder")
 
 
 class Journal:

@@ -98,6 +98,12 @@ def test_another_domains_run_is_named_and_left_alone():
         choose(members(), "other.local", None)
 
 
+@pytest.mark.parametrize("name", ["stsfix-../../evil", "stsfix-a/b", "stsfix-", "stsfix-a\nb"])
+def test_a_name_that_no_run_has_is_no_run(name):
+    """Names of snapshots become names of files, so they have one form."""
+    assert member_of(snapshot(SPEC.nodes[0], name=name), PowerState.ON) is None
+
+
 @given(st.text())
 @example("SSO domain a before the STS repair; [node=b role=psc writer=b nodes=1 by=]x")
 def test_any_description_is_read_without_a_crash(text):

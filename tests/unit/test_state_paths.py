@@ -1,0 +1,118 @@
+"""The state folder under attack: links, other people's folders, names that climb out of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+import sts_material
+from memory_hypervisor import MemoryClock
+from stsfix.plugin.export_file import ExportFiles
+from stsfix.remediation.errors import ExportError, JournalUnwritableError
+from stsfix.remediation.journal import JournalFile
+from stsfix.remediation.sts_export import StsExport
+from stsfix.snapshot.secret import Secret
+
+EXPORT = StsExport(
+    run="stsfix-1",
+    domain="vsphere.local",
+    writer="vc1.lab.example",
+    created=sts_material.NOW,
+    nodes={},
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Exports in an empty state folder."""
+    return ExportFiles(tmp_path, lambda: Secret("words"))
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o777, 0o1777, 0o702])
+def test_a_folder_others_may_write_into_is_refused(tmp_path, mode):
+    """Whoever may write there could put another journal in the place of ours."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(mode)
+
+    with pytest.raises(JournalUnwritableError, match="others may write"):
+        JournalFile(folder, MemoryClock())
+
+    assert list(folder.iterdir()) == []
+
+
+def test_another_users_folder_is_refused(tmp_path, monkeypatch):
+    """It is theirs to change, whatever its mode."""
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+
+    with pytest.raises(JournalUnwritableError, match="another user"):
+        JournalFile(tmp_path, MemoryClock())
+
+
+def test_a_folder_that_others_may_read_is_taken(tmp_path):
+    """Files in it are private by themselves."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0o755)
+
+    file = JournalFile(folder, MemoryClock())
+
+    assert file.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_lock_is_not_written_through_a_link(tmp_path):
+    """A link in its place is an error, and its target stays."""
+    target = tmp_path / "target"
+    target.write_text("precious")
+    file = JournalFile(tmp_path / "state", MemoryClock())
+    (tmp_path / "state" / "vsphere.local.lock").symlink_to(target)
+
+    with pytest.raises(JournalUnwritableError, match="lock"), file.locked("vsphere.local", "me"):
+        pass
+
+    assert target.read_text() == "precious"
+
+
+def test_an_export_is_private_whatever_the_umask(files):
+    """Mode 0600 in a folder 0700."""
+    before = os.umask(0)
+    try:
+        files.save(EXPORT)
+    finally:
+        os.umask(before)
+
+    path = files.path("stsfix-1")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_export_is_not_read_through_a_link(files, tmp_path):
+    """A link in its place is no export."""
+    files.save(EXPORT)
+    path = files.path("stsfix-1")
+    path.rename(tmp_path / "moved.json")
+    path.symlink_to(tmp_path / "moved.json")
+
+    with pytest.raises(ExportError, match="cannot be read"):
+        files.load("stsfix-1")
+
+
+def test_an_export_under_another_runs_name_is_refused(files):
+    """A file that was renamed does not become another run's."""
+    files.save(EXPORT)
+    files.path("stsfix-1").rename(files.path("stsfix-2"))
+
+    with pytest.raises(ExportError, match="of another run"):
+        files.load("stsfix-2")
+
+
+def test_a_huge_file_is_not_read_whole(files, monkeypatch):
+    """What is larger than any export is told from the first byte too many."""
+    monkeypatch.setattr("stsfix.plugin.export_file.MAX_BYTES", 100)
+    files.save(replace(EXPORT, writer="w" * 200))
+
+    with pytest.raises(ExportError, match="larger"):
+        files.load("stsfix-1")
