@@ -100,7 +100,7 @@ def _node_login(error: remediation.NodeLoginError) -> tuple[str, ...]:
                 ),
                 _GO_ON,
             )
-        case remediation.LoginRefusal.REFUSED:
+        case remediation.LoginRefusal.REFUSED | remediation.LoginRefusal.SILENT:
             return (
                 once,
                 (

@@ -318,18 +318,19 @@ class ServiceRestartError(FaultError):
 
 
 class LoginRefusal(enum.Enum):
-    """Why a node refused a login, as far as it tells."""
+    """Why a node refused a login, as far as it tells; the text is the end of a sentence."""
 
-    REFUSED = "refused it"
-    EXPIRED = "says the password has expired"
-    LOCKED = "says the account is locked"
+    REFUSED = ""
+    EXPIRED = ": the password has expired"
+    LOCKED = ": the account is locked"
+    SILENT = ": it broke off without an answer"
 
 
 class NodeLoginError(FaultError):
     """A node refused user or password, over SSH or VAMI; it was tried exactly once."""
 
     def __init__(self, node: str, user: str, transport: str, refusal: LoginRefusal) -> None:
-        super().__init__(f"{node} {refusal.value}: the login of {user} over {transport}")
+        super().__init__(f"{node} refused the login of {user} over {transport}{refusal.value}")
         self.node = node
         self.user = user
         self.transport = transport
