@@ -6,7 +6,6 @@ Source: sshd(8), section SSH_KNOWN_HOSTS FILE FORMAT; hostfile.c for hashed name
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def _lines(text: str) -> Iterator[tuple[str, str, HostKey]]:
             continue
         try:
             blob = base64.b64decode(fields[2], validate=True)
-        except binascii.Error:
+        except ValueError:
             continue
         yield marker, fields[0], HostKey(kind=fields[1], blob=blob)
 

@@ -6,7 +6,6 @@ The login shell is never changed: that is a person's decision (``chsh``).
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import logging
 import secrets
@@ -123,7 +122,7 @@ class SshShell:
             raise NodeFileError(node.fqdn, path, why)
         try:
             content = base64.b64decode("".join(result.output.split()), validate=True)
-        except binascii.Error as error:  # what head said stands among it
+        except ValueError as error:  # what head said stands among it
             raise NodeFileError(node.fqdn, path, words(result.output)) from error
         if len(content) > limit_bytes:
             raise NodeFileError(node.fqdn, path, f"it is larger than {limit_bytes} bytes")
@@ -163,7 +162,7 @@ class SshShell:
                     continue
             if connection.way is Way.NONE:
                 channel.close()
-                raise NoShellError(node, "ssh", f"reach a bash there: {connection.said}")
+                raise NoShellError(node, "ssh", f"give a bash; it said: {connection.said}")
             return connection, channel
 
     def _find_way(
@@ -201,7 +200,7 @@ class SshShell:
                 self._allowed.add(talk.node)
         except NoBashError as error:
             talk.connection.way, talk.connection.said = Way.NONE, error.said
-            raise NoShellError(talk.node, "ssh", f"reach a bash there: {error.said}") from error
+            raise NoShellError(talk.node, "ssh", f"give a bash; it said: {error.said}") from error
         except ChannelEndedError as error:
             reason = "the connection ended before a bash answered"
             raise TransportUnavailableError(talk.node, NAME, reason) from error

@@ -38,8 +38,9 @@ def payload(script: str, nonce: str) -> str:
     a payload that arrives in part runs nothing. Standard input of *script* is empty; its
     standard output is a pipe, also where ours is a terminal.
     """
+    quoted = shlex.quote(script + "\n")
     return (
-        f"stsfix_script={shlex.quote(script)}\n"
+        f"stsfix_script={quoted}\n"
         f"( printf '%s\\n' {_begin(nonce)}; ( eval \"$stsfix_script\" ) < /dev/null;"
         f" printf '\\n%s:%s\\n' {_end(nonce)} \"$?\" ) 2>&1 | cat\n"
     )

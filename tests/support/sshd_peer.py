@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -48,6 +50,18 @@ class Sshd:
 
     port: int
     folder: Path
+    pid: int
+
+    def drop(self) -> None:
+        """Break every connection, as a reboot does."""
+        done = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.pid)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for pid in done.stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
 
     def fingerprint(self, kind: str = "ed25519") -> str:
         """Return the fingerprint of a host key, by ssh-keygen."""
@@ -92,13 +106,13 @@ def running_sshd(
         folder: Gets keys, configuration and everything else.
         login: ``bash``, or a state of the look-alike: ``enabled``, ``disabled``, ``locked``.
         methods: Ways to log in that are offered.
-        settings: Further lines of sshd_config.
+        settings: Lines of sshd_config that replace ours.
         deny_after: Wrong passwords after which pam_faillock locks the account.
     """
-    service = f"stsfix-sshd-{os.getpid()}"
     _prepare(folder, login)
     port = free_port()
-    (folder / "sshd_config").write_text(_config(folder, port, login, methods) + settings)
+    service = f"stsfix-sshd-{port}"
+    (folder / "sshd_config").write_text(settings + _config(folder, port, login, methods))
     program = folder / service
     program.symlink_to(str(SSHD))
     rules = _PAM / service
@@ -110,7 +124,7 @@ def running_sshd(
             process = subprocess.Popen(command, stdout=log, stderr=log)
             try:
                 _await_banner(port, process, folder)
-                yield Sshd(port=port, folder=folder)
+                yield Sshd(port=port, folder=folder, pid=process.pid)
             finally:
                 process.terminate()
                 process.wait(timeout=20)
@@ -125,19 +139,25 @@ def _prepare(folder: Path, login: str) -> None:
     for kind in ("ed25519", "rsa"):
         command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(folder / f"host_{kind}")]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    _script(folder / "check", f"""\
+    _script(
+        folder / "check",
+        f"""\
         #!/bin/bash
         IFS= read -r -d '' given
         printf '%s\\n' "$given" >> {folder}/attempts
         [ "$given" = "$(cat {folder}/password)" ]
-        """)
+        """,
+    )
     (folder / "password").write_text(PASSWORD)
-    _script(folder / "login", f"""\
+    _script(
+        folder / "login",
+        f"""\
         #!/bin/bash
         export PATH={folder}/bin:$PATH HOME={folder}/home
         [ -n "$SSH_ORIGINAL_COMMAND" ] && exec /bin/bash -c "$SSH_ORIGINAL_COMMAND"
         exec /bin/bash --norc
-        """)
+        """,
+    )
 
 
 def _script(path: Path, text: str) -> None:
@@ -182,8 +202,6 @@ def _rules(folder: Path, deny_after: int) -> str:
 
 
 def _await_banner(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    import socket
-
     for _ in range(200):
         if process.poll() is not None:
             raise RuntimeError((folder / "sshd.log").read_text())

@@ -7,6 +7,8 @@ typed here) and ``bin`` (put in front of the PATH). Source of the words: the app
 people paste it; "Unknown command" with exit status 0 (Posh-SSH #568); shell.set in 6.x.
 """
 
+# ruff: noqa: T201 - its words are its output
+
 import os
 import subprocess
 import sys
