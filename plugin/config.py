@@ -14,17 +14,20 @@ import tomllib
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+from stsfix.plugin.config_ssh import read_ssh
 from stsfix.plugin.errors import ConfigError, ConfigProblem
 from stsfix.plugin.settings import (
     HostSettings,
     NodeDefaults,
     NodeSettings,
     Settings,
+    SshSettings,
     SsoSettings,
     StsSettings,
     Timeouts,
 )
 from stsfix.plugin.toml_reader import TomlTable
+from stsfix.remediation.model import Transport
 from stsfix.snapshot.model import HostRef
 from stsfix.snapshot.tls import Trust
 
@@ -47,10 +50,17 @@ __all__ = [
 MAX_FILE_BYTES = 1 << 20
 MAX_TIMEOUT_S = 7 * 24 * 3600
 MAX_VALIDITY_DAYS = 7305  # 20 years
-_TRANSPORTS = ("guest-operations",)
-_TRANSPORTS_LATER = ("ssh", "vami", "none")
 _ISSUERS = ("vmca", "own-ca", "files")
-_NODE_KEYS = ("user", "transport", "tls", "ports", "address", "vm")
+_NODE_KEYS = (
+    "user",
+    "transport",
+    "tls",
+    "ports",
+    "address",
+    "vm",
+    "ssh_host_key",
+    "ssh_known_hosts",
+)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[^@\s]+@[^@\s]+\Z")
 _PIN = re.compile(r"sha256:(?P<digits>.*)", re.IGNORECASE | re.DOTALL)
@@ -164,7 +174,8 @@ def _read_nodes(
 ) -> tuple[NodeDefaults, tuple[NodeSettings, ...]]:
     standard = NodeDefaults(
         user="root",
-        transport=_TRANSPORTS[0],
+        transport=Transport.AUTO,
+        ssh=SshSettings(),
         trust=Trust(),
         https_port=443,
         ldaps_port=636,
@@ -193,7 +204,8 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
     ports = table.table("ports")
     node = NodeDefaults(
         user=table.text("user", base.user),
-        transport=table.choice("transport", base.transport, _TRANSPORTS, _TRANSPORTS_LATER),
+        transport=_read_transport(table, base.transport),
+        ssh=read_ssh(table, ports, base.ssh, folder),
         trust=_read_trust(table, folder) or base.trust,
         https_port=ports.integer("https", base.https_port, low=1, high=65535),
         ldaps_port=ports.integer("ldaps", base.ldaps_port, low=1, high=65535),
@@ -201,6 +213,12 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
     )
     ports.close()
     return node
+
+
+def _read_transport(table: TomlTable, base: Transport) -> Transport:
+    known = [transport.value for transport in Transport]
+    value = table.choice("transport", base.value, known, ())
+    return Transport(value) if value in known else base  # what is wrong was reported
 
 
 def _read_sts(table: TomlTable, folder: Path) -> StsSettings:

@@ -47,13 +47,17 @@ def logging_to(stream: TextIO, redactor: Redactor, *, verbosity: int) -> Generat
     handler.setFormatter(PlainFormatter())
     handler.addFilter(RedactionFilter(redactor))
     root, own = logging.getLogger(), logging.getLogger("stsfix")
-    before = root.level, own.level
+    ssh = logging.getLogger("paramiko")
+    before = root.level, own.level, ssh.level
     root.addHandler(handler)
     root.setLevel(logging.WARNING if verbosity < len(_OWN_LEVELS) - 1 else logging.INFO)
     own.setLevel(_OWN_LEVELS[min(verbosity, len(_OWN_LEVELS) - 1)])
+    # paramiko calls every connection that ends an error, with a traceback; ours say it in words.
+    ssh.setLevel(logging.CRITICAL if verbosity < len(_OWN_LEVELS) - 1 else logging.INFO)
     try:
         yield
     finally:
         root.removeHandler(handler)
         root.setLevel(before[0])
         own.setLevel(before[1])
+        ssh.setLevel(before[2])

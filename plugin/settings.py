@@ -11,6 +11,7 @@ from stsfix.snapshot.tls import Endpoint, Trust
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stsfix.remediation.model import Transport
     from stsfix.snapshot.model import HostRef
 
 
@@ -32,17 +33,33 @@ class HostSettings:
     endpoint: Endpoint
 
 
+SSH_PORT = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshSettings:
+    """A node's SSH server. *host_key* pins its key (SHA-256, 64 lower-case hex digits),
+    *known_hosts* is a file that lists it; with neither a person is asked once.
+    """
+
+    port: int = SSH_PORT
+    host_key: str | None = None
+    known_hosts: Path | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """One node of the domain. *fqdn* is lower case; *user* logs in to the appliance.
 
-    *vami* is the appliance's management interface; preflight looks at its certificate only.
-    *vm* is the instance UUID of its VM, where the operator had to name it.
+    *address* is where to connect; *vami* is the appliance's management interface. *vm* is the
+    instance UUID of its VM, where the operator had to name it.
     """
 
     fqdn: str
+    address: str
     user: str
-    transport: str
+    transport: Transport
+    ssh: SshSettings
     https: Endpoint
     ldaps: Endpoint
     vami: Endpoint
@@ -113,7 +130,8 @@ class NodeDefaults:
     """What holds for a node that has no table of its own, or no such key in it."""
 
     user: str
-    transport: str
+    transport: Transport
+    ssh: SshSettings
     trust: Trust
     https_port: int
     ldaps_port: int
@@ -127,8 +145,10 @@ class NodeDefaults:
 
         return NodeSettings(
             fqdn=fqdn,
+            address=address,
             user=self.user,
             transport=self.transport,
+            ssh=self.ssh,
             https=endpoint(self.https_port),
             ldaps=endpoint(self.ldaps_port),
             vami=endpoint(self.vami_port),

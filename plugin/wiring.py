@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.discover import Discovery, Sources
 from stsfix.remediation.discover_certificates import CertificateSources
+from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
+from stsfix.remediation.model import Transport
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.snapshot.coordinator import Coordinator
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
         ServiceControl,
     )
     from stsfix.remediation.ports_certificates import CertificateAuthority, CertificateStores
+    from stsfix.remediation.transports.attempts import Attempts
+    from stsfix.remediation.transports.chosen import Way
+    from stsfix.remediation.transports.ssh import SshShell
     from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
@@ -54,12 +59,19 @@ class Wiring:
     """
 
     def __init__(
-        self, settings: Settings, secrets: SecretStore, clock: Clock, hook: ProgressHook
+        self,
+        settings: Settings,
+        secrets: SecretStore,
+        clock: Clock,
+        hook: ProgressHook,
+        *,
+        host_keys: HostKeys | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.hook = hook
         self._secrets = secrets
+        self._host_keys = host_keys or HostKeys(NoMemory(), None)
         self._directories: dict[str, Directory] = {}
         self._guests: dict[HostRef, GuestOperations] = {}
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="hosts")
@@ -122,10 +134,54 @@ class Wiring:
 
     @cached_property
     def shell(self) -> NodeShell:
-        """Commands on nodes, through the guest operations of their ESXi hosts."""
-        from stsfix.remediation.transports.guest import GuestShell  # noqa: PLC0415 - as above
+        """Commands and small files on nodes, by the transport of each."""
+        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
+            Choice,
+            ChosenShell,
+            Way,
+            runs_nothing,
+        )
+
+        ways: dict[Transport, Way[NodeShell]] = {
+            Transport.GUEST: Way(make=lambda: self._guest_shell, probe=runs_nothing),
+            Transport.SSH: Way(make=lambda: self._ssh_shell, probe=runs_nothing),
+        }
+        return ChosenShell(Choice(self._transport, ways, self._attempts, self.hook))
+
+    def _transport(self, fqdn: str) -> Transport:
+        return self.settings.node(fqdn).transport
+
+    @cached_property
+    def _attempts(self) -> Attempts:
+        from stsfix.remediation.transports.attempts import Attempts  # noqa: PLC0415
+
+        return Attempts()
+
+    @cached_property
+    def _guest_shell(self) -> NodeShell:
+        from stsfix.remediation.transports.guest import GuestShell  # noqa: PLC0415
 
         return GuestShell(self._guest, self._node_login)
+
+    @cached_property
+    def _ssh_shell(self) -> SshShell:
+        from stsfix.remediation.transports.ssh import SshShell  # noqa: PLC0415 - paramiko
+        from stsfix.remediation.transports.ssh_pool import SshPool  # noqa: PLC0415
+
+        pool = SshPool(self._ssh_peer, self._host_keys, self._node_login)
+        return SshShell(pool, self.clock)
+
+    def _ssh_peer(self, fqdn: str) -> SshPeer:
+        node = self.settings.node(fqdn)
+        return SshPeer(
+            node=node.fqdn,
+            address=node.address,
+            port=node.ssh.port,
+            sha256=node.ssh.host_key,
+            known_hosts=node.ssh.known_hosts,
+            connect_timeout_s=self.settings.timeouts.connect.total_seconds(),
+            read_timeout_s=self.settings.timeouts.read.total_seconds(),
+        )
 
     def _node_login(self, fqdn: str) -> tuple[str, Secret[str]]:
         return self.settings.node(fqdn).user, self._secrets.node(fqdn)
@@ -315,6 +371,9 @@ class Wiring:
         """Log out everywhere; never raises."""
         for directory in self._directories.values():
             directory.close()
+        ssh: SshShell | None = self.__dict__.get("_ssh_shell")
+        if ssh is not None:
+            ssh.close()
         for host in self.__dict__.get("hypervisors", {}).values():
             host.close()
         self._pool.shutdown(wait=False)

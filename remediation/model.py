@@ -33,6 +33,21 @@ class Role(enum.StrEnum):
         return self is not Role.PSC
 
 
+class Transport(enum.StrEnum):
+    """How commands get to a node, as domain.toml spells it."""
+
+    AUTO = "auto"
+    GUEST = "guest-operations"
+    SSH = "ssh"
+    VAMI = "vami"
+    NONE = "none"
+
+    @property
+    def runs_scripts(self) -> bool:
+        """False if the operator chose one that never can."""
+        return self not in {Transport.VAMI, Transport.NONE}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootDse:
     """What every vmdir tells anybody (vmdird-measured.md 3).

@@ -124,13 +124,22 @@ class Session:
         A signal ends the command after it has logged out and cleaned up on the nodes; a second
         one ends it at once.
         """
+        from stsfix.plugin.host_keys import ConfirmedKeys, terminal_confirmation  # noqa: PLC0415
         from stsfix.plugin.secrets import SecretStore, terminal_prompt  # noqa: PLC0415
         from stsfix.plugin.wiring import Wiring  # noqa: PLC0415 - imports the adapters
+        from stsfix.remediation.host_keys import HostKeys  # noqa: PLC0415
 
         secrets = SecretStore(
             self.settings, os.environ, terminal_prompt(), found=self.redactor.register
         )
-        wiring = Wiring(self.settings, secrets, self.clock, self.progress)
+        confirm = None if self.yes else terminal_confirmation(self.output.note)
+        wiring = Wiring(
+            self.settings,
+            secrets,
+            self.clock,
+            self.progress,
+            host_keys=HostKeys(ConfirmedKeys(self.state_dir), confirm),
+        )
         try:
             with _ends_on_signals(self.flag, self.output.note):
                 yield wiring

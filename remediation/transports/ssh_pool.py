@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import paramiko
 
+    from stsfix.remediation.host_keys import HostKeys, SshPeer
     from stsfix.remediation.transports.ssh_channel import Deadline
-    from stsfix.remediation.transports.ssh_trust import HostKeys, SshPeer
     from stsfix.snapshot.secret import Secret
 
 T = TypeVar("T")

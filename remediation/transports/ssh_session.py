@@ -15,13 +15,13 @@ from stsfix.remediation.errors import (
     NodeLoginError,
     TransportUnavailableError,
 )
-from stsfix.remediation.transports.known_hosts import HostKey
+from stsfix.remediation.known_hosts import HostKey
 from stsfix.remediation.transports.ssh_script import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stsfix.remediation.transports.ssh_trust import HostKeys, SshPeer
+    from stsfix.remediation.host_keys import HostKeys, SshPeer
     from stsfix.snapshot.secret import Secret
 
 logger = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ import base64
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.host_keys import HostKeys, SshPeer
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.transports.ssh import SshShell
 from stsfix.remediation.transports.ssh_pool import SshPool
-from stsfix.remediation.transports.ssh_trust import HostKeys, SshPeer
 from stsfix.snapshot.model import HostRef, VmId
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from stsfix.remediation.transports.ssh_trust import HostKeyQuestion
+    from stsfix.remediation.host_keys import HostKeyQuestion
 
 FQDN = "vc1.lab.example"
 NODE = NodePlan(
@@ -29,7 +29,7 @@ NODE = NodePlan(
 
 
 class MemoryKeys:
-    """`ssh_trust.KeyMemory` that forgets at the end."""
+    """`host_keys.KeyMemory` that forgets at the end."""
 
     def __init__(self, text: str = "") -> None:
         self.text = text

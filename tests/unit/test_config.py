@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from stsfix.plugin.config import Settings, Timeouts, load_settings
 from stsfix.plugin.errors import ConfigError
+from stsfix.plugin.settings import SshSettings
+from stsfix.remediation.model import Transport
 
 DIGITS = "ab12" * 16
 PIN = "sha256:" + ":".join(DIGITS[i : i + 2] for i in range(0, 64, 2)).upper()
@@ -96,8 +98,9 @@ def test_minimal_file_gets_every_default(read):
         443,
     )
     node = found.node("vc9.lab.example")
-    assert (node.user, node.transport) == ("root", "guest-operations")
-    assert (node.https.port, node.ldaps.port) == (443, 636)
+    assert (node.user, node.transport) == ("root", Transport.AUTO)
+    assert (node.https.port, node.ldaps.port, node.vami.port) == (443, 636, 5480)
+    assert node.ssh == SshSettings(port=22, host_key=None, known_hosts=None)
     assert node.https.trust.sha256 is None
     assert node.https.trust.ca_file is None
 
@@ -167,9 +170,16 @@ def test_pin_is_read_in_every_notation(read, prefix, pin):
         ('[sts]\nissuer = "files"\nca_key = "ca.key"', "sts.ca_certificate: is needed"),
         ('[sts]\nca_key = "ca.key"', "sts.ca_key: is used only with"),
         ('[sts]\nissuer = "files"\nca_certificate = "ca.pem"\nca_key = "x"', "sts.ca_key: no such"),
-        ('[nodes]\ntransport = "ssh"', 'nodes.transport: "ssh" is not in this version yet'),
+        ('[nodes]\ntransport = "telnet"', 'nodes.transport: must be "auto" or "guest-operations"'),
+        ('[nodes]\nssh_host_key = "SHA256:short"', "nodes.ssh_host_key: must be SHA256: and 43"),
+        ('[nodes]\nssh_known_hosts = "none"', "nodes.ssh_known_hosts: no such file"),
+        (
+            f'[nodes]\nssh_host_key = "sha256:{DIGITS}"\nssh_known_hosts = "ca.pem"',
+            "nodes.ssh_known_hosts: is of no use beside ssh_host_key",
+        ),
+        ("[nodes]\nports = { ssh = 0 }", "nodes.ports.ssh: must be from 1 to 65535"),
         ("[nodes]\nports = { https = 0 }", "nodes.ports.https: must be from 1 to 65535"),
-        ("[nodes]\nports = { ssh = 22 }", "nodes.ports.ssh: unknown key"),
+        ("[nodes]\nports = { smb = 22 }", "nodes.ports.smb: unknown key"),
         ("[nodes]\nports = 443", "nodes.ports: must be a table"),
         ('[nodes]\naddress = "192.0.2.1"', "nodes.address: unknown key"),
         ('[nodes.vc1.lab.example]\nuser = "x"', "nodes.vc1: must be a fully qualified host name"),
@@ -349,3 +359,40 @@ def test_any_bytes_are_refused(scratch, content):
 
     with pytest.raises(ConfigError):
         load_settings(scratch)
+
+
+OPENSSH = "SHA256:qxKrEqsSqxKrEqsSqxKrEqsSqxKrEqsSqxKrEqsSqxI"
+
+
+@pytest.mark.parametrize(
+    "form", [OPENSSH, f"{OPENSSH}=", f"sha256:{DIGITS}", f"SHA256:{DIGITS.upper()}", PIN]
+)
+def test_a_host_key_is_pinned_in_any_form(read, form):
+    """As ssh-keygen prints it, or as every other fingerprint of this file is written."""
+    found = read(f'{MINIMAL}[nodes]\nssh_host_key = "{form}"\n')
+
+    assert found.node("vc9.lab.example").ssh.host_key == DIGITS
+
+
+def test_a_node_has_its_own_transport_and_its_own_trust(read, tmp_path):
+    """What a node's table says of SSH replaces the default, also the other kind of trust."""
+    found = read(
+        f"""{MINIMAL}
+[nodes]
+transport = "ssh"
+ssh_known_hosts = "ca.pem"
+ports = {{ ssh = 2222 }}
+[nodes."vc1.lab.example"]
+address = "192.0.2.1"
+transport = "none"
+ssh_host_key = "{OPENSSH}"
+[nodes."vc2.lab.example"]
+ports = {{ ssh = 22 }}
+"""
+    )
+
+    first, second = found.node("vc1.lab.example"), found.node("vc2.lab.example")
+    assert (first.transport, first.address) == (Transport.NONE, "192.0.2.1")
+    assert first.ssh == SshSettings(port=2222, host_key=DIGITS)
+    assert (second.transport, second.address) == (Transport.SSH, "vc2.lab.example")
+    assert second.ssh == SshSettings(port=22, known_hosts=tmp_path / "ca.pem")

@@ -160,10 +160,24 @@ def test_verbosity_decides_what_is_shown(redactor, verbosity, own, foreign):
         log.warning("W")
 
     shown = logged(redactor, act, verbosity=verbosity)
-    others = logged(redactor, act, verbosity=verbosity, name="paramiko")
+    others = logged(redactor, act, verbosity=verbosity, name="pyVmomi")
 
     assert "".join(line[-1] for line in shown.splitlines()) == own
     assert "".join(line[-1] for line in others.splitlines()) == foreign
+
+
+@pytest.mark.parametrize(("verbosity", "shown"), [(0, ""), (1, ""), (2, "IW")])
+def test_paramikos_tracebacks_are_for_those_who_ask(redactor, verbosity, shown):
+    """It calls every connection that ends an error; -vv shows it, and DEBUG never."""
+
+    def act(log):
+        log.debug("D")
+        log.info("I")
+        log.error("W")
+
+    said = logged(redactor, act, verbosity=verbosity, name="paramiko.transport")
+
+    assert "".join(line[-1] for line in said.splitlines()) == shown
 
 
 def test_logging_is_put_back(redactor):

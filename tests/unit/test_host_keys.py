@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from ssh_client import FQDN, MemoryKeys
 from stsfix.remediation.errors import HostKeyError
-from stsfix.remediation.transports.known_hosts import (
+from stsfix.remediation.host_keys import HostKeys, SshPeer
+from stsfix.remediation.known_hosts import (
     HostKey,
     Known,
     known_keys,
     names_of,
     openssh_form,
 )
-from stsfix.remediation.transports.ssh_trust import HostKeys, SshPeer
 
 KEY = HostKey(kind="ssh-ed25519", blob=b"one")
 OTHER = HostKey(kind="ssh-ed25519", blob=b"other")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from stsfix.remediation.errors import HostKeyError
-from stsfix.remediation.transports.known_hosts import (
+from stsfix.remediation.known_hosts import (
     SSH_PORT,
     HostKey,
     Known,
@@ -33,6 +33,17 @@ class KeyMemory(Protocol):
 
     def add(self, line: str) -> None:
         """Keep *line* as well."""
+
+
+class NoMemory:
+    """A `KeyMemory` of nothing: every unknown key is asked about."""
+
+    def read(self) -> str:
+        """See `KeyMemory`."""
+        return ""
+
+    def add(self, line: str) -> None:
+        """See `KeyMemory`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
