@@ -69,9 +69,7 @@ class ScriptReader:
 
     def __init__(self, nonce: str, *, output_limit: int) -> None:
         self._begin = re.compile(re.escape(_begin(nonce)).encode() + rb"(\r*)\n")
-        self._end = re.compile(
-            rb"\r*\n" + re.escape(_end(nonce)).encode() + rb":(\d{1,%d})\r*\n" % _CODE_DIGITS
-        )
+        self._mark = re.escape(_end(nonce)).encode() + rb":(\d{1,%d})" % _CODE_DIGITS
         self._limit = output_limit
         self._head = b""
         self._tail = b""
@@ -103,7 +101,8 @@ class ScriptReader:
             self.has_begun = True
             self._is_cooked = bool(found.group(1))
             self._tail = self._tail[found.end() :]
-        ended = self._end.search(self._tail)
+        line_end = rb"\r*\n" if self._is_cooked else rb"\n"
+        ended = re.search(line_end + self._mark + line_end, self._tail)
         if ended is not None:
             self._keep(self._tail[: ended.start()])
             self._tail = b""
