@@ -247,6 +247,19 @@ def test_partner_shows_the_same_entries_after_its_pull(tmp_path, faults):
     assert vector[own] >= max(c.usn for c in written.credentials + written.chains)
 
 
+def test_no_answer_and_no_request_stays_behind(directory):
+    """ldap3 keeps the last of both, and they may hold a private key or the password."""
+    connection = directory._session._connection
+    left = [(connection.request, connection.response)]
+    directory.add_chain(7, NEW.chain)
+    left.append((connection.request, connection.response))
+    directory._session._drop()
+    directory._session._session()
+    left.append((directory._session._connection.request, None))
+
+    assert left == [(None, None)] * 3
+
+
 def test_nothing_secret_is_logged_or_shown(world, caplog):
     """Password and key appear in no log line, error text or representation."""
     caplog.set_level(logging.DEBUG)
