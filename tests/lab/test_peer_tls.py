@@ -179,6 +179,55 @@ def test_a_made_leaf_for_another_name_is_refused(ca):
     assert server.received == b""
 
 
+def test_what_a_run_made_for_one_peer_is_believed_of_no_other(ca):
+    """Peers that share a CA file do not share the leaves that were made for one of them."""
+    with recording(FOREIGN) as server:
+        greet(made(server, ca, FOREIGN))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            say(server, ca)
+
+    assert server.received == HELLO
+
+
+def test_peers_that_share_a_ca_file_keep_their_own_names(ca):
+    """The roots are loaded once for both, whose names are checked one by one."""
+    with recording(GOOD) as good, recording(OTHER) as other:
+        say(good, ca)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            say(other, ca)
+        say(good, ca)
+
+    assert good.received == HELLO * 2
+    assert other.received == b""
+
+
+def test_a_ca_file_that_was_changed_is_read_again(ca):
+    """Roots that were taken out of the file are trusted no longer, new ones are."""
+    root = ca.ca_file.read_bytes()
+    with recording(GOOD) as server:
+        say(server, ca)
+        ca.ca_file.write_bytes(pki.pem(OTHER))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            say(server, ca)
+        ca.ca_file.write_bytes(root)
+        say(server, ca)
+
+    assert server.received == HELLO * 2
+
+
+def test_a_library_that_loosens_its_context_changes_nothing(ca):
+    """What urllib3 or requests may set on it is not what the handshake goes by."""
+    with recording(EXPIRED) as server:
+        context = peer_context(endpoint(server, ca))
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        plain = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        with plain, pytest.raises(ssl.SSLCertVerificationError):
+            context.wrap_socket(plain)
+
+    assert server.received == b""
+
+
 @pytest.mark.parametrize("trust", ["pin", "name", "CA"])
 def test_an_esxi_host_that_is_not_the_one_gets_no_password(trust, ca):
     """The adapter refuses a wrong peer at the first connection; not even a GET is sent."""
