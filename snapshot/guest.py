@@ -13,7 +13,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pyVmomi import vim, vmodl
@@ -27,7 +27,8 @@ from stsfix.snapshot.errors import (
     TaskOverdueError,
     TransientError,
 )
-from stsfix.snapshot.esxi_faults import BROKEN, describe, translate_guest
+from stsfix.snapshot.esxi_faults import BROKEN, describe, moref, translate_guest
+from stsfix.snapshot.esxi_properties import read_objects
 from stsfix.snapshot.model import TaskKey
 from stsfix.snapshot.polling import poll_until
 from stsfix.snapshot.ports import OUTPUT_BYTES, GuestResult
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import VmId
     from stsfix.snapshot.ports import Clock
+
+    _Name = Literal["fileManager", "processManager"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class EsxiGuestOperations:
         self._host = host
         self._clock = clock
         self._poll = poll
+        self._managers = _Managers(host)
 
     def run_script(
         self,
@@ -77,7 +81,7 @@ class EsxiGuestOperations:
         output_limit: int = OUTPUT_BYTES,
     ) -> GuestResult:
         """See `GuestOperations.run_script`."""
-        guest = _Guest(self._host, vm, user, password)
+        guest = _Guest(self._host, self._managers, vm, user, password)
         deadline = self._clock.monotonic() + limit.total_seconds()
         files: list[str] = []
         try:
@@ -197,11 +201,38 @@ def arguments(source: str, output: str, code: str) -> str:
     return f"-c '( {SHELL} {source} > {output} 2>&1 < /dev/null; echo $? >&2 ) 2> {code}'"
 
 
+class _Managers:
+    """The host's managers of files and processes in guests. They are the same as long as it is
+    up, so they are asked for once, both in one call (as govmomi's guest.OperationsManager does).
+    """
+
+    _KINDS: Final = {
+        "fileManager": vim.vm.guest.FileManager,
+        "processManager": vim.vm.guest.ProcessManager,
+    }
+
+    def __init__(self, host: EsxiHost) -> None:
+        self._host = host
+        self._known: dict[str, str] = {}
+
+    def find(self, content: vim.ServiceInstanceContent, name: _Name) -> Any | None:
+        """Return the manager that is property *name*; None if the host has none."""
+        manager = content.guestOperationsManager
+        if manager is None:
+            return None
+        if not self._known:
+            found = read_objects(content, [manager], list(self._KINDS))[moref(manager)]
+            self._known = {each: moref(found[each]) for each in self._KINDS if each in found}
+        known = self._known.get(name)
+        return self._host.session.make(self._KINDS[name], known) if known else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Guest:
     """One VM's guest with one login."""
 
     host: EsxiHost
+    managers: _Managers
     vm: VmId
     user: str
     password: Secret[str]
@@ -254,7 +285,7 @@ class _Guest:
             programPath=SHELL, arguments=line, workingDirectory="/"
         )
         make = self._within(
-            lambda manager: manager.processManager,
+            "processManager",
             lambda processes, thing, auth: processes.StartProgram(vm=thing, auth=auth, spec=spec),
         )
         return int(self.host.session.write("StartProgramInGuest", make, vm=self.vm))
@@ -283,22 +314,20 @@ class _Guest:
         self._files(lambda files, thing, auth: files.DeleteFile(vm=thing, auth=auth, filePath=path))
 
     def _files(self, call: Callable[..., T]) -> T:
-        make = self._within(lambda manager: manager.fileManager, call)
+        make = self._within("fileManager", call)
         return self.host.session.read(make, vm=self.vm)
 
     def _processes(self, call: Callable[..., T]) -> T:
-        make = self._within(lambda manager: manager.processManager, call)
+        make = self._within("processManager", call)
         return self.host.session.read(make, vm=self.vm)
 
     def _within(
-        self,
-        choose: Callable[[vim.vm.guest.GuestOperationsManager], object],
-        call: Callable[..., T],
+        self, name: _Name, call: Callable[..., T]
     ) -> Callable[[vim.ServiceInstanceContent], T]:
         """Return *call* with manager, VM and login filled in, and its faults translated."""
 
         def make(content: vim.ServiceInstanceContent) -> T:
-            manager = content.guestOperationsManager
+            manager = self.managers.find(content, name)
             if manager is None:
                 raise GuestUnavailableError(self.vm, "OperationNotSupportedByGuest")
             auth = vim.vm.guest.NamePasswordAuthentication(
@@ -306,7 +335,7 @@ class _Guest:
             )
             thing = self.host.session.make(vim.VirtualMachine, self.vm.moref)
             try:
-                return call(choose(manager), thing, auth)
+                return call(manager, thing, auth)
             except vim.fault.NotAuthenticated:
                 raise
             except vmodl.MethodFault as fault:

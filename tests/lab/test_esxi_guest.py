@@ -211,6 +211,18 @@ def test_a_broken_connection_while_waiting_passes(world):
     assert world.run("echo seen").output == "seen\n"
 
 
+def test_the_host_is_asked_for_its_managers_once(world):
+    """Each operation in the guest is one call to the host, not two."""
+    before = world.lab.faults.calls.copy()
+    for _ in range(3):
+        world.run("true")
+    grown = world.lab.faults.calls - before
+
+    reads = [n for (_, call, _), n in grown.items() if call in {"RetrievePropertiesEx", "Fetch"}]
+    assert sum(reads) == 1
+    assert world.calls("CreateTemporaryFileInGuest") == 3 * 3
+
+
 def test_a_process_that_tools_forgot_is_found_by_its_file(world):
     """When Tools restarted, the process list is empty and the exit code's file still tells."""
     world.guest.list_programs = lambda *_: []
