@@ -9,6 +9,7 @@ with a space after it (measured, ldap3 2.9.1).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -106,6 +107,7 @@ def unescape(value: str) -> str:
     return _ESCAPED.sub(_plain, value.encode()).decode(errors="replace")
 
 
+@lru_cache(maxsize=1024)  # the same few hundred names are taken apart once a node
 def split(dn: str) -> tuple[tuple[str, str], ...]:
     """Return the RDNs of *dn* as (attribute in lower case, plain value), first RDN first.
 
