@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.inventory_certificates import NodeCertificates
 from stsfix.remediation.node_facts import NOT_ASKED
+from stsfix.snapshot.model import VmListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -151,27 +152,19 @@ def locate_each(
     instance_uuids: Mapping[str, str],
 ) -> dict[str, Location]:
     """Return `locate` of each of *nodes*; looks at every VM once, however many nodes there are."""
-    names = {n.lower() for n in nodes} | {n.lower().split(".", 1)[0] for n in nodes}
-    places = frozenset(address for node in nodes for address in addresses(node))
-    chosen = set(instance_uuids.values())
-    near = [
-        replace(
-            host,
-            vms=tuple(
-                s
-                for s in host.vms
-                if s.vm.name.lower() in names
-                or s.hostname.lower() in names
-                or s.vm.instance_uuid in chosen
-                or not places.isdisjoint(s.addresses)
-            ),
-        )
-        for host in hosts
-    ]
+    wanted = {n.lower() for n in nodes} | {n.lower().split(".", 1)[0] for n in nodes}
+    wanted |= {address.lower() for node in nodes for address in addresses(node)}
+    wanted |= {uuid.lower() for uuid in instance_uuids.values()}
+    near = [replace(host, vms=_with_any_of(frozenset(wanted), host.vms)) for host in hosts]
     return {
         node: locate(node, near, addresses=addresses(node), instance_uuid=instance_uuids.get(node))
         for node in nodes
     }
+
+
+def _with_any_of(texts: frozenset[str], vms: Sequence[VmSummary]) -> Sequence[VmSummary]:
+    """Leave out VMs that are no node for sure, where that is cheap."""
+    return vms.with_any_of(texts) if isinstance(vms, VmListing) else vms
 
 
 def _matches(fqdn: str, summary: VmSummary, addresses: frozenset[str]) -> bool:

@@ -15,10 +15,11 @@ from stsfix.snapshot.errors import (
     ToolsUnavailableError,
     VmNotFoundError,
 )
-from stsfix.snapshot.esxi_facts import as_utc, host_facts, power_state, vm_facts
+from stsfix.snapshot.esxi_facts import as_utc, host_facts, vm_facts
 from stsfix.snapshot.esxi_faults import moref, translate
 from stsfix.snapshot.esxi_properties import DETAIL_PATHS, read_everything, read_objects
 from stsfix.snapshot.esxi_session import EsxiSession
+from stsfix.snapshot.esxi_summary import power_state
 from stsfix.snapshot.esxi_tasks import TaskFailed, await_task
 from stsfix.snapshot.model import PowerState, TaskKey
 from stsfix.snapshot.ports import TaskResult

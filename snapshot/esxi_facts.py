@@ -5,12 +5,15 @@ permissions, old releases and stale registrations all leave some out.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim
 
 from stsfix.snapshot.esxi_faults import moref
+from stsfix.snapshot.esxi_summary import listed_vm, vm_summary
 from stsfix.snapshot.model import (
     DatastoreFacts,
     DiskState,
@@ -18,22 +21,22 @@ from stsfix.snapshot.model import (
     HostRef,
     LockdownMode,
     NicState,
-    PowerState,
     SnapshotRef,
     VmFacts,
     VmId,
-    VmSummary,
+    VmListing,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from stsfix.snapshot.model import Texts
 
     Properties = Mapping[str, Any]
 
 _DATASTORE = re.compile(r"\[([^\]]+)\]")
 _ADMINISTRATOR = -1
 _NTP_SERVICE = "ntpd"
-_POWER_STATES = {state.value: state for state in PowerState}
 _PHYSICAL = (
     vim.vm.device.VirtualDisk.RawDiskVer2BackingInfo,
     vim.vm.device.VirtualDisk.PartitionedRawDiskVer2BackingInfo,
@@ -45,36 +48,13 @@ _PASSTHROUGH = (
 )
 
 
-def vm_summary(host: HostRef, ref: str, found: Properties) -> VmSummary:
-    """Return what *found* says of the VM with MoRef *ref*."""
-    addresses = [found.get("guest.ipAddress")]
-    for net in found.get("guest.net") or ():
-        addresses += net.ipAddress or ()
-    return VmSummary(
-        vm=VmId(
-            host=host,
-            moref=ref,
-            instance_uuid=str(found.get("config.instanceUuid") or ""),
-            name=str(found.get("name") or ref),
-        ),
-        bios_uuid=str(found.get("config.uuid") or ""),
-        power=power_state(found.get("runtime.powerState")),
-        connection=str(found.get("runtime.connectionState") or "unknown"),
-        hostname=str(found.get("guest.hostName") or ""),
-        addresses=tuple(dict.fromkeys(str(a) for a in addresses if a)),
-    )
-
-
-def power_state(value: object) -> PowerState:
-    """Return the power state; one that is not told counts as on, so that it never passes as
-    off.
-    """
-    return _POWER_STATES.get(str(value), PowerState.ON)
-
-
 def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
     """Return everything *found* says of the VM with MoRef *ref*."""
     summary = vm_summary(host, ref, found)
+    more = [a for net in found.get("guest.net") or () for a in net.ipAddress or ()]
+    if more:
+        known = dict.fromkeys((*summary.addresses, *map(str, more)))
+        summary = replace(summary, addresses=tuple(known))
     devices = list(found.get("config.hardware.device") or ())
     disks = tuple(_disks(devices))
     home = _DATASTORE.match(str(found.get("config.files.vmPathName") or ""))
@@ -207,7 +187,7 @@ def host_facts(
     clock_skew: timedelta | None,
     *,
     round_trip: timedelta | None = None,
-    vms: Iterable[tuple[str, Properties]] = (),
+    vms: Sequence[Texts] = (),
 ) -> HostFacts:
     """Return what the host's own objects *found*, and the summaries of its *vms*, say of it."""
     own: Properties = next((p for o, p in found if isinstance(o, vim.HostSystem)), {})
@@ -223,7 +203,7 @@ def host_facts(
         clock_skew=clock_skew,
         managed_by=str(own.get("summary.managementServerIp") or "") or None,
         datastores=tuple(_datastore(p) for o, p in found if isinstance(o, vim.Datastore)),
-        vms=tuple(vm_summary(host, ref, properties) for ref, properties in vms),
+        vms=VmListing(vms, partial(listed_vm, host)),
         licence_left=_licence_left(licences),
         ntp_servers=tuple(str(s) for s in own.get("config.dateTimeInfo.ntpConfig.server") or ()),
         ntp_running=next(

@@ -14,24 +14,16 @@ from pyVmomi import vim, vmodl
 
 from stsfix.snapshot.esxi_faults import moref
 from stsfix.snapshot.esxi_lean import LeanReader, ReplyRefusedError
+from stsfix.snapshot.esxi_summary import SUMMARY_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from stsfix.snapshot.model import Texts
+
     Properties = Mapping[str, Any]
 
 Collector = vmodl.query.PropertyCollector
-
-SUMMARY_PATHS = (
-    "name",
-    "config.uuid",
-    "config.instanceUuid",
-    "runtime.powerState",
-    "runtime.connectionState",
-    "guest.hostName",
-    "guest.ipAddress",
-)
-"""All are short texts: `esxi_lean` reads nothing else."""
 
 DETAIL_PATHS = (
     *SUMMARY_PATHS,
@@ -83,12 +75,12 @@ LICENCE_PATHS = ("licensedEdition", "licenses")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Everything:
-    """All that a host tells: its own *objects* with their properties, and the summary of each VM
-    by its MoRef, as plain texts.
+    """All that a host tells: its own *objects* with their properties, and of each VM its MoRef and
+    the values of `SUMMARY_PATHS`.
     """
 
     objects: list[tuple[Any, Properties]]
-    vms: list[tuple[str, Properties]]
+    vms: list[Texts]
 
 
 def read_everything(content: vim.ServiceInstanceContent) -> Everything:
@@ -121,22 +113,22 @@ def read_everything(content: vim.ServiceInstanceContent) -> Everything:
 
 def _read_texts(
     content: vim.ServiceInstanceContent, objects: Any, kind: type, paths: Sequence[str]
-) -> list[tuple[str, Properties]]:
-    """Read text properties of everything of *kind*; by MoRef."""
+) -> list[Texts]:
+    """Read text properties of everything of *kind*."""
     collector: Any = content.propertyCollector
     spec = Collector.FilterSpec(
         objectSet=[objects],
         propSet=[Collector.PropertySpec(type=kind, all=False, pathSet=list(paths))],
     )
-    found: list[tuple[str, Properties]] = []
+    found: list[Texts] = []
     name, args = "RetrievePropertiesEx", [[spec], Collector.RetrieveOptions()]
     for _ in range(_PAGES):
-        reader = LeanReader()
+        reader = LeanReader(paths)
         collector._stub.stream(collector, name, args, reader.feed)  # noqa: SLF001 - our own stub
         page = reader.close()
         if "NotAuthenticated" in page.missing:
             raise vim.fault.NotAuthenticated
-        found += page.objects
+        found += page.rows
         if not page.token:
             return found
         name, args = "ContinueRetrievePropertiesEx", [page.token]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NewType
+from itertools import chain
+from typing import TYPE_CHECKING, NewType, overload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime, timedelta
 
 HostRef = NewType("HostRef", str)
@@ -135,6 +138,56 @@ class VmSummary:
     addresses: tuple[str, ...] = ()
 
 
+Texts = tuple[str | None, ...]
+"""What a host says of one VM, as it says it."""
+
+
+class VmListing(Sequence[VmSummary]):
+    """The VMs of one host, each kept as its texts and made a value when it is looked at.
+
+    Out of tens of thousands a few are nodes: the others would cost most of an inventory's time,
+    the garbage collector's included, which does not look at tuples of texts. Equal to any sequence
+    of the same values.
+    """
+
+    __slots__ = ("_make", "_rows")
+
+    def __init__(self, rows: Sequence[Texts], make: Callable[[Texts], VmSummary]) -> None:
+        self._rows = tuple(rows)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[VmSummary]:
+        return map(self._make, self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> VmSummary: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[VmSummary, ...]: ...
+    def __getitem__(self, index: int | slice) -> VmSummary | tuple[VmSummary, ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._make, self._rows[index]))
+        return self._make(self._rows[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def with_any_of(self, texts: frozenset[str]) -> tuple[VmSummary, ...]:
+        """Return the VMs of which a text is one of *texts* (lower case), whatever it says."""
+        if not _share_any(texts, chain.from_iterable(self._rows)):
+            return ()
+        return tuple(self._make(row) for row in self._rows if _share_any(texts, row))
+
+
+def _share_any(texts: frozenset[str], said: Iterable[str | None]) -> bool:
+    return not texts.isdisjoint(map(str.lower, filter(None, said)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmFacts:
     """Everything about one node's VM that decides whether it can be stopped and snapshotted.
@@ -217,7 +270,7 @@ class HostFacts:
     clock_skew: timedelta | None
     managed_by: str | None
     datastores: tuple[DatastoreFacts, ...]
-    vms: tuple[VmSummary, ...]
+    vms: Sequence[VmSummary]
     licence_left: timedelta | None = None
     ntp_servers: tuple[str, ...] = ()
     ntp_running: bool | None = None

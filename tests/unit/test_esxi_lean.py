@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pyVmomi import vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer
 
+from stsfix.snapshot import esxi_lean
 from stsfix.snapshot.esxi_lean import BYTES_LIMIT, LeanReader, ReplyRefusedError
+from stsfix.snapshot.esxi_plain import STAND_IN, take_runs
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>'
@@ -22,10 +24,9 @@ HEAD = (
 )
 TAIL = "</returnval></RetrievePropertiesExResponse></soapenv:Body></soapenv:Envelope>"
 
+PATHS = ("config.uuid", "guest.hostName", "name")
 TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), max_size=40)
-OBJECTS = st.lists(
-    st.dictionaries(st.sampled_from(["name", "config.uuid", "guest.hostName"]), TEXT), max_size=8
-)
+OBJECTS = st.lists(st.dictionaries(st.sampled_from(PATHS), TEXT), max_size=8)
 
 
 def reply(objects, more=""):
@@ -40,9 +41,14 @@ def reply(objects, more=""):
     return ("".join(parts) + TAIL).encode()
 
 
+def row(moref, **properties):
+    """Return the row of an object; dots of paths are underscores here."""
+    return (moref, *(properties.get(path.replace(".", "_")) for path in PATHS))
+
+
 def read(document, size=1 << 16):
     """Feed *document* in pieces of *size* bytes."""
-    reader = LeanReader()
+    reader = LeanReader(PATHS)
     for start in range(0, len(document), size):
         reader.feed(document[start : start + size])
     return reader.close()
@@ -57,11 +63,9 @@ def test_it_reads_what_pyvmomi_reads(objects, size):
         document, vmodl.query.PropertyCollector.RetrieveResult
     )
 
-    expected = [
-        (o.obj._moId, {p.name: p.val for p in o.propSet if p.val is not None})
-        for o in theirs.objects
-    ]
-    assert read(document, size).objects == expected
+    told = [(o.obj._moId, {p.name: p.val for p in o.propSet}) for o in theirs.objects]
+    expected = [(moref, *map(properties.get, PATHS)) for moref, properties in told]
+    assert read(document, size).rows == expected
 
 
 def test_token_and_faults_of_what_is_missing_are_told():
@@ -74,7 +78,7 @@ def test_token_and_faults_of_what_is_missing_are_told():
 
     page = read(reply([], missing))
 
-    assert (page.token, page.missing, page.objects) == ("7", {"NotAuthenticated"}, [("9", {})])
+    assert (page.token, page.missing, page.rows) == ("7", {"NotAuthenticated"}, [row("9")])
 
 
 def test_a_value_that_is_no_text_is_left_out():
@@ -87,7 +91,7 @@ def test_a_value_that_is_no_text_is_left_out():
 
     page = read(reply([], nested))
 
-    assert page.objects == [("9", {"name": "vm"})]
+    assert page.rows == [row("9", name="vm")]
     assert not page.token
 
 
@@ -122,7 +126,7 @@ def test_no_bytes_do_anything_but_fail_as_xml(noise):
         page = read(noise)
     except ExpatError:
         return
-    assert page.objects == []
+    assert page.rows == []
 
 
 def test_a_cut_answer_is_no_answer():
@@ -131,3 +135,85 @@ def test_a_cut_answer_is_no_answer():
 
     with pytest.raises(ExpatError):
         read(document[:-40])
+
+
+def test_an_answer_too_large_to_be_looked_at_whole_is_read_piece_by_piece(monkeypatch):
+    """Where the one way gives over to the other makes no difference."""
+    document = reply([{"name": f"vm{n}", "config.uuid": "<&>" * (n % 2)} for n in range(40)])
+    whole = read(document).rows
+
+    for limit in (0, 700, len(document) - 1):
+        monkeypatch.setattr(esxi_lean, "WHOLE_BYTES", limit)
+        assert read(document, 500).rows == whole
+
+
+@given(OBJECTS.map(lambda objects: [{**o, "name": "vm"} for o in objects]))
+def test_the_quick_way_reads_what_the_xml_parser_reads(objects):
+    """What runs were taken out, and what was left, add up to what the parser alone finds."""
+    document = reply(objects)
+    reader = esxi_lean._Parser(PATHS)
+    reader.feed(document)
+
+    assert read(document).rows == reader.close().rows
+
+
+def test_objects_of_one_form_are_taken_out_in_one_run():
+    """Only what is not of that form is left to the parser, in its place."""
+    plain = {"config.uuid": "u", "guest.hostName": "h", "name": "n"}
+    document = reply([plain, {"name": "n"}, {"name": "a&b"}, {}, plain])
+
+    taken = take_runs(document, PATHS)
+
+    assert taken is not None
+    assert [[found[0] for found in run] for run in taken.runs] == [["0", "1"], ["3", "4"]]
+    assert b"a&amp;b" in taken.rest
+    assert taken.rest.count(STAND_IN.encode()) == 2
+    assert [found[0] for found in read(document).rows] == ["0", "1", "2", "3", "4"]
+
+
+HIDDEN = '<objects><obj type="VirtualMachine">hidden</obj></objects>'
+
+
+@pytest.mark.parametrize(
+    ("more", "morefs"),
+    [
+        (f"<!-- {HIDDEN} -->", ["0"]),
+        (f"<x><![CDATA[{HIDDEN}]]></x>", ["0"]),
+        (f"<?x {HIDDEN} ?>", ["0"]),
+        (f'<x y="1">{HIDDEN}</x>', ["0"]),
+        (f'<x xmlns="urn:other">{HIDDEN}</x>', ["0"]),
+        (HIDDEN.replace("hidden", STAND_IN), [STAND_IN, "0"]),
+        (f"<!-- {HIDDEN} -->" + HIDDEN.replace("hidden", STAND_IN), [STAND_IN, "0"]),
+    ],
+    ids=["comment", "cdata", "instruction", "deeper", "other-space", "stand-in", "both"],
+)
+def test_what_only_looks_like_an_object_is_none(more, morefs):
+    """The parser decides what an object is, whatever the host writes around it."""
+    page = read(reply([{"name": "vm"}], more))
+
+    assert [found[0] for found in page.rows] == morefs
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'encoding="UTF-8"', b'encoding="ISO-8859-1"'),
+        (b'<?xml version="1.0" encoding="UTF-8"?>', b""),
+        (b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"', b""),
+        (b"</returnval>", b""),
+    ],
+    ids=["other-encoding", "no-declaration", "prefix-unknown", "cut"],
+)
+def test_the_quick_way_accepts_nothing_that_the_parser_refuses(old, new):
+    """Encodings, prefixes and nesting are the parser's to judge."""
+    document = reply([{"name": "v\u00e4m"}]).replace(old, new)
+    reader = esxi_lean._Parser(PATHS)
+
+    try:
+        reader.feed(document)
+        expected = reader.close().rows
+    except ReplyRefusedError:
+        with pytest.raises(ReplyRefusedError):
+            read(document)
+    else:
+        assert read(document).rows == expected
