@@ -115,7 +115,7 @@ class EsxiGuestOperations:
         limit: timedelta,
     ) -> None:
         """See `GuestOperations.put_file`."""
-        guest = _Guest(self._host, vm, user, password)
+        guest = _Guest(self._host, self._managers, vm, user, password)
         deadline = self._clock.monotonic() + limit.total_seconds()
         url = self._when_up(lambda: guest.start_upload(path, len(content), mode), deadline)
         guest.send(url, content)
@@ -131,7 +131,7 @@ class EsxiGuestOperations:
         output_limit: int = OUTPUT_BYTES,
     ) -> bytes:
         """See `GuestOperations.get_file`."""
-        guest = _Guest(self._host, vm, user, password)
+        guest = _Guest(self._host, self._managers, vm, user, password)
         deadline = self._clock.monotonic() + limit.total_seconds()
         return self._when_up(lambda: guest.download(path, output_limit), deadline)
 
