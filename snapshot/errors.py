@@ -18,6 +18,7 @@ A category says what the caller may do; a leaf says what happened, with data as 
     │   ├── NoSpaceError              a datastore is full
     │   ├── ToolsUnavailableError     guest shutdown needs VMware Tools
     │   ├── GuestLoginError           the guest refused the user or password (or both expired)
+    │   ├── GuestRightsError          the guest's user has not the rights of an administrator
     │   ├── GuestUnavailableError     guest operations are off or not up yet
     │   └── NicDisconnectedError      a node came back without its network
     ├── InDoubtError       the answer was lost: look at the world before doing anything
@@ -169,6 +170,16 @@ class GuestLoginError(FaultError):
         super().__init__(f"the guest of {vm} refused the login of {user}")
         self.vm = vm
         self.user = user
+
+
+class GuestRightsError(FaultError):
+    """The user of a Windows guest may log in, and has not the rights of an administrator."""
+
+    def __init__(self, vm: VmId, user: str, detail: str) -> None:
+        super().__init__(f"{user} has no administrator's rights in the guest of {vm}: {detail}")
+        self.vm = vm
+        self.user = user
+        self.detail = detail
 
 
 class GuestUnavailableError(FaultError):

@@ -180,3 +180,33 @@ class GuestOperations(Protocol):
             HypervisorFaultError: There is no such file (FileNotFound), or it cannot be read.
             HostUnreachableError: The connection broke.
         """
+
+
+class BatchOperations(Protocol):
+    """Batch scripts in a Windows guest, through its ESXi host: no network, no WinRM."""
+
+    def run_batch(
+        self,
+        vm: VmId,
+        script: str | Secret[str],
+        *,
+        user: str,
+        password: Secret[str],
+        limit: timedelta,
+        output_limit: int = OUTPUT_BYTES,
+    ) -> GuestResult:
+        """Run *script* with ``cmd.exe`` as *user*, wait for its end, leave no file behind.
+
+        Only administrators can read what is there meanwhile. When it is waited for no longer,
+        the file it stands in is deleted: what is left of the line or block that runs is still
+        done, the next line is not. *script* is ASCII, its lines end with LF; so do those of the
+        output, which is cut at *output_limit* characters.
+
+        Raises:
+            GuestLoginError: Refused; not tried again (the account may lock).
+            GuestRightsError: The user's token has not the rights of an administrator.
+            GuestUnavailableError: Tools was not ready until *limit*; nothing ran.
+            TaskOverdueError: Still running after *limit*.
+            AnswerLostError: It was started, and its end could not be seen.
+            ValueError: The script is not ASCII.
+        """

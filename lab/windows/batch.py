@@ -158,16 +158,20 @@ class Cmd:
         if isinstance(command, Condition):
             branch = command.then if self._holds(command) else command.otherwise
             return 0 if branch is None else self._sequence(branch, streams)
+        opened: list[str] = []
         try:
-            redirected = self._redirect(command.redirections, streams)
+            redirected = self._redirect(command.redirections, streams, opened)
+            if isinstance(command, Block):
+                return self._sequence(command.body, redirected)
+            return self._simple(command, redirected)
         except OSError as error:
             is_denied = isinstance(error, PermissionError)
             streams.complain("Access is denied." if is_denied else _NO_PATH)
             self.errorlevel = 1
             return 1
-        if isinstance(command, Block):
-            return self._sequence(command.body, redirected)
-        return self._simple(command, redirected)
+        finally:
+            for path in opened:
+                self.files.let_go(path)
 
     def _holds(self, condition: Condition) -> bool:
         operand, other = self.expanded(condition.operand), self.expanded(condition.other)
@@ -185,7 +189,9 @@ class Cmd:
                 held = operand == other
         return held != condition.negated
 
-    def _redirect(self, redirections: tuple[Redirection, ...], streams: Streams) -> Streams:
+    def _redirect(
+        self, redirections: tuple[Redirection, ...], streams: Streams, opened: list[str]
+    ) -> Streams:
         result = DosStreams(stdin=streams.source, out=streams.out, err=streams.err)
         sinks = {1: result.out, 2: result.err}
         for redirection in redirections:
@@ -197,11 +203,11 @@ class Cmd:
                 path = self.full_path(target)
                 result.source = Content(b"" if is_nothing else self.files.read(path))
             else:
-                sinks[redirection.handle] = self._open(target, redirection.operator)
+                sinks[redirection.handle] = self._open(target, redirection.operator, opened)
         result.out, result.err = sinks[1], sinks[2]
         return result
 
-    def _open(self, target: str, operator: str) -> Sink:
+    def _open(self, target: str, operator: str, opened: list[str]) -> Sink:
         if target.lower() == "nul":
             return NullSink()
         path = self.full_path(target)
@@ -209,6 +215,8 @@ class Cmd:
             self.files.write(path, b"")
         else:
             self.files.require_writable(path)
+        self.files.hold(path)
+        opened.append(path)
         return FileSink(self.files, path)
 
     def _simple(self, command: Simple, streams: Streams) -> int:

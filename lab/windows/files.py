@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ntpath
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,13 @@ class WindowsFiles:
     def __init__(self, disk: NodeDisk, *, is_administrator: bool = True) -> None:
         self._disk = disk
         self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
         self.is_administrator = is_administrator
 
     def of(self, *, is_administrator: bool) -> WindowsFiles:
         """Return the same files as another user sees them."""
         view = WindowsFiles(self._disk, is_administrator=is_administrator)
-        view._lock = self._lock
+        view._lock, view._open = self._lock, self._open
         return view
 
     def find(self, path: str) -> NodeFile | None:
@@ -109,17 +111,30 @@ class WindowsFiles:
             if old is not None:
                 self._disk.files[key(path)] = NodeFile(content=old.content + content, mode=old.mode)
 
+    def hold(self, path: str) -> None:
+        """A program writes to *path* from now on: nobody can delete it."""
+        with self._lock:
+            self._open[key(path)] += 1
+
+    def let_go(self, path: str) -> None:
+        """The program that held *path* has closed it."""
+        with self._lock:
+            self._open[key(path)] -= 1
+
     def delete(self, path: str) -> None:
         """Delete a file.
 
         Raises:
             FileNotFoundError: There is no such file.
             PermissionError: Only administrators may.
+            OSError: A program has it open.
         """
         if self.find(path) is None:
             raise FileNotFoundError(path)
         self.require_writable(path)
         with self._lock:
+            if self._open[key(path)]:
+                raise OSError(path)
             self._disk.files.pop(key(path), None)
 
     def make_folder(self, path: str) -> None:
@@ -154,7 +169,7 @@ class WindowsFiles:
 
         Raises:
             FileNotFoundError: There is no such folder.
-            OSError: Something is in it, and *recursive* is False.
+            OSError: Something is in it, and *recursive* is False; or a program has it open.
             PermissionError: Only administrators may.
         """
         wanted = key(path)
@@ -165,8 +180,10 @@ class WindowsFiles:
             inside = [name for name in self._disk.files if name.startswith(wanted + "\\")]
             if inside and not recursive:
                 raise OSError(path)
-            for name in inside:
+            for name in [name for name in inside if not self._open[name]]:
                 del self._disk.files[name]
+            if any(self._open[name] for name in inside):
+                raise OSError(path)
             for name in [
                 n for n in self._disk.windows_folders if (n + "\\").startswith(wanted + "\\")
             ]:

@@ -22,6 +22,8 @@ class LeaveCmd(Exception):  # noqa: N818 - control flow of the interpreted cmd.e
     """``exit``: the whole cmd.exe ends."""
 
 
+_IN_USE = "The process cannot access the file because it is being used by another process."
+
 _NEVER_SET = frozenset({"echo", "rem", "rd", "rmdir", "endlocal", "exit", "title"})
 """Commands that leave ERRORLEVEL alone when they succeed (dbenham, stackoverflow 34987885)."""
 
@@ -114,7 +116,9 @@ def _del(cmd: Cmd, rest: str, streams: Streams) -> int:
     except FileNotFoundError:
         streams.complain(f"Could Not Find {path}")
     except PermissionError:
-        streams.complain(f"{path}\r\nAccess is denied.")
+        streams.complain(f"{path}\nAccess is denied.")
+    except OSError:
+        streams.complain(f"{path}\n{_IN_USE}")
     return 0  # also when it failed
 
 
@@ -130,8 +134,8 @@ def _rd(cmd: Cmd, rest: str, streams: Streams) -> int:
         streams.complain("Access is denied.")
         return 5
     except OSError:
-        streams.complain("The directory is not empty.")
-        return 145
+        streams.complain(_IN_USE if "/s" in switches else "The directory is not empty.")
+        return 32 if "/s" in switches else 145
     return 0
 
 

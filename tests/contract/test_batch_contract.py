@@ -7,10 +7,19 @@ and no line is here.
 
 from __future__ import annotations
 
+import shutil
+from typing import TYPE_CHECKING
+
 import pytest
 
+from stsfix.snapshot.guest_windows import arguments, decode
 from windows_node import BareWindows
 from wine_peer import WINE, running_wine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wine_peer import WineCmd
 
 pytestmark = [
     pytest.mark.peer,
@@ -86,10 +95,16 @@ SCRIPTS = {
 
 
 @pytest.fixture(scope="module")
-def by_wine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
-    """What Wine says of every script; it starts once for all of them."""
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WineCmd]:
+    """A Wine for everything here."""
     with running_wine(tmp_path_factory.mktemp("wine")) as peer:
-        return peer.batches({name: f"@echo off\n{text}" for name, text in SCRIPTS.items()})
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def by_wine(wine: WineCmd) -> dict[str, tuple[int, str]]:
+    """What Wine says of every script."""
+    return wine.batches({name: f"@echo off\n{text}" for name, text in SCRIPTS.items()})
 
 
 @pytest.mark.timeout(600)
@@ -99,3 +114,40 @@ def test_the_labs_cmd_does_what_wines_does(by_wine, name):
     result = BareWindows().batch("@echo off\n" + SCRIPTS[name])
 
     assert result == by_wine[name]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("last", ["exit /b 3", "exit 3", "cmd /c exit 3"])
+def test_wine_understands_our_command_line(wine, last):
+    """Output in one file, its code page first; the exit code in another; the folder stays."""
+    shutil.rmtree(wine.folder / "run", ignore_errors=True)
+    (wine.folder / "run").mkdir()
+    wine.write("run/a.cmd", f"@echo off\necho out!x!\ntype C:\\t\\none\n{last}")
+
+    _start(wine)
+
+    assert (wine.folder / "run" / "a.rc").read_text().split() == ["3"]
+    output = decode((wine.folder / "run" / "a.out").read_bytes())
+    assert output.startswith("out!x!\n")
+    assert "none" in output or "not" in output.lower()
+
+
+@pytest.mark.timeout(600)
+def test_a_command_line_that_nobody_waits_for_removes_its_folder(wine):
+    """The script is gone when it ends, as after a limit: so is everything else."""
+    shutil.rmtree(wine.folder / "run", ignore_errors=True)
+    (wine.folder / "run").mkdir()
+    wine.write("run/a.cmd", "@echo off\ndel C:\\t\\run\\a.cmd & echo done> C:\\t\\done")
+
+    _start(wine)
+
+    assert (wine.folder / "done").is_file()
+    assert not (wine.folder / "run").exists()
+
+
+def _start(wine: WineCmd) -> None:
+    """Start what VMware Tools would: the program and our arguments, as one line."""
+    shell, run = "C:\\windows\\system32\\cmd.exe", "C:\\t\\run"
+    files = (f"{run}\\a.cmd", f"{run}\\a.out", f"{run}\\a.rc")
+    wine.write("start.cmd", f'@"{shell}" {arguments(shell, *files, run)}')
+    wine.cmd("/d", "/c", "C:\\t\\start.cmd")

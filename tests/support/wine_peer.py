@@ -46,13 +46,13 @@ class WineCmd:
         """
         master = ["@echo off"]
         for number, text in enumerate(scripts.values()):
-            self._write(f"{number}.txt", text)
+            self.write(f"{number}.txt", text)
             master += [
                 f"copy /y C:\\t\\{number}.txt C:\\t\\t.cmd > nul",
                 f"cmd /d /c C:\\t\\t.cmd > C:\\t\\{number}.out 2>&1 < nul",
                 f"> C:\\t\\{number}.rc echo %errorlevel%",
             ]
-        self._write("master.cmd", "\n".join(master))
+        self.write("master.cmd", "\n".join(master))
         self.cmd("/d", "/c", "C:\\t\\master.cmd")
         return {
             name: (
@@ -62,7 +62,8 @@ class WineCmd:
             for number, name in enumerate(scripts)
         }
 
-    def _write(self, name: str, text: str) -> None:
+    def write(self, name: str, text: str) -> None:
+        """Write a file into the scripts' folder, its lines ended as Windows ends them."""
         (self.folder / name).write_bytes(text.replace("\n", "\r\n").encode())
 
     def cmd(self, *words: str) -> tuple[int, str]:
