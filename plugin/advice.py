@@ -232,6 +232,17 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             _GO_ON,
         ),
         snapshot.GuestLoginError: _GUEST_LOGIN,
+        snapshot.GuestRightsError: (
+            (
+                "User Account Control gives members of Administrators an ordinary user's rights:"
+                " configure the built-in account Administrator instead of {e.user}"
+            ),
+            (
+                "If it is refused too, Admin Approval Mode is on for that account: switch it off in"
+                " the local security policy (FilterAdministratorToken)"
+            ),
+            _GO_ON,
+        ),
         snapshot.GuestUnavailableError: (
             "Look on the VM's console whether the node is still starting",
             (
@@ -288,6 +299,14 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         remediation.NodeTlsError: _node_tls,
         remediation.HostKeyError: _host_key,
+        remediation.WindowsNodeError: (
+            (
+                'Set in [nodes."{e.node}"] of domain.toml: user to an administrator of Windows,'
+                ' transport to "guest-operations" (or leave it out)'
+            ),
+            "What works on Windows nodes and what does not: docs/operating.md, vCenter on Windows",
+            _GO_ON,
+        ),
         remediation.NoShellError: (
             (
                 'Choose a transport that can, in [nodes."{e.node}"] of domain.toml:'

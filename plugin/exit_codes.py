@@ -51,6 +51,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.ExportError: 6,
         remediation.RestoreRefusedError: 7,
         remediation.AdoptionError: 8,
+        remediation.WindowsNodeError: 9,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,
@@ -76,6 +77,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.NodeFileError: 56,
         remediation.VmcaError: 57,
         remediation.VecsError: 58,
+        snapshot.GuestRightsError: 59,
         # the answer was lost
         snapshot.TaskOverdueError: 80,
         snapshot.AnswerLostError: 81,

@@ -5,6 +5,7 @@ RefusedError
 ├── PlainBindRefusedError     53 on bind: the node wants LDAPS
 ├── NodeTlsError              a node's certificate is not the trusted or pinned one
 ├── HostKeyError              a node's SSH host key is not the known one
+├── WindowsNodeError          a Windows node cannot do what is wanted of it
 ├── NoShellError              a node has no transport that can run what is needed
 ├── DomainNotFoundError       the node serves another SSO domain, or the tenant is missing
 ├── IssuerError               no usable credential can be made of what was given
@@ -114,6 +115,15 @@ class NoShellError(RefusedError):
         self.node = node
         self.transport = transport
         self.wanted = wanted
+
+
+class WindowsNodeError(RefusedError):
+    """A node on Windows cannot do what is wanted of it, or is configured like an appliance."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(f"{node} runs on Windows: {reason}")
+        self.node = node
+        self.reason = reason
 
 
 class DomainNotFoundError(RefusedError):
