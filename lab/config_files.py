@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stsfix.lab.lab import Lab
+    from stsfix.lab.programs import NodePorts
     from stsfix.lab.seams import KeyPair
 
 SECRETS_FILE = "secrets.toml"
@@ -95,7 +96,7 @@ def _config(lab: Lab) -> str:
             "",
             f"[nodes.{_quoted(fqdn)}]",
             'address = "127.0.0.1"',
-            f"ports = {{ https = {ports.https}, ldaps = {ports.ldaps}, vami = {ports.vami} }}",
+            f"ports = {{ {_ports(ports)} }}",
         ]
         if lab.nodes[fqdn].disk.windows is not None:
             lines.append(f"user = {_quoted(operators_user(lab.scenario.windows))}")
@@ -107,6 +108,12 @@ def _config(lab: Lab) -> str:
     lines += ["", "[sts]", 'issuer = "own-ca"', "", "[timeouts]", *_timeouts(lab.clock.speed)]
     lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]
     return "\n".join(lines)
+
+
+def _ports(ports: NodePorts) -> str:
+    return ", ".join(
+        f"{name} = {getattr(ports, name)}" for name in ("https", "ldaps", "vami", "sts")
+    )
 
 
 def _timeouts(speed: float) -> list[str]:

@@ -101,7 +101,12 @@ class Lab:
             faults=self.faults,
             ports={
                 node.fqdn: NodePorts(
-                    https=take(), ldaps=take(), ldap=take(), vami=take(), ssh=take()
+                    https=take(),
+                    ldaps=take(),
+                    ldap=take(),
+                    vami=take(),
+                    ssh=take(),
+                    sts=take(),
                 )
                 for node in topology.nodes
             },

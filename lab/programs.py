@@ -43,6 +43,7 @@ class NodePorts:
     ldap: int
     vami: int
     ssh: int
+    sts: int
 
 
 @dataclass(kw_only=True)

@@ -180,6 +180,7 @@ def _read_nodes(
         https_port=443,
         ldaps_port=636,
         vami_port=5480,
+        sts_port=7444,
     )
     defaults = _read_node(table, standard, folder)
     nodes: list[NodeSettings] = []
@@ -210,6 +211,7 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
         https_port=ports.integer("https", base.https_port, low=1, high=65535),
         ldaps_port=ports.integer("ldaps", base.ldaps_port, low=1, high=65535),
         vami_port=ports.integer("vami", base.vami_port, low=1, high=65535),
+        sts_port=ports.integer("sts", base.sts_port, low=1, high=65535),
     )
     ports.close()
     return node

@@ -51,8 +51,9 @@ class SshSettings:
 class NodeSettings:
     """One node of the domain. *fqdn* is lower case; *user* logs in to the appliance.
 
-    *address* is where to connect; *vami* is the appliance's management interface. *vm* is the
-    instance UUID of its VM, where the operator had to name it.
+    *address* is where to connect; *vami* is the appliance's management interface; *sts* is where
+    the STS of 6.x listens by itself, and only diagnose asks there. *vm* is the instance UUID of
+    its VM, where the operator had to name it.
     """
 
     fqdn: str
@@ -63,6 +64,7 @@ class NodeSettings:
     https: Endpoint
     ldaps: Endpoint
     vami: Endpoint
+    sts: Endpoint
     vm: str | None = None
 
 
@@ -136,6 +138,7 @@ class NodeDefaults:
     https_port: int
     ldaps_port: int
     vami_port: int
+    sts_port: int
 
     def settings(self, fqdn: str, address: str, timeouts: Timeouts) -> NodeSettings:
         """Return the settings of node *fqdn*, reached at *address*."""
@@ -152,6 +155,7 @@ class NodeDefaults:
             https=endpoint(self.https_port),
             ldaps=endpoint(self.ldaps_port),
             vami=endpoint(self.vami_port),
+            sts=endpoint(self.sts_port),
         )
 
 

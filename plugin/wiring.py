@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.discover import Discovery, Sources
 from stsfix.remediation.discover_certificates import CertificateSources
 from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
+from stsfix.remediation.investigate import STEP, InvestigationSources
 from stsfix.remediation.model import Transport
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         Issuer,
         Logins,
         NodeShell,
+        Progress,
         ProgressHook,
         ServiceControl,
     )
@@ -225,6 +228,32 @@ class Wiring:
             progress=self.hook,
             patience=_LOOKS * self.settings.timeouts.poll,
             certificates=self._certificates(),
+        )
+
+    @property
+    def investigation(self) -> InvestigationSources:
+        """Whom a diagnosis asks."""
+        from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
+        from stsfix.remediation.transports.log_reader import ShellLogReader  # noqa: PLC0415
+        from stsfix.remediation.web_probe import WebProbe  # noqa: PLC0415 - lxml
+
+        def hook(event: Progress) -> None:
+            self.hook(replace(event, step=STEP))
+
+        show = TlsProbe(lambda fqdn, _: self.settings.node(fqdn).https, self.clock)
+        sources = replace(self.sources, progress=hook)
+        return InvestigationSources(
+            discover=lambda: Discovery(sources).discover(),
+            logs=ShellLogReader(self.shell),
+            web=WebProbe(
+                front=lambda fqdn: self.settings.node(fqdn).https,
+                sts=lambda fqdn: self.settings.node(fqdn).sts,
+                show=show.read_leaf,
+                domain=self.settings.sso.domain,
+                clock=self.clock,
+            ),
+            logins=self.logins,
+            progress=hook,
         )
 
     def _certificates(self) -> CertificateSources:

@@ -161,16 +161,16 @@ def _dates_of_roots(inventory: Inventory, roots: list[Certificate]) -> Iterator[
     used = _leaves_in_use(inventory)
     for root in dict.fromkeys(roots):
         expiry = classify(root, inventory.taken, ROOT_SOON)
-        of_node = _vmca_owner(root) in owners
+        of_node = vmca_owner(root) in owners
         in_use = any(leaf.issuer == root.subject and issued_by(leaf, root) for leaf in used)
         evidence = f"{root.subject}, {dates(root)}"
         if expiry in _OUT_OF_TIME and of_node and (in_use or root.subject not in sound):
-            yield found("VMCA-ROOT-EXPIRED", _subject(root), evidence)
+            yield found("VMCA-ROOT-EXPIRED", subject_of(root), evidence)
         elif expiry in _OUT_OF_TIME:
             evidence += "; it issued certificates in use" if in_use else ""
-            yield found("TRUST-ROOT-EXPIRED", _subject(root), evidence)
+            yield found("TRUST-ROOT-EXPIRED", subject_of(root), evidence)
         elif expiry is Expiry.EXPIRING and of_node:
-            yield found("VMCA-ROOT-EXPIRING", _subject(root), evidence)
+            yield found("VMCA-ROOT-EXPIRING", subject_of(root), evidence)
 
 
 def _leaves_in_use(inventory: Inventory) -> list[Certificate]:
@@ -180,7 +180,7 @@ def _leaves_in_use(inventory: Inventory) -> list[Certificate]:
     return _usable(parse(der) for der in sorted(ders))
 
 
-def _vmca_owner(root: Certificate) -> str | None:
+def vmca_owner(root: Certificate) -> str | None:
     """Return the host whose VMCA made *root*: CN=CA, O=<host> (vmca selfca, vmdir.md 7)."""
     parts = {(a.rfc4514_attribute_name, str(a.value)) for a in root.x509.subject}
     if ("CN", "CA") not in parts:
@@ -311,7 +311,8 @@ def _short(der: bytes) -> str:
     return f"sha256:{parse(der).sha256[:16]}"
 
 
-def _subject(root: Certificate) -> str:
+def subject_of(root: Certificate) -> str:
+    """Return by what findings name a trusted root."""
     return root.key_id or root.sha256[:16]
 
 

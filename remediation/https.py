@@ -34,11 +34,14 @@ _HTTPS_PORT = 443
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a node answered. *date* is its own clock as it says in the Date header, if it does."""
+    """What a node answered. *date* is its own clock as it says in the Date header, if it does;
+    *location* where a redirect leads, which nobody followed.
+    """
 
     status: int
     body: bytes
     date: datetime | None
+    location: str | None = None
 
 
 def context_for(endpoint: Endpoint) -> PeerContext:
@@ -124,7 +127,12 @@ def _exchange(
             if response.length:  # read(n) does not tell that the body was cut, read() would
                 raise http.client.IncompleteRead(content, response.length)
             date = response.getheader("Date")
-            return Answer(status=response.status, body=content, date=_parsed(date))
+            return Answer(
+                status=response.status,
+                body=content,
+                date=_parsed(date),
+                location=response.getheader("Location"),
+            )
 
 
 def _host(endpoint: Endpoint) -> str:

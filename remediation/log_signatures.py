@@ -158,4 +158,30 @@ SIGNATURES: Final = (
 )
 """Every kind of line that is looked for."""
 
-BY_ID: Final = {signature.id: signature for signature in SIGNATURES}
+
+WEB_SIGNATURES: Final = (
+    Signature(
+        id="no-upstream",
+        pattern=r"no healthy upstream",
+        logs=(),
+        tells="Envoy (7.0 and later) has no service behind this page that runs.",
+        source=_KB,
+    ),
+    Signature(
+        id="no-endpoint",
+        pattern=r"Failed to connect to endpoint",
+        logs=(),
+        tells="The proxy of 6.x cannot reach the service behind this page.",
+        source=_KB,
+    ),
+    Signature(
+        id="credentials-required",
+        pattern=r"User ?name and password are required",
+        logs=(),
+        tells="The login page takes no name and password, whatever is typed.",
+        source=f"{_KB}; interpip.es",
+    ),
+)
+"""What pages say, besides what logs say."""
+
+BY_ID: Final = {signature.id: signature for signature in (*SIGNATURES, *WEB_SIGNATURES)}

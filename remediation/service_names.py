@@ -18,6 +18,25 @@ NORMALLY_STOPPED = frozenset(
 )
 """Services that stay stopped on a healthy appliance (6.7), as service-control lists them."""
 
+CORE = frozenset(
+    {
+        "vmdird",
+        "vmafdd",
+        "vmcad",
+        "stsd",
+        "sts",
+        "vpxd",
+        "vpxd-svcs",
+        "vapi-endpoint",
+        "vsphere-ui",
+        "rhttpproxy",
+        "envoy",
+    }
+)
+"""Services without which nobody logs in, without their ``vmware-`` prefix. That they were down
+before is no excuse: with an expired STS certificate vpxd is down for that very reason.
+"""
+
 
 def bare(name: str) -> str:
     """Return *name* without ``vmware-``: vMon and service-control differ in it."""

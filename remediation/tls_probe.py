@@ -39,16 +39,20 @@ class TlsProbe:
         Raises:
             NodeUnreachableError: No connection, no TLS, no certificate, or not in time.
         """
-        endpoint = self._endpoint(node, port)
+        return self.read_leaf(self._endpoint(node, port))
+
+    def read_leaf(self, endpoint: Endpoint) -> bytes:
+        """Return the DER of the leaf that *endpoint* shows; raises as `read_shown_leaf`."""
+        name = endpoint.name
         try:
             leaf = self._shake_hands(endpoint)
         except TimeoutError as error:
-            raise NodeUnreachableError(node, "no TLS handshake in time") from error
+            raise NodeUnreachableError(name, "no TLS handshake in time") from error
         # A name out of the directory may be no host name at all (ValueError, UnicodeError).
         except (OSError, ValueError) as error:
-            raise NodeUnreachableError(node, _reason(error)) from error
+            raise NodeUnreachableError(name, _reason(error)) from error
         if not leaf:
-            raise NodeUnreachableError(node, "the TLS handshake showed no certificate")
+            raise NodeUnreachableError(name, "the TLS handshake showed no certificate")
         return leaf
 
     def _shake_hands(self, endpoint: Endpoint) -> bytes | None:

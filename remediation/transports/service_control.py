@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.ports import READ_LIMIT, ServiceReport
-from stsfix.remediation.service_names import NORMALLY_STOPPED, bare
+from stsfix.remediation.service_names import CORE, NORMALLY_STOPPED, bare
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -27,25 +27,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import NodeShell
     from stsfix.snapshot.ports import Clock
-
-CORE = frozenset(
-    {
-        "vmdird",
-        "vmafdd",
-        "vmcad",
-        "stsd",
-        "sts",
-        "vpxd",
-        "vpxd-svcs",
-        "vapi-endpoint",
-        "vsphere-ui",
-        "rhttpproxy",
-        "envoy",
-    }
-)
-"""Services without which nobody logs in, without their ``vmware-`` prefix. That they were down
-before is no excuse: with an expired STS certificate vpxd is down for that very reason.
-"""
 
 STATUS = "service-control --status --all"
 _MARK = "/run/stsfix-restart.running"

@@ -20,7 +20,7 @@ from stsfix.remediation.log_script import (
     parse,
     script,
 )
-from stsfix.remediation.log_signatures import BY_ID, SIGNATURES
+from stsfix.remediation.log_signatures import BY_ID, SIGNATURES, WEB_SIGNATURES
 from stsfix.remediation.node_logs import FOLDER, LOGS
 
 NONCE = "a1b2"
@@ -119,7 +119,7 @@ def test_everything_full_fits_into_the_limit():
     assert sections * LINES_KEPT * LINE_BYTES + 100 * (sections + len(LOGS)) <= OUTPUT_LIMIT
 
 
-@pytest.mark.parametrize("signature", SIGNATURES, ids=lambda s: s.id)
+@pytest.mark.parametrize("signature", BY_ID.values(), ids=lambda s: s.id)
 def test_patterns_mean_the_same_to_grep_and_here(signature):
     """Only what extended and Python's expressions share; every log is in the table."""
     assert re.sub(r"\\\.|[\w .,;:*?|()\[\]'-]", "", signature.pattern) == ""
@@ -130,7 +130,7 @@ def test_patterns_mean_the_same_to_grep_and_here(signature):
 
 def test_ids_of_lines_are_unique():
     """Causes name lines by their id."""
-    assert len(BY_ID) == len(SIGNATURES)
+    assert len(BY_ID) == len(SIGNATURES) + len(WEB_SIGNATURES)
 
 
 _LINE = st.one_of(
