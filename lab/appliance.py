@@ -114,6 +114,7 @@ class Appliance:
         self.network = network
         self.argv_log = ArgvLog()
         self.boots = 0
+        self.installed = frozenset({*disk.files, *disk.folders})
         self._lock = threading.Lock()
         self._run: _Run | None = None
 
