@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
 import ssl
 from typing import TYPE_CHECKING
 
+from stsfix.lab.ssh_keys import fingerprint
 from stsfix.lab.topology import DOMAIN, HOSTS
 from stsfix.lab.windows.plan import operators_user
 
@@ -89,7 +91,8 @@ def _config(lab: Lab) -> str:
             'user = "root"',
             f"tls = {_quoted(trust)}",
         ]
-    lines += ["", "[nodes]", 'user = "root"', 'transport = "guest-operations"']
+    transport = lab.scenario.access.transport or "guest-operations"
+    lines += ["", "[nodes]", 'user = "root"', f"transport = {_quoted(transport)}"]
     lines += [f"tls = {_quoted(CA_FILE)}"]
     for fqdn, ports in lab.network.ports.items():
         lines += [
@@ -97,6 +100,7 @@ def _config(lab: Lab) -> str:
             f"[nodes.{_quoted(fqdn)}]",
             'address = "127.0.0.1"',
             f"ports = {{ {_ports(ports)} }}",
+            f"ssh_host_key = {_quoted(_host_key(lab, fqdn))}",
         ]
         if lab.nodes[fqdn].disk.windows is not None:
             lines.append(f"user = {_quoted(operators_user(lab.scenario.windows))}")
@@ -112,7 +116,7 @@ def _config(lab: Lab) -> str:
 
 def _ports(ports: NodePorts) -> str:
     return ", ".join(
-        f"{name} = {getattr(ports, name)}" for name in ("https", "ldaps", "vami", "sts")
+        f"{name} = {getattr(ports, name)}" for name in ("https", "ldaps", "vami", "ssh", "sts")
     )
 
 
@@ -126,6 +130,18 @@ def _timeouts(speed: float) -> list[str]:
 
 def _pin(lab: Lab, host: str) -> str:
     return _leaf_pin(lab.host_certificates[host])
+
+
+def _host_key(lab: Lab, fqdn: str) -> str:
+    """Return the pin of the node's SSH host key: of its first or second, in either notation."""
+    if lab.scenario.access.host_key_wrong and fqdn == lab.topology.nodes[0].fqdn:
+        return _OTHER_PIN
+    number = list(lab.nodes).index(fqdn)
+    keys = lab.nodes[fqdn].disk.ssh_host_keys
+    digest = fingerprint(keys[number % len(keys)])
+    if number % 2:
+        return f"sha256:{digest}"
+    return "SHA256:" + base64.b64encode(bytes.fromhex(digest)).decode().rstrip("=")
 
 
 def _leaf_pin(pair: KeyPair) -> str:

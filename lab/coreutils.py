@@ -77,9 +77,14 @@ class Coreutils:
         return code
 
     def _mv(self, words: Sequence[str], streams: Streams) -> int:
-        if code := self._copy("mv", [word for word in words if word != "-f"], streams):
+        """``mv [-f] [-T] SOURCE TARGET``; -T: the target is no folder to move into."""
+        named = [word for word in words if word not in ("-f", "-T", "-fT", "-Tf")]
+        if any("T" in word for word in words[:-2]) and self._files.is_folder(named[1]):
+            streams.complain(f"mv: cannot overwrite directory '{named[1]}' with non-directory")
+            return 1
+        if code := self._copy("mv", named, streams):
             return code
-        self._files.delete(next(word for word in words if word != "-f"))
+        self._files.delete(named[0])
         return 0
 
     def _cp(self, words: Sequence[str], streams: Streams) -> int:

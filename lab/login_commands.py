@@ -28,7 +28,7 @@ class LoginCommands:
 
     @staticmethod
     def _stty(words: Sequence[str], streams: Streams) -> int:
-        """``stty echo``, ``stty -echo``; other settings are accepted and change nothing."""
+        """``stty`` with ``echo``, ``opost`` and their opposites; others change nothing."""
         terminal = streams.source
         if not isinstance(terminal, Terminal):
             streams.complain("stty: 'standard input': Inappropriate ioctl for device")
@@ -36,6 +36,8 @@ class LoginCommands:
         for word in words:
             if word in ("echo", "-echo"):
                 terminal.echo = word == "echo"
+            if word in ("opost", "-opost"):
+                terminal.processed = word == "opost"
         return 0
 
     def _chsh(self, words: Sequence[str], streams: Streams) -> int:

@@ -6,6 +6,7 @@ import copy
 import itertools
 from typing import TYPE_CHECKING
 
+from stsfix.lab.shell_arithmetic import evaluate
 from stsfix.lab.shell_builtins import BUILTINS, ExitShell, LeaveLoop
 from stsfix.lab.shell_fields import Fields
 from stsfix.lab.shell_streams import (
@@ -20,6 +21,7 @@ from stsfix.lab.shell_streams import (
 )
 from stsfix.lab.shell_syntax import For, Group, If, Simple, While, assignment, parse
 from stsfix.lab.shell_words import (
+    Arithmetic,
     Literal,
     ShellIncompleteError,
     ShellSyntaxError,
@@ -356,6 +358,8 @@ class Shell:
                 inner = Streams(stdin=streams.source, out=output, err=streams.err)
                 self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001
                 return output.content.decode("utf-8", "replace").rstrip("\n")
+            case Arithmetic(expression):
+                return str(evaluate(expression, self._find))
             case Variable():
                 return self._parameter(piece, streams)
 

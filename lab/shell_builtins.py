@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from stsfix.lab.shell_syntax import parse
+from stsfix.lab.shell_words import ShellSyntaxError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -104,6 +107,17 @@ def _set(shell: Shell, words: Sequence[str], streams: Streams) -> int:
         elif word.startswith("+"):
             shell.options -= names
     return 0
+
+
+def _eval(shell: Shell, words: Sequence[str], streams: Streams) -> int:
+    """``eval WORD...``: in this shell, as if it stood in the script."""
+    shell.code = 0
+    try:
+        shell.execute(parse(" ".join(words)), streams)
+    except ShellSyntaxError as error:
+        streams.complain(f"bash: eval: {error}")
+        return 2
+    return shell.code
 
 
 def _wait(shell: Shell, words: Sequence[str], streams: Streams) -> int:
@@ -265,6 +279,7 @@ BUILTINS: dict[str, Callable[[Shell, Sequence[str], Streams], int]] = {
     "printf": _printf,
     "umask": _umask,
     "set": _set,
+    "eval": _eval,
     "wait": _wait,
     "export": _export,
     "unset": _unset,

@@ -1,8 +1,8 @@
 """Words and operators of the small shell that a lab node understands.
 
 Quotes, comments, ``$NAME``, ``${NAME}``, ``${NAME:-WORD}``, ``$?``, ``$$``, ``$#``, ``$@``, ``$1``,
-``$(...)``, here-documents, and ``*`` and ``?`` in absolute paths. Other patterns, back quotes and
-``$((...))`` are syntax errors on purpose: a node that guesses would let a wrong script pass.
+``$(...)``, ``$((...))``, here-documents, and ``*`` and ``?`` in absolute paths. Other patterns and
+back quotes are syntax errors on purpose: a node that guesses would let a wrong script pass.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 OPERATORS = ("&&", "||", "&>", ">>", ";;", ";", "&", "|", "(", ")", "<", ">", "\n")
 _VARIABLE = re.compile(r"\$(?:\{(\w+|[?#@])(?:(:?-)([^{}\"'$`\\]*))?\}|([A-Za-z_]\w*|[0-9?#@$]))")
+_ARITHMETIC = re.compile(r"\$\(\(([\w\s+*-]*)\)\)")
 _HERE = re.compile(r"<<(-?)[ \t]*")
 
 
@@ -53,7 +54,15 @@ class Substitution:
     quoted: bool = False
 
 
-Piece = Literal | Variable | Substitution
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """``$(( expression ))``."""
+
+    expression: str
+    quoted: bool = False
+
+
+Piece = Literal | Variable | Substitution | Arithmetic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +303,10 @@ class Lexer:
             name = match[1] or match[4]
             also_empty = match[2] == ":-"
             self._pieces.append(Variable(name, quoted, match[3], also_empty))
+            self.at = match.end()
+        elif (match := _ARITHMETIC.match(self.text, self.at)) is not None:
+            self._in_word = True
+            self._pieces.append(Arithmetic(match[1], quoted))
             self.at = match.end()
         elif self.text.startswith("$(", self.at) and not self.text.startswith("$((", self.at):
             self._in_word = True

@@ -106,6 +106,7 @@ class _Door(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         """Show /etc/issue; a password is needed."""
         del username
+        self._allow_another_request()
         issue = self._node.disk.files.get("/etc/issue")
         if issue is not None and self._connection is not None:
             self._connection.send_auth_banner(issue.content.decode())
@@ -126,6 +127,7 @@ class _Door(asyncssh.SSHServer):
 
     async def validate_password(self, username: str, password: str) -> bool:
         """With an expired password one gets in, but no further (see Session)."""
+        self._allow_another_request()
         answer = await self._judge(username, password)
         self._must_change = answer is Login.EXPIRED
         return answer in (Login.WELCOME, Login.EXPIRED)
@@ -133,6 +135,7 @@ class _Door(asyncssh.SSHServer):
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge:
         """Ask for the password, after what pam says of a locked account."""
         del username, lang, submethods
+        self._allow_another_request()
         self._answers = []
         return ("", locked_text(self._node.disk), "", [(_ASK, False)])
 
@@ -177,6 +180,14 @@ class _Door(asyncssh.SSHServer):
             return Login.WRONG
         except Dropped:
             return None
+
+    def _allow_another_request(self) -> None:
+        """Let the client ask for the service of authentication again, as OpenSSH's sshd does.
+
+        paramiko asks before each method; asyncssh takes only the first.
+        """
+        if self._connection is not None:
+            self._connection._next_service = b"ssh-userauth"  # noqa: SLF001 - no public way
 
     def _cut(self) -> None:
         if self._connection is not None:

@@ -79,11 +79,13 @@ class Pipe:
 class Terminal:
     """A pseudo-terminal; *send* takes what the client shall see.
 
-    *echo* is what ``stty echo`` sets.
+    *echo* is what ``stty echo`` sets, *processed* what ``stty opost`` does: line ends become two
+    characters.
     """
 
     def __init__(self, send: Callable[[bytes], None], *, echo: bool = True) -> None:
         self.echo = echo
+        self.processed = True
         self._send = send
         self._changed = threading.Condition()
         self._arrived = bytearray()
@@ -118,7 +120,7 @@ class Terminal:
 
     def write(self, content: bytes) -> None:
         """Show what a program wrote."""
-        self._send(content.replace(b"\n", b"\r\n"))
+        self._send(content.replace(b"\n", b"\r\n") if self.processed else content)
 
     def edit_line(self) -> bytes:
         """Read a line as a shell at its prompt does; empty when the client is gone or says ^D."""

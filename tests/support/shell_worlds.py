@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from esx_lab import PASSWORD as ESX_PASSWORD
 from esx_lab import running_host
 from hypervisor_worlds import adapter
+from lab_keys import shared_keys
 from memory_shell import MemoryShell
 from shell_guest import SECRET, ShellGuest
 from ssh_client import FQDN, NODE, pin, ssh_shell
 from sshd_peer import PASSWORD, obstacle, running_sshd
 from stsfix.lab import pki
 from stsfix.lab.esx.machine import VirtualMachine
+from stsfix.lab.lab import Lab
+from stsfix.lab.ssh_keys import fingerprint
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.transports.guest import GuestShell
 from stsfix.snapshot.guest import EsxiGuestOperations
@@ -129,9 +132,41 @@ def sshd_world(folder: Path, *, login: str) -> Generator[ShellWorld]:
             )
 
 
+@contextmanager
+def lab_ssh_world(folder: Path, *, scenario: str, topology: str) -> Generator[ShellWorld]:
+    """The lab's own sshd, on the first node of a lab."""
+    del folder
+    with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab:
+        fqdn = next(iter(lab.nodes))
+        disk, port = lab.nodes[fqdn].disk, lab.network.ports[fqdn].ssh
+        known = fingerprint(disk.ssh_host_keys[0])
+
+        def refused(password: str) -> NodeShell:
+            opened = ssh_shell(port, password, sha256=known)
+            return opened.__enter__()  # it never gets a connection to close
+
+        with ssh_shell(port, lab.passwords.nodes[fqdn], sha256=known) as shell:
+            yield ShellWorld(
+                shell=shell,
+                node=NODE,
+                folder="/root/t",
+                left=lambda: {
+                    path for path in disk.files if path.startswith(("/root/t/", "/tmp/"))
+                },
+                mode=lambda path: disk.files[path].mode,
+                with_password=refused,
+                attempts=lambda: disk.failed_logins,
+                has_real_bash=False,
+            )
+
+
 WORLDS: dict[str, Callable[[Path], AbstractContextManager[ShellWorld]]] = {
     "memory": memory_world,
     "lab-guest-operations": guest_world,
+    "lab-ssh-bash": lambda folder: lab_ssh_world(folder, scenario="ssh-bash", topology="embedded"),
+    "lab-ssh-8": lambda folder: lab_ssh_world(folder, scenario="ssh-only", topology="embedded"),
+    "lab-ssh-7": lambda folder: lab_ssh_world(folder, scenario="ssh-only", topology="elm"),
+    "lab-ssh-6": lambda folder: lab_ssh_world(folder, scenario="ssh-only", topology="external-psc"),
     "sshd-bash": lambda folder: sshd_world(folder, login="bash"),
     "sshd-appliancesh": lambda folder: sshd_world(folder, login="enabled"),
     "sshd-appliancesh-6": lambda folder: sshd_world(folder, login="disabled"),

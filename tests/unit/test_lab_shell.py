@@ -55,7 +55,7 @@ def test_lines_do_what_bash_does(text, expected):
         "f() { echo; }",
         "[[ a = a ]]",
         "echo ${x%y}",
-        "echo $((1 + 1))",
+        "echo $((1 / 1))",
         "echo `date`",
         "ls *",
         "echo $(echo open",
