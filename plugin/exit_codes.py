@@ -95,8 +95,17 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
 """Exit code of every leaf of the error tree."""
 
 _OTHERS = (
-    (SUCCESS, "", "The command did what it was asked; `preflight`: no finding."),
-    (WARNINGS, "", "`preflight`: warnings only, a run is possible."),
+    (
+        SUCCESS,
+        "",
+        "The command did what it was asked; `preflight`: no finding; `diagnose`: nothing wrong.",
+    ),
+    (
+        WARNINGS,
+        "",
+        "`preflight`: warnings only, a run is possible; `diagnose`: not everything could be read.",
+    ),
+    (BLOCKED, "", "`diagnose`: a cause was found."),
     (USAGE, "", "The command line is wrong; nothing was done."),
     (INTERNAL, "", "A bug in stsfix: any exception that is no error of this table."),
     (SECOND_SIGNAL, "", "Stopped by a signal before a run began, or by a second signal."),

@@ -8,9 +8,11 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.errors import SecretError
 from stsfix.remediation.discover import Discovery, Sources
 from stsfix.remediation.discover_certificates import CertificateSources
 from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
+from stsfix.remediation.inventory import Problem
 from stsfix.remediation.investigate import STEP, InvestigationSources
 from stsfix.remediation.model import Transport
 from stsfix.remediation.preflight import located_nodes
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.export_file import ExportFiles
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
+    from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import NodePlan, RunSpec
     from stsfix.remediation.ports import (
@@ -69,8 +72,11 @@ class Wiring:
         hook: ProgressHook,
         *,
         host_keys: HostKeys | None = None,
+        partial: bool = False,
     ) -> None:
         self.settings = settings
+        self.left_out: tuple[Problem, ...] = ()
+        self._partial = partial
         self.clock = clock
         self.hook = hook
         self._secrets = secrets
@@ -81,15 +87,21 @@ class Wiring:
 
     @cached_property
     def hypervisors(self) -> dict[HostRef, EsxiHost]:
-        """Every configured ESXi host."""
+        """Every configured ESXi host; with *partial* those whose password is there."""
         from stsfix.snapshot.esxi import EsxiHost  # noqa: PLC0415 - pyVmomi costs 80 ms
 
-        return {
-            host.host: EsxiHost(
-                host.host, host.endpoint, host.user, self._secrets.esxi(host.host), self.clock
-            )
-            for host in self.settings.hosts
-        }
+        found: dict[HostRef, EsxiHost] = {}
+        for host in self.settings.hosts:
+            try:
+                password = self._secrets.esxi(host.host)
+            except SecretError as error:
+                if not self._partial:
+                    raise
+                problem = Problem(subject=host.host, error="SecretError", text=str(error))
+                self.left_out = (*self.left_out, problem)
+                continue
+            found[host.host] = EsxiHost(host.host, host.endpoint, host.user, password, self.clock)
+        return found
 
     def directory(self, fqdn: str) -> Directory:
         """Return the vmdir of node *fqdn*, always the same object."""
@@ -240,10 +252,13 @@ class Wiring:
         def hook(event: Progress) -> None:
             self.hook(replace(event, step=STEP))
 
+        def discover() -> Inventory:
+            inventory = Discovery(replace(self.sources, progress=hook)).discover()
+            return replace(inventory, problems=(*self.left_out, *inventory.problems))
+
         show = TlsProbe(lambda fqdn, _: self.settings.node(fqdn).https, self.clock)
-        sources = replace(self.sources, progress=hook)
         return InvestigationSources(
-            discover=lambda: Discovery(sources).discover(),
+            discover=discover,
             logs=ShellLogReader(self.shell),
             web=WebProbe(
                 front=lambda fqdn: self.settings.node(fqdn).https,

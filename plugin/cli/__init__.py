@@ -8,6 +8,7 @@ import sys
 import click
 
 _COMMANDS = {
+    "diagnose": "why nobody can log in; changes nothing",
     "preflight": "inventory and findings; changes nothing",
     "run": "preflight, snapshot, fix, restart, verify",
     "resume": "continue a run that stopped or died",
@@ -21,6 +22,7 @@ _COMMANDS = {
     "rehearse": "the whole procedure against the embedded lab",
 }
 _MODULES = {
+    "diagnose": "diagnose",
     "preflight": "preflight",
     "run": "run",
     "resume": "run",

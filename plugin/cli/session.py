@@ -118,8 +118,10 @@ class Session:
         self.output.note("\n".join(_wrapped(printable(text), _error_width())))
 
     @contextmanager
-    def wiring(self) -> Generator[Wiring]:
+    def wiring(self, *, partial: bool = False) -> Generator[Wiring]:
         """Adapters of the configuration; logged out at the end, whatever happens.
+
+        *partial* leaves out hosts without a password instead of refusing to begin.
 
         A signal ends the command after it has logged out and cleaned up on the nodes; a second
         one ends it at once.
@@ -139,6 +141,7 @@ class Session:
             self.clock,
             self.progress,
             host_keys=HostKeys(ConfirmedKeys(self.state_dir), confirm),
+            partial=partial,
         )
         try:
             with _ends_on_signals(self.flag, self.output.note):

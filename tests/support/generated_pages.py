@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stsfix.lab.scenario import SCENARIOS
+from stsfix.remediation.diagnosis_causes import CAUSES
 from stsfix.remediation.findings import RULES
+from stsfix.remediation.log_signatures import SIGNATURES, WEB_SIGNATURES
+from stsfix.remediation.node_logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,6 +61,45 @@ def tables() -> tuple[Table, ...]:
                 )
                 for _, rule in sorted(RULES.items())
             ],
+        ),
+        Table(
+            page="diagnose.md",
+            name="causes",
+            headers=("Id", "What is wrong", "What it does", "What to do", "Go on with", "Source"),
+            rows=[
+                (
+                    f"`{cause.id}`",
+                    cause.title,
+                    cause.meaning,
+                    cause.advice,
+                    ", ".join(f"`stsfix {command}`" for command in cause.commands),
+                    cause.source,
+                )
+                for cause in CAUSES
+            ],
+        ),
+        Table(
+            page="diagnose.md",
+            name="signatures",
+            headers=("Kind", "What is searched", "Where", "What it means", "Speaks for", "Source"),
+            rows=[
+                (
+                    f"`{signature.id}`",
+                    f"`{signature.pattern}`",
+                    ", ".join(signature.logs) or "web pages",
+                    signature.tells,
+                    ", ".join(f"`{c.id}`" for c in CAUSES if signature.id in c.lines)
+                    or "services that are down",
+                    signature.source,
+                )
+                for signature in (*SIGNATURES, *WEB_SIGNATURES)
+            ],
+        ),
+        Table(
+            page="diagnose.md",
+            name="logs",
+            headers=("Log", "Path", "Written by", "Seen in"),
+            rows=[(log.name, f"`{log.path}`", ", ".join(log.services), log.source) for log in LOGS],
         ),
         Table(
             page="lab.md",

@@ -45,13 +45,13 @@ from stsfix.snapshot.model import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "preflight-1.json"
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
 
 
 @functools.cache
-def validator() -> Draft202012Validator:
-    """Return a validator that also refuses every field the schema does not name."""
-    schema = json.loads(SCHEMA.read_text())
+def validator(name: str = "preflight-1") -> Draft202012Validator:
+    """Return a validator that also refuses every field the schema *name* does not name."""
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
     Draft202012Validator.check_schema(schema)
     _close(schema)
     return Draft202012Validator(schema)

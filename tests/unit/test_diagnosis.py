@@ -7,9 +7,8 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from any_inventory import INVENTORIES
+from any_evidence import EVIDENCE
 from memory_hypervisor import MemoryClock, MemoryHost
 from sts_material import NODE, NOW, chain_entry, credential_entry, days, entries, key, leaf, root
 from stsfix.lab import pki
@@ -477,42 +476,10 @@ def test_every_kind_of_line_speaks_for_some_cause():
     assert len(BY_ID) == len(CAUSES)
 
 
-_MOMENTS = st.integers(-(10**9), 5 * 10**9).map(lambda s: NOW + timedelta(seconds=s))
-_QUOTES = st.builds(
-    lambda kind, text, written, changed: replace(
-        quote(kind, text, changed=changed), written=line_time(f"{written:%Y-%m-%dT%H:%M:%SZ}")
-    ),
-    st.sampled_from([s.id for s in SIGNATURES]),
-    st.one_of(st.text(), st.just(refusal(days(-800), days(-3)))),
-    _MOMENTS,
-    st.none() | _MOMENTS,
-)
-_ANSWERS = st.one_of(
-    st.builds(UnreadPart, what=st.text(), reason=st.text()),
-    st.builds(
-        WebAnswer,
-        request=st.text(),
-        status=st.integers(100, 599),
-        text=st.text() | st.sampled_from([s.pattern for s in KINDS.values()]),
-        verified=st.booleans(),
-    ),
-)
-_TOLD = st.builds(
-    NodeEvidence,
-    logs=st.lists(_QUOTES, max_size=4).map(lambda q: LogReading(quotes=tuple(q))),
-    web=st.lists(_ANSWERS, max_size=3).map(tuple),
-    token=st.none() | st.builds(TokenAnswer, error=st.text(), text=st.text()),
-    signer=st.none() | st.binary(max_size=20),
-)
-
-
 @settings(deadline=None, max_examples=60)
-@given(inventory=INVENTORIES, data=st.data())
-def test_any_evidence_gives_a_diagnosis(inventory, data):
+@given(evidence=EVIDENCE)
+def test_any_evidence_gives_a_diagnosis(evidence):
     """Whatever was read: causes in order, each proven or with a line, and equal when repeated."""
-    nodes = {node.fqdn: data.draw(_TOLD) for node in inventory.nodes}
-    evidence = Evidence(inventory=inventory, nodes=nodes)
-
     found = diagnose(evidence)
 
     assert found == diagnose(evidence)

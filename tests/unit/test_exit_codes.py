@@ -88,7 +88,7 @@ def test_table_has_a_row_with_a_meaning_for_every_code():
 
     codes = [int(row[0]) for row in rows]
     assert codes == sorted(codes)
-    assert len(codes) == len(EXIT_CODES) + 5
+    assert len(codes) == len(EXIT_CODES) + 6
     assert all(row[2].strip().endswith(".") for row in rows)
 
 

@@ -1,0 +1,37 @@
+"""``stsfix diagnose``: why nobody can log in; changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from stsfix.plugin.cli.session import Session, session_options
+
+if TYPE_CHECKING:
+    from stsfix.remediation.diagnosis_model import Diagnosis
+
+
+@click.command()
+@session_options
+def diagnose(session: Session) -> int:
+    """Read logs, pages, certificates, clocks and services, and name the cause.
+
+    Nothing is changed. What cannot be read is left out and told, a host or node without a
+    password too; only the SSO administrator's password is needed.
+
+    Exit code 0: nothing wrong was found. 1: nothing in what could be read. 2: a cause was found.
+    """
+    from stsfix.plugin.diagnosis_json import EXIT_CODES, diagnosis_document  # noqa: PLC0415
+    from stsfix.plugin.render_diagnosis import diagnosis_lines  # noqa: PLC0415
+    from stsfix.remediation.diagnosis import diagnose as judge  # noqa: PLC0415
+    from stsfix.remediation.investigate import investigate  # noqa: PLC0415
+
+    with session.wiring(partial=True) as wiring:
+        found: Diagnosis = judge(investigate(wiring.investigation))
+    command = session.context.command
+    if session.as_json:
+        session.output.json(diagnosis_document(found, command=command))
+    else:
+        session.show(diagnosis_lines(found, width=session.width, command=command))
+    return EXIT_CODES[found.outcome]
