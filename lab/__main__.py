@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,10 +80,7 @@ def _write_state(folder: Path, lab: Lab, control: ControlServer) -> None:
         "scenario": lab.scenario.name,
         "speed": lab.clock.speed,
         "hosts": {name: host.port for name, host in lab.hosts.items()},
-        "nodes": {
-            fqdn: {"https": ports.https, "ldaps": ports.ldaps, "ldap": ports.ldap}
-            for fqdn, ports in lab.network.ports.items()
-        },
+        "nodes": {fqdn: asdict(ports) for fqdn, ports in lab.network.ports.items()},
     }
     # Renamed into place: whoever sees the file sees all of it.
     new = folder / f"{STATE_FILE}.new"

@@ -1,0 +1,70 @@
+"""A whole repair by every transport: no password in any argument list, log, report or file."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from argv_sampler import ArgvSampler
+from lab_bench import Bench, build
+from stsfix.lab import canary, judge
+from stsfix_command import ended
+
+pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+
+RUN_LIMIT_S = 100
+WAYS = {
+    "guest-operations": ("expired", "guest", "start_program"),
+}
+"""Scenario, protocol and call by which the nodes must have been reached."""
+
+
+def reached(lab):
+    """Count the calls by which something was run on a node, by protocol and kind."""
+    found: Counter[tuple[str, str]] = Counter()
+    for (protocol, call, _), number in lab.faults.calls.items():
+        if protocol in ("ssh", "vami") or call == "start_program":
+            found[protocol, call] += number
+    return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("way", WAYS)
+def test_no_password_is_left_anywhere(way, tmp_path):
+    """Repair, proofs and release by one transport; then every text is searched."""
+    scenario, protocol, call = WAYS[way]
+    with build(scenario, topology="embedded") as lab:
+        bench = Bench(lab, tmp_path)
+        with ArgvSampler() as sampler:
+            run = ended(bench.stsfix.start("run", "--yes", "-vv"))
+            others = [
+                bench.stsfix.run(*words.split())
+                for words in (
+                    "preflight -vv --html report.html",
+                    "status -vv",
+                    "verify -vv",
+                    "release --yes -vv",
+                    "runs --json",
+                )
+            ]
+        calls = reached(lab)
+        left = canary.leftovers(lab)
+        snapshots = judge.node_snapshots(lab)
+        refusals = [judge.token_refusal(lab, node.fqdn) for node in lab.topology.controllers]
+        on_nodes = list(canary.texts_of_nodes(lab))
+    texts = [(f"argument list: {line[:40]}", line.encode()) for line in sampler.lines]
+    texts += [("output", f"{one.out}{one.err}".encode()) for one in (run, *others)]
+    everywhere = [*texts, *on_nodes, *canary.texts_below(tmp_path, leave_out=["secrets.toml"])]
+    secrets = lab.passwords.everything()
+
+    assert run.code == 0, run.err
+    assert refusals == [None]
+    assert all(not names for names in snapshots.values())
+    assert calls[protocol, call] > 0
+    assert {kind for kind, _ in calls} == {protocol}
+    assert any("stsfix.plugin run --yes" in line for line in sampler.lines)
+    assert canary.find(secrets, everywhere) == []
+    assert left == []
+    # The search finds what there is to be found.
+    assert canary.find(secrets, canary.texts_below(tmp_path)) == [str(tmp_path / "secrets.toml")]
