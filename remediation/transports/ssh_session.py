@@ -45,9 +45,15 @@ def connect(
         HostKeyError: The host key is not the known one; no password was sent.
         NodeLoginError: The node refused the password; it was sent at most once.
     """
+    login = _Login(peer, user, password)
     transport = _greet(peer, keys)
     try:
-        _Login(peer, user, password).log_in(transport)
+        if not login.answer_questions(transport):
+            # Another connection: some servers take one request for a login service only, and
+            # paramiko makes one for each way to log in.
+            transport.close()
+            transport = _greet(peer, keys)
+            login.send_password(transport)
     except BaseException:
         transport.close()
         raise
@@ -139,42 +145,41 @@ class _Login:
     is_sent: bool = False
     obstacle: str = ""
 
-    def log_in(self, transport: paramiko.Transport) -> None:
-        methods = self._methods(transport)
+    def answer_questions(self, transport: paramiko.Transport) -> bool:
+        """Log in by keyboard-interactive; False if that is not offered, but password is.
+
+        First, as OpenSSH's client does it: PAM's words are heard only here.
+        """
         try:
-            match methods:
-                case None:
-                    return
-                case _ if "keyboard-interactive" in methods:
-                    # First, as OpenSSH's client does it, and PAM's words are heard only here.
-                    left = transport.auth_interactive(self.user, self._answer)
-                case _ if "password" in methods:
-                    self.is_sent = True
-                    left = transport.auth_password(
-                        self.user, self.password.reveal(), fallback=False
-                    )
-                case _:
-                    reason = f"it takes no passwords of {self.user}, only {', '.join(methods)}"
-                    raise TransportUnavailableError(self.peer.node, NAME, reason)
+            self._finish(transport.auth_interactive(self.user, self._answer))
+        except paramiko.BadAuthenticationType as error:
+            if self.is_sent:
+                raise self._refused(transport, error) from error
+            if "password" not in error.allowed_types:
+                offered = ", ".join(error.allowed_types)
+                reason = f"it takes no passwords of {self.user}, only {offered}"
+                raise TransportUnavailableError(self.peer.node, NAME, reason) from error
+            return False
         except paramiko.AuthenticationException as error:
             raise self._refused(transport, error) from error
         except BROKEN as error:
             raise self._broken(error) from error
+        return True
+
+    def send_password(self, transport: paramiko.Transport) -> None:
+        """Log in by password."""
+        self.is_sent = True
+        try:
+            self._finish(transport.auth_password(self.user, self.password.reveal(), fallback=False))
+        except paramiko.AuthenticationException as error:
+            raise self._refused(transport, error) from error
+        except BROKEN as error:
+            raise self._broken(error) from error
+
+    def _finish(self, left: Sequence[str]) -> None:
         if left:
             reason = f"it wants more than a password: {', '.join(left)}"
             raise TransportUnavailableError(self.peer.node, NAME, reason)
-
-    def _methods(self, transport: paramiko.Transport) -> Sequence[str] | None:
-        """Return how one may log in; None if one is logged in. sshd counts no failure for it
-        (auth2.c).
-        """
-        try:
-            transport.auth_none(self.user)
-        except paramiko.BadAuthenticationType as error:
-            return tuple(error.allowed_types)
-        except BROKEN as error:
-            raise TransportUnavailableError(self.peer.node, NAME, _words(error)) from error
-        return None
 
     def _answer(
         self, title: str, instructions: str, prompts: Sequence[tuple[str, bool]]
