@@ -161,6 +161,8 @@ class _Login:
                 raise TransportUnavailableError(self.peer.node, NAME, reason) from error
             return False
         except paramiko.AuthenticationException as error:
+            if not self.words and not transport.is_active():
+                return False  # MaxAuthTries 1: not offered, and that was the only try
             raise self._refused(transport, error) from error
         except BROKEN as error:
             raise self._broken(error) from error
