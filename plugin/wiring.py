@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.errors import SecretError
 from stsfix.remediation.discover import Discovery, Sources
 from stsfix.remediation.discover_certificates import CertificateSources
+from stsfix.remediation.discover_stores import ToolSources
 from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.investigate import STEP, InvestigationSources
@@ -240,6 +241,8 @@ class Wiring:
             progress=self.hook,
             patience=_LOOKS * self.settings.timeouts.poll,
             certificates=self._certificates(),
+            tools=self._tools(),
+            issuer=self.settings.issuer_for,
         )
 
     @property
@@ -279,6 +282,13 @@ class Wiring:
             return {"https": node.https, "ldaps": node.ldaps, "vami": node.vami}[port]
 
         return CertificateSources(shown=TlsProbe(endpoint, self.clock), published=self.logins)
+
+    def _tools(self) -> ToolSources:
+        from stsfix.remediation.transports.psql import PsqlExtensions  # noqa: PLC0415 - as above
+
+        return ToolSources(
+            stores=self.stores, authority=self.authority, extensions=PsqlExtensions(self.shell)
+        )
 
     def _addresses(self, fqdn: str) -> frozenset[str]:
         """Return the configured address of *fqdn*, if it has one that tells it from others.

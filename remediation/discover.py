@@ -15,13 +15,20 @@ from stsfix.remediation.discover_certificates import (
     unread_directory,
 )
 from stsfix.remediation.discover_nodes import find_stalled, with_front, with_guest
+from stsfix.remediation.discover_stores import ToolSources, with_tools
 from stsfix.remediation.errors import (
     DirectoryLoginError,
     DomainNotFoundError,
     InterruptedRunError,
     PlainBindRefusedError,
 )
-from stsfix.remediation.inventory import Inventory, NodeInventory, Problem, locate_each
+from stsfix.remediation.inventory import (
+    Inventory,
+    NodeInventory,
+    Problem,
+    first_directory,
+    locate_each,
+)
 from stsfix.remediation.model import Role
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import OperationError
@@ -47,13 +54,19 @@ _AT_ONCE = 16
 """Hosts, and nodes, that are asked at the same time."""
 
 
+def _own_ca(writer: str) -> str:
+    del writer
+    return "own-ca"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Whom to ask. *directory* opens the vmdir of one node; *addresses* are configured ones.
 
     *vm_uuids* are instance UUIDs the operator named for nodes. *guest* and *front* may be None:
     then nothing is run in any guest, or asked over HTTPS. *patience* is how long directories
-    that lag may take to move before they count as stalled.
+    that lag may take to move before they count as stalled. *tools* are asked for certificates on
+    each node, unless None. *issuer* tells who signs if a given node is written to.
     """
 
     domain: str
@@ -68,6 +81,8 @@ class Sources:
     progress: ProgressHook
     patience: timedelta = timedelta(seconds=30)
     certificates: CertificateSources | None = None
+    tools: ToolSources | None = None
+    issuer: Callable[[str], str] = _own_ca
 
 
 class Discovery:
@@ -118,6 +133,7 @@ class Discovery:
             stalled=tuple(sorted(standing)),
             configured=sources.nodes,
             certificates=held.result(),
+            issuer=sources.issuer(first_directory(nodes) or ""),
         )
 
     def _tried(self, subject: str, call: Callable[[], T]) -> T | None:
@@ -232,7 +248,8 @@ class Discovery:
         )
 
     def _with_guest(self, node: NodeInventory) -> NodeInventory:
-        return with_guest(node, self._sources.guest, self._tried)
+        seen = with_guest(node, self._sources.guest, self._tried)
+        return with_tools(seen, self._sources.tools)
 
 
 def _node_names(topology: Topology | None, configured: Sequence[str]) -> dict[str, Role]:

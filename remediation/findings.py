@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import checks, checks_certificates, checks_nodes
+from stsfix.remediation import checks, checks_certificates, checks_nodes, checks_stores
 from stsfix.snapshot import safety
 
 if TYPE_CHECKING:
@@ -33,12 +33,19 @@ def registry(*parts: Iterable[Rule]) -> Mapping[str, Rule]:
     return MappingProxyType(rules)
 
 
-RULES = registry(safety.RULES, checks.RULES, checks_certificates.RULES, checks_nodes.RULES)
+RULES = registry(
+    safety.RULES,
+    checks.RULES,
+    checks_certificates.RULES,
+    checks_nodes.RULES,
+    checks_stores.RULES,
+)
 """Every rule by its id."""
 
 CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     *checks.CHECKS,
     *checks_certificates.CHECKS,
     *checks_nodes.CHECKS,
+    *checks_stores.CHECKS,
 )
 """Every check of the domain; none stops another."""

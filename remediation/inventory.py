@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from stsfix.remediation.authority import Authority
+    from stsfix.remediation.extensions import Extension
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
     from stsfix.remediation.model import (
         ReplicationStatus,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     )
     from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
     from stsfix.remediation.ports import ServiceReport
+    from stsfix.remediation.vecs import NodeStores
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmSummary
 
 NODE_CONNECTED = "connected"
@@ -65,7 +68,8 @@ class NodeInventory:
     where the directory lists it. Anything that could not be read is None, with a Problem, or an
     `Unread` with its reason. *listed* is the domain as this node's own directory tells it: each
     node knows its own agreements best (they are not replicated, vmdir.md 6.5). *clock* is the
-    most precise reading of the node's clock.
+    most precise reading of the node's clock. *stores*, *authority* (nodes with a directory) and
+    *extensions* (vCenters) are from its own tools, and from nowhere if no command runs there.
     """
 
     fqdn: str
@@ -82,6 +86,9 @@ class NodeInventory:
     clock: ClockReading | Unread = NOT_ASKED
     about: VCenterAbout | Unread = NOT_ASKED
     certificates: NodeCertificates = field(default_factory=NodeCertificates)
+    stores: NodeStores | Unread = NOT_ASKED
+    authority: Authority | Unread = NOT_ASKED
+    extensions: tuple[Extension, ...] | Unread = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +97,8 @@ class Inventory:
 
     *stalled* are pairs (consumer, supplier) of directories that lagged and caught up nothing
     while they were watched. *certificates* is what one of the directories holds besides the STS
-    entries; None if nobody asked. *configured* are the nodes the operator named.
+    entries; None if nobody asked. *configured* are the nodes the operator named. *issuer* is
+    who signs if a run writes: ``vmca``, ``own-ca`` or ``files``.
     """
 
     domain: str
@@ -102,6 +110,7 @@ class Inventory:
     stalled: tuple[tuple[str, str], ...] = ()
     configured: tuple[str, ...] = ()
     certificates: DirectoryCertificates | None = None
+    issuer: str = "own-ca"
 
     def node(self, fqdn: str) -> NodeInventory:
         """Return the node *fqdn*; LookupError if the domain has none such."""
@@ -116,6 +125,11 @@ class Inventory:
             if facts.host == host:
                 return facts
         raise LookupError(host)
+
+
+def first_directory(nodes: Sequence[NodeInventory]) -> str | None:
+    """Return the first node with a directory, by name: the one that is written to."""
+    return min((node.fqdn for node in nodes if node.role.has_directory), default=None)
 
 
 def locate(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.checks import RUN_PREFIX, SOON
 from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
 from stsfix.remediation.findings import CHECKS
+from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import NodePlan, RunSpec, Severity
 from stsfix.remediation.sts_state import sts_summary
 from stsfix.snapshot.safety import assess as assess_safety
@@ -87,7 +88,7 @@ def located_nodes(inventory: Inventory) -> tuple[NodePlan, ...]:
 
 def writer_of(inventory: Inventory) -> str | None:
     """Return the one node that is written to: the first with a directory, by name."""
-    return min((n.fqdn for n in inventory.nodes if n.role.has_directory), default=None)
+    return first_directory(inventory.nodes)
 
 
 def plan_run(

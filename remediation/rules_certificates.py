@@ -96,7 +96,8 @@ ROOT_RULES = (
         why="Every certificate it issued is worthless: machine certificates and solution users "
         "have to be replaced as well, and products like NSX registered again.",
         source="KB 316619, fixsts.sh: makes a new root; subject CN=CA, O=<host name>: vmca selfca",
-        advice="Make a new root and replace what it issued, with the vendor's tool.",
+        advice="Make a new root and renew what it issued, all in one run: stsfix run "
+        "--new-vmca-root.",
         acceptable=True,
     ),
     Rule(
