@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks import SOON
+from stsfix.remediation.checks_stores import is_solution_user
 from stsfix.remediation.inventory_certificates import ChainOwner
+from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.vecs import MACHINE_SSL, TRUSTED_ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +27,8 @@ USERS = "Solution users"
 AUTHORITIES = "CA certificates"
 OTHERS = "Trusted for others, never touched"
 LOOKUP = "Lookup service"
-GROUPS = (SIGNERS, CHAINS, TLS, USERS, AUTHORITIES, OTHERS, LOOKUP)
+STORES = "Other certificates in the nodes' stores"
+GROUPS = (SIGNERS, CHAINS, TLS, USERS, AUTHORITIES, OTHERS, LOOKUP, STORES)
 """What a certificate is for, in the order in which it matters."""
 
 
@@ -87,6 +91,7 @@ def _places(inventory: Inventory) -> Iterator[_Place]:
     for node in inventory.nodes:
         yield from _of_sts(node)
         yield from _shown(node)
+        yield from _in_tools(node)
     if inventory.certificates is not None:
         yield from _of_directory(inventory.certificates)
 
@@ -122,6 +127,26 @@ def _shown(node: NodeInventory) -> Iterator[_Place]:
     for key in node.certificates.keys:
         if key.leaf is not None:
             yield _Place(group=SIGNERS, title="JWKS", node=node.fqdn, der=key.leaf)
+
+
+def _in_tools(node: NodeInventory) -> Iterator[_Place]:
+    """Yield what the node's own tools told: VMCA's root, and every store."""
+    if not isinstance(node.authority, Unread):
+        for der in node.authority.chain:
+            yield _Place(group=AUTHORITIES, title="VMCA root", node=node.fqdn, der=der)
+    if isinstance(node.stores, Unread):
+        return
+    for entry in node.stores.entries:
+        group = STORES
+        if entry.store == MACHINE_SSL:
+            group = TLS
+        elif entry.store == TRUSTED_ROOTS:
+            group = AUTHORITIES
+        elif entry.holds_key and is_solution_user(entry):
+            group = USERS
+        for position, der in enumerate(entry.certificates):
+            own = _group(der, AUTHORITIES) if position else group
+            yield _Place(group=own, title=entry.store, node=node.fqdn, der=der)
 
 
 def _of_directory(held: DirectoryCertificates) -> Iterator[_Place]:

@@ -11,6 +11,8 @@ from reports import finding, host_of, vm_of
 from sts_material import leaf, root
 from stsfix.lab import pki
 from stsfix.remediation import node_facts
+from stsfix.remediation.authority import Authority, Unknown
+from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.inventory_certificates import (
     ChainOwner,
@@ -36,6 +38,7 @@ from stsfix.remediation.model import (
     StsEntry,
     Topology,
 )
+from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
 from stsfix.snapshot.model import SnapshotRef
 
 ANY_TEXT = st.text(max_size=30)
@@ -140,8 +143,47 @@ _HELD = st.builds(
     ).map(tuple),
 )
 _GUESTS = st.text(max_size=300).map(node_facts.parse)
+_UNREAD = st.builds(node_facts.Unread, reason=ANY_TEXT)
+_STORES = st.builds(
+    NodeStores,
+    stores=st.lists(ANY_TEXT, max_size=3).map(tuple),
+    entries=st.lists(
+        st.builds(
+            StoreEntry,
+            store=st.sampled_from(["MACHINE_SSL_CERT", "TRUSTED_ROOTS", "vpxd", "SMS"]) | ANY_TEXT,
+            alias=st.just("__MACHINE_CERT") | ANY_TEXT,
+            kind=st.sampled_from(EntryKind),
+            certificates=_CHAINS,
+            lists=st.lists(st.binary(max_size=20), max_size=2).map(tuple),
+        ),
+        max_size=4,
+    ).map(tuple),
+    unread=st.lists(st.builds(UnreadPart, what=ANY_TEXT, reason=ANY_TEXT), max_size=2).map(tuple),
+)
+_FACT = st.booleans() | st.builds(Unknown, reason=ANY_TEXT)
+_TOOLS = st.fixed_dictionaries(
+    {
+        "stores": _UNREAD | _STORES,
+        "authority": _UNREAD
+        | st.builds(
+            Authority,
+            node=ANY_TEXT,
+            chain=_CHAINS,
+            unread=ANY_TEXT,
+            certool=_FACT,
+            serves=_FACT,
+            serves_root=_FACT,
+            key_matches=_FACT,
+        ),
+        "extensions": _UNREAD
+        | st.lists(
+            st.builds(Extension, key=ANY_TEXT, thumbprint=st.sampled_from(["", "ab" * 20])),
+            max_size=2,
+        ).map(tuple),
+    }
+)
 _NODES = st.builds(
-    lambda fqdn, role, sts, vm, dse, replication, shown, facts: NodeInventory(
+    lambda fqdn, role, sts, vm, dse, replication, shown, facts, tools: NodeInventory(
         fqdn=fqdn,
         role=role,
         root_dse=dse,
@@ -151,6 +193,7 @@ _NODES = st.builds(
         location=Location(live=(vm.summary,) if vm else ()),
         certificates=shown,
         facts=facts,
+        **tools,
     ),
     ANY_TEXT,
     st.sampled_from(Role),
@@ -182,6 +225,7 @@ _NODES = st.builds(
     ),
     _SHOWN,
     _GUESTS,
+    _TOOLS,
 )
 _TOPOLOGIES = st.builds(
     Topology,
@@ -216,6 +260,7 @@ INVENTORIES = st.builds(
     topology=st.none() | _TOPOLOGIES,
     stalled=st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=2).map(tuple),
     certificates=st.none() | _HELD,
+    issuer=st.sampled_from(["vmca", "own-ca", "files"]),
     problems=st.lists(
         st.builds(Problem, subject=ANY_TEXT, error=ANY_TEXT, text=ANY_TEXT), max_size=3
     ).map(tuple),

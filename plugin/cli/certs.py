@@ -1,0 +1,44 @@
+"""``stsfix certs``: every certificate of the domain with its expiry; changes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from stsfix.plugin.cli.session import Session, session_options
+
+
+@click.command()
+@click.option("--expired", "by_expiry", is_flag=True, help="The expired first, whatever node.")
+@click.option(
+    "--soon",
+    "soon_days",
+    type=click.IntRange(0, 3650),
+    default=30,
+    show_default=True,
+    metavar="DAYS",
+    help="From how many days before its end a certificate ends soon.",
+)
+@session_options
+def certs(session: Session, *, by_expiry: bool, soon_days: int) -> int:
+    """List every certificate: STS, machine SSL, solution users, VMCA, trusted roots, all stores.
+
+    Exit code 0: all in their time. 1: one ends soon, or something could not be read. 2: one has
+    expired. No vCenter login is needed, and nothing is changed.
+    """
+    from importlib import metadata  # noqa: PLC0415 - not for --help
+
+    from stsfix.plugin.certs_json import certs_document  # noqa: PLC0415 - same
+    from stsfix.plugin.certs_view import certs_report  # noqa: PLC0415 - same
+    from stsfix.plugin.render_certs import certs_lines  # noqa: PLC0415 - same
+    from stsfix.remediation.discover import Discovery  # noqa: PLC0415 - same
+
+    with session.wiring() as wiring:
+        inventory = Discovery(wiring.sources).discover()
+    report = certs_report(inventory, soon=timedelta(days=soon_days))
+    if session.as_json:
+        session.output.json(certs_document(report, version=metadata.version("stsfix")))
+    else:
+        session.show(certs_lines(report, width=session.width, by_expiry=by_expiry))
+    return report.exit_code
