@@ -273,3 +273,6 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     extension_thumbprints,
     not_checked,
 )
+
+LATER = frozenset({authorities, not_checked})
+"""Not judged yet: the lab's nodes have no stores and no VMCA so far."""

@@ -46,6 +46,6 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     *checks.CHECKS,
     *checks_certificates.CHECKS,
     *checks_nodes.CHECKS,
-    *checks_stores.CHECKS,
+    *(check for check in checks_stores.CHECKS if check not in checks_stores.LATER),
 )
 """Every check of the domain; none stops another."""
