@@ -98,18 +98,20 @@ _OTHERS = (
     (
         SUCCESS,
         "",
-        "The command did what it was asked; `preflight`: no finding; `diagnose`: nothing wrong.",
-        "The command did what it was asked; `preflight`: no finding; `certs`: all in their time.",
+        (
+            "The command did what it was asked; `preflight`: no finding; `diagnose`: nothing "
+            "wrong; `certs`: all in their time."
+        ),
     ),
     (
         WARNINGS,
         "",
-        "`preflight`: warnings only, a run is possible; `diagnose`: not everything could be read.",
+        (
+            "`preflight`: warnings only, a run is possible; `diagnose`: not everything could be "
+            "read; `certs`: one ends soon, or was not read."
+        ),
     ),
-    (BLOCKED, "", "`diagnose`: a cause was found."),
-        "`preflight`: warnings only, a run is possible; `certs`: one ends soon or was not read.",
-    ),
-    (BLOCKED, "", "`certs`: a certificate has expired."),
+    (BLOCKED, "", "`diagnose`: a cause was found; `certs`: a certificate has expired."),
     (USAGE, "", "The command line is wrong; nothing was done."),
     (INTERNAL, "", "A bug in stsfix: any exception that is no error of this table."),
     (SECOND_SIGNAL, "", "Stopped by a signal before a run began, or by a second signal."),

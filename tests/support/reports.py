@@ -52,13 +52,6 @@ SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
 def validator(name: str = "preflight-1") -> Draft202012Validator:
     """Return a validator that also refuses every field the schema *name* does not name."""
     schema = json.loads((SCHEMAS / f"{name}.json").read_text())
-SCHEMA = SCHEMAS / "preflight-1.json"
-
-
-@functools.cache
-def validator(path: Path = SCHEMA) -> Draft202012Validator:
-    """Return a validator that also refuses every field the schema does not name."""
-    schema = json.loads(path.read_text())
     Draft202012Validator.check_schema(schema)
     _close(schema)
     return Draft202012Validator(schema)

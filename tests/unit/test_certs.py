@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 
 from any_inventory import INVENTORIES
-from reports import SCHEMAS, domain, validator
+from reports import domain, validator
 from sts_material import NODE, days, key, root
 from stsfix.lab import pki
 from stsfix.plugin.certs_json import certs_document
@@ -39,7 +39,7 @@ from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
 
 SOON = timedelta(days=30)
-CERTS = SCHEMAS / "certs-1.json"
+CERTS = "certs-1"
 ROOT = pki.der(root())
 
 
