@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stsfix.lab.commands import Commands
 from stsfix.lab.faults import Dropped, Refused
 from stsfix.lab.guest_operations import KEPT_REAL_S, KEPT_S, ArgvLog, GuestTools
-from stsfix.lab.programs import NodeParts
+from stsfix.lab.programs import NetworkReach, NodeParts
 from stsfix.lab.seams import GuestRefusedError
 from stsfix.lab.services import Board, PowerLost
 from stsfix.lab.ssh import SshDaemon, SshNode
@@ -94,7 +94,8 @@ def _tools(appliance: Appliance, board: Board) -> GuestTools:
     tools = GuestTools(
         disk, board, faults=faults, now=now, argv_log=appliance.argv_log, kept_s=kept_s
     )
-    tools.commands = Commands(disk, board, faults=faults, environment=tools, now=now)
+    reach = NetworkReach(appliance.network)
+    tools.commands = Commands(disk, board, faults=faults, environment=tools, now=now, reach=reach)
     return tools
 
 

@@ -17,6 +17,7 @@ from stsfix.lab.services import State
 from stsfix.lab.shell import NOT_FOUND, USAGE, Shell
 from stsfix.lab.shell_builtins import holds
 from stsfix.lab.text_commands import TextCommands
+from stsfix.lab.vmware_tools import Reach, VmwareTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ SEARCHED = ("/bin", "/usr/bin", "/sbin", "/usr/sbin")
 
 
 class Commands:
-    """What can be executed on one node, by absolute path."""
+    """What can be executed on one node, by absolute path; *reach* is what it finds of others."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Commands:
         faults: FaultBook,
         environment: Environment,
         now: Callable[[], datetime],
+        reach: Reach | None = None,
     ) -> None:
         self._disk = disk
         self._board = board
@@ -77,6 +79,14 @@ class Commands:
             "/usr/bin/service-control": control.run,
             "/usr/lib/vmware-vmafd/bin/vmafd-cli": self._vmafd_cli,
         }
+        tools = VmwareTools(
+            disk,
+            environment.files,
+            reach or Reach(),
+            runs=lambda name: board.state(name) is State.RUNNING,
+            now=now,
+        )
+        self._table |= tools.table
         if disk.role.has_directory:
             self._table["/usr/lib/vmware-vmdir/bin/vdcadmintool"] = self._vdcadmintool
 

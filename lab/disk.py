@@ -7,10 +7,11 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stsfix.lab.seams import KeyPair
+from stsfix.lab.vecs import MACHINE_ALIAS, MACHINE_SSL, Vecs
+
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from stsfix.lab.seams import KeyPair
 
 
 class Role(enum.StrEnum):
@@ -72,12 +73,13 @@ class NodeDisk:
     is pam's tally for root: it is on the disk, and only a right password before the third
     wrong one clears it. *login_shell* is root's; *bash_until* is when appliancesh stops to let
     root into bash (None: it does not now); *ssh_host_keys* are private ones in OpenSSH's format.
-    *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses
-    writes. *password_days* are left until chage says that root's password ends (None: never);
-    Tools refuses root only when *root_password_expired* is set, too. *free_kib* is what df shows
-    by mount point. *folders* are those that programs made: others need not be there to be written
-    to. *shown* replaces *machine* on a port (``ldaps``, ``vami``). With *sts_stale*
-    the STS of the next boot works with the credential before the newest until it restarts.
+    *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses writes. *password_days* are
+    left until chage says that root's password ends (None: never); Tools refuses root only when
+    *root_password_expired* is set, too. *free_kib* is what df shows by mount point. *folders* are
+    those that programs made: others need not be there to be written to. *vecs* are its certificate
+    stores; *certool_days* is how long its certool lets a certificate last. *shown* replaces the
+    machine certificate on a port (``ldaps``, ``vami``). With *sts_stale* the STS of the next boot
+    works with the credential before the newest until it restarts.
     *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
     it is a Windows node: *files* and *windows_folders* have lower-case paths, *registry* holds
     values by lower-case key, and *free_kib* is by drive.
@@ -91,10 +93,9 @@ class NodeDisk:
     age: str
     psc: str
     machine_id: str
-    machine: KeyPair
     root_password: str
     directory: Any = None
-    vmca: KeyPair | None = None
+    certool_days: float = 730.0
     shown: dict[str, KeyPair] = field(default_factory=dict)
     sts_stale: bool = False
     jwks_key: bytes | None = None
@@ -114,7 +115,7 @@ class NodeDisk:
     files: dict[str, NodeFile] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
-    vecs: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    vecs: Vecs = field(default_factory=Vecs)
     windows: WindowsSetup | None = None
     windows_folders: dict[str, Any] = field(default_factory=dict)
     registry: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -129,9 +130,15 @@ class NodeDisk:
         twin.shown = dict(self.shown)
         twin.disabled = set(self.disabled)
         twin.free_kib = dict(self.free_kib)
-        twin.vecs = {store: dict(entries) for store, entries in self.vecs.items()}
+        twin.vecs = copy.deepcopy(self.vecs, memo)
         twin.directory = copy.deepcopy(self.directory, memo)
         return twin
+
+    @property
+    def machine(self) -> KeyPair:
+        """The machine certificate: what MACHINE_SSL_CERT holds, empty if it holds none."""
+        entry = self.vecs.find(MACHINE_SSL, MACHINE_ALIAS)
+        return KeyPair(certificates_pem=b"", key_pem=b"") if entry is None else entry.pair
 
     @property
     def release(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from stsfix.lab.seams import KeyPair
@@ -29,6 +29,9 @@ _KEY_USAGES = (
     "decipher_only",
 )
 
+_UTC_TIME = "%y%m%d%H%M%SZ"
+_BIT_STRING_HEAD = 5
+"""Octets before a signature of 256: tag, three of length, and unused bits."""
 
 BITS = 2048
 """Size of an RSA key unless somebody asks for another."""
@@ -61,12 +64,20 @@ def vmca_root(
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, host),
         x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "VMware Engineering"),
     ]
-    name = x509.Name(parts)
+    return self_signed_root(
+        key, subject=x509.Name(parts), not_before=not_before, not_after=not_after
+    )
+
+
+def self_signed_root(
+    key: rsa.RSAPrivateKey, *, subject: x509.Name, not_before: datetime, not_after: datetime
+) -> x509.Certificate:
+    """Return a root with the extensions of VMCA's."""
     public = key.public_key()
     builder = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
@@ -88,16 +99,19 @@ def vmca_leaf(
     not_after: datetime,
     names: Sequence[str] = (),
     may_sign: bool = True,
+    subject: x509.Name | None = None,
+    usages: Sequence[str] = (),
 ) -> x509.Certificate:
     """Return a leaf as certool makes it: KU non-critical, SKI, AKI, no EKU, SAN of *names*
-    (DNS names, or IP addresses). Without *may_sign* KU grants no signature.
+    (DNS names, or IP addresses). Without *may_sign* KU grants no signature. *subject* replaces
+    the name that has *common_name* only, *usages* the usual ones.
     """
     public = key.public_key()
     signing = ("digital_signature", "content_commitment") if may_sign else ()
-    usage = key_usage(*signing, "key_encipherment")
+    usage = key_usage(*(usages or (*signing, "key_encipherment")))
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
+        .subject_name(subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
         .issuer_name(issuer.subject)
         .public_key(public)
         .serial_number(x509.random_serial_number())
@@ -112,12 +126,13 @@ def vmca_leaf(
     )
     if names:
         builder = builder.add_extension(
-            x509.SubjectAlternativeName([_general_name(n) for n in names]), critical=False
+            x509.SubjectAlternativeName([general_name(n) for n in names]), critical=False
         )
     return builder.sign(issuer_key, hashes.SHA256())
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
+    """Return *name* as an IP address if it is one, else as a DNS name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -150,14 +165,38 @@ def pkcs8(key: rsa.RSAPrivateKey) -> bytes:
 
 def key_pair(key: rsa.RSAPrivateKey, chain: Sequence[x509.Certificate]) -> KeyPair:
     """Return PEM of *chain* and *key*, for a TLS server."""
-    return KeyPair(
-        certificates_pem=b"".join(pem(c) for c in chain),
-        key_pem=key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
+    return KeyPair(certificates_pem=b"".join(pem(c) for c in chain), key_pem=key_pem(key))
+
+
+def key_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """Return the key as unencrypted PKCS#8 PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
+
+
+def ended_at(
+    made: x509.Certificate, key: rsa.RSAPrivateKey, not_after: datetime
+) -> x509.Certificate:
+    """Return *made*, signed anew by *key*, ending at *not_after* even if that is before its begin.
+
+    `cryptography` refuses to build such a certificate; OpenSSL, and so VMCA, does not.
+    """
+    old = made.not_valid_after_utc.strftime(_UTC_TIME).encode()
+    new = not_after.astimezone(UTC).strftime(_UTC_TIME).encode()
+    tbs = made.tbs_certificate_bytes
+    if tbs.count(old) != 1:
+        raise ValueError("the end of the certificate is not found once in it")
+    whole = der(made)
+    start = whole.index(tbs) + len(tbs)
+    algorithm = whole[start : len(whole) - len(made.signature) - _BIT_STRING_HEAD]
+    head = whole[len(whole) - len(made.signature) - _BIT_STRING_HEAD : -len(made.signature)]
+    changed = tbs.replace(old, new)
+    signature = key.sign(changed, padding.PKCS1v15(), hashes.SHA256())
+    outer = whole[: whole.index(tbs)]
+    return x509.load_der_x509_certificate(outer + changed + algorithm + head + signature)
 
 
 def days_from_now(days: float) -> datetime:

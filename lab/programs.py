@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from stsfix.lab import trusted_roots
 from stsfix.lab.event_loop import EventLoop
 from stsfix.lab.services import StartFailedError, Verdict
 from stsfix.lab.sso.front import NodeFront
@@ -18,10 +20,14 @@ from stsfix.lab.sso.vapi import VapiService
 from stsfix.lab.sso.vcenter import StartRefused, VcenterService
 from stsfix.lab.sso.wstrust import StsFault
 from stsfix.lab.vami import Vami
+from stsfix.lab.vmafd import Vmafd
+from stsfix.lab.vmca import Vmca
 from stsfix.lab.vmdir.server import VmdirServer
+from stsfix.lab.vmware_tools import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from stsfix.lab.appliance import Appliance
     from stsfix.lab.clock import LabClock
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.services import Program
     from stsfix.lab.sso.wstrust import IssuedToken
+    from stsfix.lab.vmdir.store import DirectoryStore
 
 _API_VERSIONS = {"6.5": "6.5", "6.7": "6.7.3", "7.0": "7.0.3.0", "8.0": "8.0.3.0"}
 """Newest SOAP API of each release (pyVmomi's version names)."""
@@ -65,10 +72,36 @@ class Network:
             return None
         return parts.sts
 
+    def directory_of(self, fqdn: str) -> DirectoryStore | None:
+        """Return the directory of node *fqdn* while its vmdird runs."""
+        server = self.directories.get(fqdn)
+        return None if server is None or not server.running else server.get_store()
+
+    def vmca_of(self, fqdn: str) -> Vmca | None:
+        """Return the VMCA of node *fqdn*, None while the node is off or if it has none."""
+        node = self.nodes.get(fqdn)
+        parts = None if node is None else node.parts
+        return None if parts is None else parts.vmca
+
     def is_starting(self, fqdn: str) -> bool:
         """True while node *fqdn* is off or still starts its services."""
         node = self.nodes.get(fqdn)
         return node is not None and not node.settled
+
+
+class NetworkReach(Reach):
+    """What the tools of a node find over *network*."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def directory(self, fqdn: str) -> DirectoryStore | None:
+        """See Reach."""
+        return self._network.directory_of(fqdn)
+
+    def vmca(self, fqdn: str) -> Vmca | None:
+        """See Reach."""
+        return self._network.vmca_of(fqdn)
 
 
 class DomainSts:
@@ -117,6 +150,22 @@ class _Vpxd:
         self._service.stop()
 
 
+class _Front:
+    """Starts and stops a front as a service; a key that is another's is the service's failure."""
+
+    def __init__(self, front: NodeFront) -> None:
+        self._front = front
+
+    def start(self) -> None:
+        try:
+            self._front.start()
+        except ssl.SSLError as error:
+            raise StartFailedError(f"MACHINE_SSL_CERT cannot be used: {error}") from error
+
+    def stop(self) -> None:
+        self._front.stop()
+
+
 class NodeParts:
     """The servers of one boot of one node; `programs` and `gates` are keyed by service name."""
 
@@ -125,6 +174,7 @@ class NodeParts:
         self.vmdir: VmdirServer | None = None
         self.vcenter: VcenterService | None = None
         self.vapi: VapiService | None = None
+        self.vmca: Vmca | None = None
         self.programs: dict[str, Program] = {}
         self.gates: dict[str, Callable[[], Verdict]] = {}
         self._disk = disk
@@ -133,12 +183,12 @@ class NodeParts:
         self.front = NodeFront(
             disk.fqdn,
             ports.https,
-            disk.machine,
+            lambda: disk.machine,
             faults=network.faults,
             now=lambda: network.clock.now() + self._offset(),
         )
         for name in ("vmware-envoy", "vmware-rhttpproxy"):
-            self.programs[name] = self.front
+            self.programs[name] = _Front(self.front)
         self.vami = Vami(
             disk=disk,
             port=ports.vami,
@@ -147,6 +197,8 @@ class NodeParts:
             now=lambda: network.clock.now() + self._offset(),
         )
         self.programs["applmgmt"] = self.vami.backend
+        self.vmafd = Vmafd(disk.vecs, lambda: network.directory_of(disk.psc), network.clock)
+        self.programs["vmafdd"] = self.vmafd
         if disk.role.has_directory:
             self._add_directory(ports)
         if disk.role.has_vcenter:
@@ -162,7 +214,7 @@ class NodeParts:
             lambda: disk.directory,
             port=ports.ldaps,
             plain_port=ports.ldap,
-            tls=disk.shown.get("ldaps", disk.machine),
+            tls=lambda: disk.shown.get("ldaps", disk.machine),
             clock=network.clock,
             faults=network.faults,
             registry=network.directories,
@@ -183,7 +235,20 @@ class NodeParts:
         pages = PublishService(self.sts, with_x5c=disk.release >= (6, 7), other_key=disk.jwks_key)
         for prefix in PREFIXES:
             self.front.route(prefix, pages)
-        self.programs |= {"vmdird": self.vmdir, "vmware-stsd": self.sts}
+        self.vmca = Vmca(disk, now=self._now, publish=self._publish_roots)
+        self.programs |= {
+            "vmdird": self.vmdir,
+            "vmware-stsd": self.sts,
+            "vmcad": self.vmca,
+        }
+
+    def _now(self) -> datetime:
+        return self._network.clock.now() + self._offset()
+
+    def _publish_roots(self, roots: Sequence[x509.Certificate]) -> None:
+        store = self._network.directory_of(self._disk.fqdn)
+        if store is not None:
+            trusted_roots.publish(store, roots, self._network.clock.now())
 
     def _add_vcenter(self) -> None:
         disk, network = self._disk, self._network

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
 
@@ -135,3 +136,12 @@ class KeyPair:
 
     certificates_pem: bytes
     key_pem: bytes
+
+
+TlsSource = KeyPair | Callable[[], KeyPair]
+"""A certificate for a TLS server, or where it is read from at each start."""
+
+
+def read_tls(source: TlsSource) -> KeyPair:
+    """Return the certificate that a server which starts now shows."""
+    return source if isinstance(source, KeyPair) else source()

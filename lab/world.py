@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from stsfix.lab import pki
+from stsfix.lab.certool import CONFIG_FILE, DEFAULT_CONFIG
 from stsfix.lab.disk import NodeDisk, NodeFile
+from stsfix.lab.node_pairs import (
+    Ages,
+    NodePairs,
+    keys_needed,
+    make_pairs,
+    make_stores,
+    write_authority,
+)
 from stsfix.lab.releases import BUILDS, issue
 from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.ssh_keys import new_host_keys
@@ -72,7 +81,8 @@ def build_world(
     keys: Sequence[rsa.RSAPrivateKey] | None = None,
 ) -> World:
     """Return disks and certificates; equal but for keys when seed and arguments are equal."""
-    needed = 4 + len(topology.nodes) + len(topology.controllers)
+    needed = 4 + len(topology.controllers)
+    needed += sum(keys_needed(node) for node in topology.nodes)
     needed += 2 * len(scenario.credentials) + len(scenario.chains) + 2 * scenario.links.conflict
     return _Maker(topology, scenario, seed, passwords, KeySource(needed, keys)).build()
 
@@ -108,11 +118,10 @@ class _Maker:
         self._stranger = new_authority(keys, domain=DOMAIN, host="stranger.lab.example")
 
     def build(self) -> World:
-        machines = {node.fqdn: self._machine(node) for node in self._topology.nodes}
-        stores = self._stores(machines)
+        pairs = {node.fqdn: self._pairs(node) for node in self._topology.nodes}
+        stores = self._stores(pairs)
         disks = {
-            node.fqdn: self._disk(node, machines[node.fqdn], stores.get(node.fqdn))
-            for node in self._topology.nodes
+            node.fqdn: self._disk(node, pairs[node.fqdn], stores) for node in self._topology.nodes
         }
         first = self._topology.nodes[0].fqdn
         if self._scenario.node_clock_offset_s:
@@ -126,20 +135,32 @@ class _Maker:
             ca_pem=b"".join(pki.pem(a.certificate) for a in self._authorities.values()),
         )
 
+    def _version_of(self, node: NodePlan) -> str:
+        first = node is self._topology.nodes[0]
+        return self._version if first else self._scenario.node.version or self._version
+
     def _first_authority(self) -> Authority:
         return self._authorities[self._topology.controllers[0].fqdn]
 
-    def _machine(self, node: NodePlan) -> KeyPair:
-        authority = self._authorities[node.psc]
-        if node is not self._topology.nodes[0]:
-            return machine_certificate(self._keys, authority, node.fqdn)
-        expired = self._scenario.machine_certificate_expired
-        return machine_certificate(
+    def _pairs(self, node: NodePlan) -> NodePairs:
+        first = node is self._topology.nodes[0]
+        return make_pairs(
             self._keys,
-            authority,
-            node.fqdn,
-            days=-1 if expired else self._plan.machine_days,
-            names=self._plan.machine_names,
+            self._authorities[node.psc],
+            node,
+            release=_release(self._version_of(node)),
+            domain=DOMAIN,
+            machine_id=self._machine_ids[node.fqdn],
+            ages=self._ages() if first else Ages(),
+            names=self._plan.machine_names if first else (),
+        )
+
+    def _ages(self) -> Ages:
+        """Return what is left to the first node's certificates."""
+        plan = self._plan
+        return Ages(
+            machine=-1 if self._scenario.machine_certificate_expired else plan.machine_days,
+            users=plan.solution_user_days,
         )
 
     def _host_certificates(self) -> dict[str, KeyPair]:
@@ -178,7 +199,7 @@ class _Maker:
             return made
         return StsMaterial(chain=(made.chain[0], pki.der(self._stranger.certificate)), key=made.key)
 
-    def _stores(self, machines: Mapping[str, KeyPair]) -> dict[str, DirectoryStore]:
+    def _stores(self, pairs: Mapping[str, NodePairs]) -> dict[str, DirectoryStore]:
         plans = self._scenario.credentials
         materials = {plan.cn: self._credential(plan) for plan in plans}
         chains = {p.chain: materials[p.cn].chain for p in plans if p.chain is not None}
@@ -209,9 +230,16 @@ class _Maker:
             idp_chains=providers(self._plan, self._stranger),
             identity_sources=identity_sources(self._plan, self._stranger),
             connections=self._plan.connections,
-            solution_users=self._solution_users(),
+            solution_users={
+                name: pki.der(certificate)
+                for node in self._topology.nodes
+                for name, certificate in pairs[node.fqdn]
+                .account_certificates(self._machine_ids[node.fqdn])
+                .items()
+            },
             registrations=tuple(
-                self._registration(node, machines[node.fqdn]) for node in self._topology.controllers
+                self._registration(node, pairs[node.fqdn].machine)
+                for node in self._topology.controllers
             ),
             site=SITE,
             version=BUILDS[self._version].rpartition(".")[0],
@@ -221,28 +249,6 @@ class _Maker:
         stores = build_stores(spec, self._age)
         self._spoil(stores, plans, materials)
         return stores
-
-    def _solution_users(self) -> dict[str, bytes]:
-        found = {}
-        for node in self._topology.nodes:
-            authority = self._authorities[node.psc]
-            first = node is self._topology.nodes[0]
-            days = self._plan.solution_user_days if first else 365
-            for kind in ("machine", "vpxd", "vpxd-extension", "vsphere-webclient"):
-                if kind != "machine" and not node.role.has_vcenter:
-                    continue
-                name = f"{kind}-{self._machine_ids[node.fqdn]}"
-                certificate = pki.vmca_leaf(
-                    authority.key,  # no lab logs in with it: the key need not be its own
-                    issuer=authority.certificate,
-                    issuer_key=authority.key,
-                    common_name=name,
-                    not_before=pki.days_from_now(-733),
-                    not_after=pki.days_from_now(days),
-                    names=[node.fqdn],
-                )
-                found[name] = pki.der(certificate)
-        return found
 
     def _registration(self, node: NodePlan, machine: KeyPair) -> Registration:
         leaf = pki.der(x509.load_pem_x509_certificate(machine.certificates_pem))
@@ -296,12 +302,10 @@ class _Maker:
         for partner in partners:
             pull(partner, first, AGES[self._age], pki.days_from_now(0))
 
-    def _disk(self, node: NodePlan, machine: KeyPair, directory: DirectoryStore | None) -> NodeDisk:
-        authority = self._authorities.get(node.fqdn)
-        root = self._authorities[node.psc].certificate
-        version = self._version
-        if node is not self._topology.nodes[0]:
-            version = self._scenario.node.version or version
+    def _disk(
+        self, node: NodePlan, pairs: NodePairs, stores: Mapping[str, DirectoryStore]
+    ) -> NodeDisk:
+        version = self._version_of(node)
         disk = NodeDisk(
             fqdn=node.fqdn,
             role=node.role,
@@ -311,32 +315,25 @@ class _Maker:
             age=self._age,
             psc=node.psc,
             machine_id=self._machine_ids[node.fqdn],
-            machine=machine,
             root_password=self._passwords.nodes[node.fqdn],
-            directory=directory,
+            directory=stores.get(node.fqdn),
             ssh_host_keys=new_host_keys(),
-            vmca=None if authority is None else authority.pair,
-            vecs={
-                "MACHINE_SSL_CERT": {"__MACHINE_CERT": machine.certificates_pem},
-                "TRUSTED_ROOTS": {
-                    trusted_root(a.certificate).name.lower(): pki.pem(a.certificate)
-                    for a in self._authorities.values()
-                },
-            },
+            vecs=make_stores(node, _release(version), pairs, stores[node.psc]),
         )
         build = BUILDS[version]
         texts = {
             "/etc/vmware/deployment.node.type": f"{node.role.node_type}\n",
             "/etc/vmware/.buildInfo": f"CLOUDVM_VERSION:{build}\n",
             "/etc/issue": issue(disk),
+            CONFIG_FILE: DEFAULT_CONFIG,
         }
         disk.files = {path: NodeFile(content=text.encode()) for path, text in texts.items()}
         self._spoil_shown(disk)
-        if authority is not None:
-            disk.files["/var/lib/vmware/vmca/root.cer"] = NodeFile(content=pki.pem(root))
         plan = self._scenario.windows
         if node.fqdn in plan.nodes(self._topology):
             to_windows(disk, windows_setup(plan, self._seed.password()), build=build)
+        if node.role.has_directory:
+            write_authority(disk, self._authorities[node.fqdn])
         return disk
 
     def _spoil_shown(self, disk: NodeDisk) -> None:
@@ -349,6 +346,10 @@ class _Maker:
             disk.sts_stale = plan.sts_stale
             if plan.jwks_differs:
                 disk.jwks_key = old_leaf(self._stranger, disk.fqdn)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _add_credential(store: DirectoryStore, cn: str, material: StsMaterial) -> None:

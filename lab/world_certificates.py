@@ -11,7 +11,9 @@ from cryptography.x509.oid import NameOID
 
 from stsfix.lab import pki
 from stsfix.lab.topology import DOMAIN
+from stsfix.lab.trusted_roots import key_id
 from stsfix.lab.vmdir.spec import IdentitySource, TrustedRoot
+from stsfix.lab.x509_text import oneline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,33 +21,18 @@ if TYPE_CHECKING:
     from stsfix.lab.certificate_plan import CertificatePlan
     from stsfix.lab.trust import Authority
 
-_SHORT_NAMES = {
-    NameOID.COMMON_NAME: "CN",
-    NameOID.DOMAIN_COMPONENT: "DC",
-    NameOID.COUNTRY_NAME: "C",
-    NameOID.STATE_OR_PROVINCE_NAME: "ST",
-    NameOID.ORGANIZATION_NAME: "O",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
-}
 _LONG_AGO_DAYS = -733.0
 _OLD_HOST = "old.lab.example"
 
 
 def trusted_root(certificate: x509.Certificate, *, crl_pem: bytes = b"") -> TrustedRoot:
     """Return *certificate* as an entry of Certificate-Authorities."""
-    subject = "".join(f"/{_SHORT_NAMES[p.oid]}={_text(p.value)}" for p in certificate.subject)
     return TrustedRoot(
         name=key_id(certificate),
         certificate_pem=pki.pem(certificate),
-        subject=subject,
+        subject=oneline(certificate.subject),
         crl_pem=crl_pem,
     )
-
-
-def key_id(certificate: x509.Certificate) -> str:
-    """Return the subject key identifier as vmdir writes it."""
-    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return identifier.value.digest.hex().upper()
 
 
 def _text(value: str | bytes) -> str:

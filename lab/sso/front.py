@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from stsfix.lab.faults import FaultBook, Refused
 from stsfix.lab.https import HttpsServer, Reply, Request
+from stsfix.lab.seams import read_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from stsfix.lab.seams import KeyPair
+    from stsfix.lab.seams import KeyPair, TlsSource
 
 UNHEALTHY = Reply(status=503, body=b"no healthy upstream", content_type="text/plain")
 """What a client sees of a service that does not run (KB 316619, releases with Envoy)."""
@@ -40,14 +41,15 @@ class NodeFront:
     A request goes to the longest prefix that matches whole path segments. A service that does
     not run, or a fault rule that refuses (protocol ``https``, call ``<METHOD> <prefix>``, the
     node), gives 503 "no healthy upstream". `start` and `stop` may follow each other any number
-    of times; the port stays the same. With *now*, the node's clock, every answer has a Date.
+    of times; the port stays the same, and *tls* is read by each start. With *now*, the node's
+    clock, every answer has a Date.
     """
 
     def __init__(
         self,
         node: str,
         port: int,
-        tls: KeyPair,
+        tls: TlsSource,
         *,
         faults: FaultBook,
         now: Callable[[], datetime] | None = None,
@@ -55,6 +57,7 @@ class NodeFront:
         self.node = node
         self.port = port
         self._tls = tls
+        self._shown: KeyPair | None = None
         self._faults = faults
         self._now = now
         self._routes: dict[str, WebService] = {}
@@ -69,9 +72,14 @@ class NodeFront:
         """Send every path below *prefix* (``/sdk``, no slash at the end) to *service*."""
         self._routes[prefix] = service
 
-    def use(self, tls: KeyPair) -> None:
+    def use(self, tls: TlsSource) -> None:
         """Serve *tls* from the next `start` on."""
         self._tls = tls
+
+    @property
+    def shown(self) -> KeyPair | None:
+        """The certificate clients see now, None while it does not run."""
+        return self._shown
 
     def start(self) -> None:
         """Accept connections on return; nothing happens when it runs already.
@@ -82,16 +90,15 @@ class NodeFront:
         """
         if self._server is not None:
             return
-        server = HttpsServer(
-            f"front {self.node}", port=self.port, tls=self._tls, answer=self.dispatch
-        )
+        shown = read_tls(self._tls)
+        server = HttpsServer(f"front {self.node}", port=self.port, tls=shown, answer=self.dispatch)
         server.start()
         self.port = server.port
-        self._server = server
+        self._server, self._shown = server, shown
 
     def stop(self) -> None:
         """Close the port and cut every open connection; nothing happens when it does not run."""
-        server, self._server = self._server, None
+        server, self._server, self._shown = self._server, None, None
         if server is not None:
             server.stop()
 

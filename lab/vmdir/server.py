@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stsfix.lab.faults import Dropped
+from stsfix.lab.seams import read_tls
 from stsfix.lab.vmdir import ber
 from stsfix.lab.vmdir.ages import AGES, ServerDied
 from stsfix.lab.vmdir.messages import decode_message
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from stsfix.lab.clock import LabClock
     from stsfix.lab.faults import FaultBook
-    from stsfix.lab.seams import KeyPair
+    from stsfix.lab.seams import KeyPair, TlsSource
     from stsfix.lab.vmdir.store import DirectoryStore
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class VmdirServer:
         get_store: Callable[[], DirectoryStore],
         *,
         port: int,
-        tls: KeyPair,
+        tls: TlsSource,
         clock: LabClock,
         faults: FaultBook,
         registry: MutableMapping[str, VmdirServer],
@@ -132,16 +133,24 @@ class VmdirServer:
         """
         if self.running:
             return
-        context = _tls_context(self.tls)
         self._stopping = threading.Event()
         try:
-            self._listen(self.port, context)
+            self._listen_securely()
             if self.plain_port is not None:
                 self._listen(self.plain_port, None)
         except OSError:
             self.stop()
             raise
         self._spawn(self.replicator.run, self._stopping)
+
+    def _listen_securely(self) -> None:
+        """Open LDAPS; without a usable certificate there is none (VmDirOpensslInit) [INFERRED]."""
+        try:
+            context = _tls_context(read_tls(self.tls))
+        except ssl.SSLError as error:
+            logger.warning("vmdird of %s serves no LDAPS: %s", self.node, error)
+            return
+        self._listen(self.port, context)
 
     def stop(self) -> None:
         """End every connection and thread. Does nothing while stopped."""

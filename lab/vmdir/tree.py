@@ -8,6 +8,8 @@ import random
 import uuid
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from stsfix.lab.vmdir import dn
 from stsfix.lab.vmdir.ages import AGES
 from stsfix.lab.vmdir.schema import vmdir_schema
@@ -179,7 +181,7 @@ class _Builder:
             unit = f"cn={host},ou=Computers,{self._base}"
             self._account(unit, "computer", host, _guid(self._source), machine)
         for name, certificate in self._spec.solution_users.items():
-            subject = f"CN={name},{self._base.replace('dc=', 'DC=')},C=US"
+            subject = _subject(certificate) or f"CN={name}"
             extra: _Attributes = {"userCertificate": [certificate], "vmwSTSSubjectDN": [subject]}
             unit = f"cn={name},cn=ServicePrincipals,{self._base}"
             self._account(unit, "user vmwServicePrincipal", name, "", extra)
@@ -351,3 +353,11 @@ class _Builder:
                 trust = [base64.b64encode(der).decode() for der in endpoint.ssl_trust]
                 values["vmwLKUPEndpointSslTrust"] = list(trust)
             self._add(f"cn=Endpoint{number},{entry}", "vmwLKUPEndpointRegistration", values)
+
+
+def _subject(certificate: bytes) -> str:
+    """Return the name by which the STS finds an account, as dir-cli writes it (RFC 2253)."""
+    try:
+        return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+    except ValueError:
+        return ""

@@ -18,7 +18,7 @@ def windows_services(role: Role, setup: WindowsSetup) -> tuple[Service, ...]:
     Lightwave's installers. They take longer than an appliance's (vsphere.md 9) [K]. There is no
     applmgmt.
     """
-    found = [Service(name="VMWareAfdService", start_s=10, stop_s=8, profile=False)]
+    found = [Service(name="VMWareAfdService", start_s=10, stop_s=8, profile=False, part="vmafdd")]
     if role.has_directory:
         directory, afd = "VMWareDirectoryService", "VMWareAfdService"
         found += [
@@ -31,6 +31,7 @@ def windows_services(role: Role, setup: WindowsSetup) -> tuple[Service, ...]:
                 stop_s=8,
                 profile=False,
                 needs=(directory,),
+                part="vmcad",
             ),
             Service(
                 name="VMwareIdentityMgmtService",

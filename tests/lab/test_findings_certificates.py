@@ -37,13 +37,13 @@ EXPECTED = {
     "machine-certificate-expiring": {("warns", "CERT-MACHINE-EXPIRING"): 1},
     "machine-certificate-name": {("warns", "CERT-MACHINE-NAME"): 1},
     "tls-ports-differ": {("warns", "CERT-PORTS-DIFFER"): 1},
-    "solution-users-expired": {("blocks", "CERT-SOLUTION-EXPIRED"): 4},
-    "solution-users-expiring": {("warns", "CERT-SOLUTION-EXPIRING"): 4},
+    "solution-users-expired": {("blocks", "CERT-SOLUTION-EXPIRED"): 6},
+    "solution-users-expiring": {("warns", "CERT-SOLUTION-EXPIRING"): 6},
     "vmca-expired": {("blocks", "VMCA-ROOT-EXPIRED"): 1},
     "vmca-expiring": {
         ("warns", "VMCA-ROOT-EXPIRING"): 1,
         ("warns", "CERT-MACHINE-EXPIRING"): 1,
-        ("warns", "CERT-SOLUTION-EXPIRING"): 4,
+        ("warns", "CERT-SOLUTION-EXPIRING"): 6,
     },
     "root-expired": {("warns", "TRUST-ROOT-EXPIRED"): 1},
     "root-not-ca": {("warns", "TRUST-ROOT-NOT-CA"): 1},
@@ -134,7 +134,7 @@ def test_a_healthy_lab_tells_everything():
         assert node.certificates.published == signer(node)
         assert [key.leaf for key in node.certificates.keys] == [node.certificates.published]
     held = directory(inventory)
-    assert len(held.solution_users) == 8
+    assert len(held.solution_users) == 12
     assert len(held.roots) == 2
     assert [chain.owner for chain in held.chains] == [ChainOwner.STS]
     assert len(held.registrations) == 2

@@ -26,6 +26,7 @@ from stsfix.lab.esx.machine import ON, Disk, Nic, VirtualMachine
 from stsfix.lab.lab import Lab
 from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.topology import HOSTS, NodePlan, Topology
+from stsfix.lab.vmca import vmca_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -138,10 +139,9 @@ def _more_hosts(lab: Lab, count: int) -> Generator[EsxHost]:
     """One key and one certificate for all of them: nothing but setting up would be slower."""
     names = [f"esx{number:03}.estate.example" for number in range(1, count + 1)]
     node = lab.nodes[lab.topology.nodes[0].fqdn].disk
-    if node.vmca is None:
-        raise ValueError(node.fqdn)
-    issuer = x509.load_pem_x509_certificate(node.vmca.certificates_pem)
-    issuer_key = load_pem_private_key(node.vmca.key_pem, None)
+    root, root_key = (node.files[path].content for path in vmca_files(node))
+    issuer = x509.load_pem_x509_certificate(root)
+    issuer_key = load_pem_private_key(root_key, None)
     if not isinstance(issuer_key, RSAPrivateKey):
         raise TypeError(issuer_key)
     key = pki.new_key()

@@ -10,7 +10,7 @@ from stsfix.lab.trust import make_keys
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-ENOUGH = 16
+ENOUGH = 24
 
 
 @functools.cache

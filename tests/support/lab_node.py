@@ -10,7 +10,6 @@ from stsfix.lab.commands import Commands
 from stsfix.lab.disk import NodeDisk, Role
 from stsfix.lab.faults import FaultBook
 from stsfix.lab.guest_operations import ArgvLog, GuestTools
-from stsfix.lab.seams import KeyPair
 from stsfix.lab.services import Board
 from stsfix.lab.shell import Buffer, Shell, Streams
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stsfix.lab.services import Verdict
+    from stsfix.lab.vmware_tools import Reach
 
 NOW = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -33,7 +33,6 @@ def bare_disk(role: Role = Role.EMBEDDED, version: str = "7.0") -> NodeDisk:
         age="D",
         psc="vc1.lab.example",
         machine_id="564d0001-0000-0000-0000-000000000001",
-        machine=KeyPair(certificates_pem=b"", key_pem=b""),
         root_password="pa ss'\"$*wörd",
     )
 
@@ -46,6 +45,8 @@ class BareNode:
         disk: NodeDisk | None = None,
         gates: dict[str, Callable[[], Verdict]] | None = None,
         speed: float = 1e5,
+        reach: Reach | None = None,
+        now: Callable[[], datetime] = lambda: NOW,
     ) -> None:
         self.disk = disk or bare_disk()
         self.faults = FaultBook()
@@ -61,7 +62,7 @@ class BareNode:
             self.disk,
             self.board,
             faults=self.faults,
-            now=lambda: NOW,
+            now=now,
             argv_log=self.argv,
             kept_s=5.0,
         )
@@ -70,7 +71,8 @@ class BareNode:
             self.board,
             faults=self.faults,
             environment=self.tools,
-            now=lambda: NOW,
+            now=now,
+            reach=reach,
         )
         self.tools.running = True
 

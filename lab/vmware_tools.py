@@ -1,0 +1,92 @@
+"""VMware's command line tools of an appliance, put together for one boot of one node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.lab import pki, trusted_roots
+from stsfix.lab.certool import Certool, CertoolSettings
+from stsfix.lab.vecs import TRUSTED_ROOTS, EntryKind, VecsEntry, certificate_alias
+from stsfix.lab.vecs_cli import VecsCli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from stsfix.lab.disk import NodeDisk
+    from stsfix.lab.shell_streams import Files, Streams
+    from stsfix.lab.vmca import Vmca
+    from stsfix.lab.vmdir.store import DirectoryStore
+
+_LOCAL = frozenset({"localhost", "127.0.0.1"})
+_REQUESTS_SINCE = (7,)
+
+
+class Reach:
+    """What tools of a node find of other nodes; a node that stands alone finds nothing."""
+
+    def directory(self, fqdn: str) -> DirectoryStore | None:
+        """Return the directory of *fqdn* while its vmdird runs."""
+        del fqdn
+        return None
+
+    def vmca(self, fqdn: str) -> Vmca | None:
+        """Return the VMCA of *fqdn*, running or not."""
+        del fqdn
+        return None
+
+
+class VmwareTools:
+    """Programs by path in `table`.
+
+    Args:
+        disk: The node's disk.
+        files: Its files.
+        reach: What is found over the network.
+        runs: Tells whether a service of the node runs.
+        now: The node's clock, aware UTC.
+    """
+
+    def __init__(
+        self,
+        disk: NodeDisk,
+        files: Files,
+        reach: Reach,
+        *,
+        runs: Callable[[str], bool],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._disk = disk
+        self._reach = reach
+        settings = CertoolSettings(
+            fqdn=disk.fqdn,
+            domain=disk.domain,
+            days=disk.certool_days,
+            takes_requests=disk.release >= _REQUESTS_SINCE,
+        )
+        vecs_cli = VecsCli(disk.vecs, files, running=lambda: runs("vmafdd"), refresh=self._refresh)
+        certool = Certool(files, settings, server=self._vmca, trust=self._trust, now=now)
+        self.table: dict[str, Callable[[Sequence[str], Streams], int]] = {
+            "/usr/lib/vmware-vmafd/bin/vecs-cli": vecs_cli.run,
+            "/usr/lib/vmware-vmca/bin/certool": certool.run,
+        }
+
+    def _vmca(self, server: str) -> Vmca | None:
+        return self._reach.vmca(self._disk.fqdn if server in _LOCAL else server.lower())
+
+    def _refresh(self) -> None:
+        store = self._reach.directory(self._disk.psc)
+        if store is not None:
+            trusted_roots.copy_to(self._disk.vecs, store)
+
+    def _trust(self, roots: Sequence[x509.Certificate]) -> None:
+        for root in roots:
+            entry = VecsEntry(
+                alias=certificate_alias(root),
+                kind=EntryKind.TRUSTED,
+                certificates=pki.pem(root),
+                copied=True,
+            )
+            self._disk.vecs.put(TRUSTED_ROOTS, entry)
