@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 import secrets
+import ssl
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from stsfix.lab.seams import KeyPair
     from stsfix.lab.services import Board
     from stsfix.lab.ssh import SshDaemon
+
+logger = logging.getLogger(__name__)
 
 SESSION_HEADER = "vmware-api-session-id"
 _SESSION = "/rest/com/vmware/cis/session"
@@ -129,7 +133,11 @@ class Vami:
             server = HttpsServer(
                 f"vami {self.disk.fqdn}", port=self.port, tls=self._shown, answer=self.answer
             )
-            server.start()
+            try:
+                server.start()
+            except ssl.SSLError as error:
+                logger.warning("VAMI of %s has no usable certificate: %s", self.disk.fqdn, error)
+                return
             self._server = server
 
     def stop(self) -> None:
@@ -147,7 +155,7 @@ class Vami:
 
     def _renew(self) -> None:
         """Present another certificate if there is one since the web server was started [K]."""
-        if self.running and self._shown is not self.tls():
+        if self.running and self._shown != self.tls():
             self.stop()
             self.start()
 
