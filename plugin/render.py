@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import lasted, printable
+from stsfix.remediation.model import Platform
 from stsfix.remediation.records import Phase, StepState
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     yield Line("")
     for node in run.nodes:
         written = ", the one that is written to" if node.fqdn == run.writer else ""
+        system = " on Windows" if node.platform == Platform.WINDOWS else ""
         yield from wrapped(
-            f"- {node.fqdn} ({node.role}{written}): VM {node.vm} on {node.host}", width
+            f"- {node.fqdn} ({node.role}{system}{written}): VM {node.vm} on {node.host}", width
         )
     if run.certificate_ends is not None:
         yield from _new_certificate(run, run.certificate_ends, width)

@@ -32,6 +32,7 @@ def node_object(node: NodeInventory, *, health: Health) -> JsonObject:
         "fqdn": node.fqdn,
         "role": node.role,
         "role_verified": node.role_verified,
+        "platform": node.platform,
         "health": health,
         "directory": root_dse
         and {
@@ -73,6 +74,7 @@ def node_object(node: NodeInventory, *, health: Health) -> JsonObject:
 def _guest(facts: NodeFacts) -> JsonObject:
     """Return what the guest said of itself; a field that could not be read is None."""
     password, disks = _read(facts.password), _read(facts.disks)
+    database = _read(facts.database)
     return {
         "build": _read(facts.build),
         "node_type": _read(facts.node_type),
@@ -91,6 +93,7 @@ def _guest(facts: NodeFacts) -> JsonObject:
         ],
         "uptime_seconds": _read(facts.uptime),
         "addresses": _read(facts.addresses),
+        "database": database and {"kind": database.kind, "local": database.is_local},
         "pnid": _read(facts.pnid),
         "machine_id": _read(facts.machine_id),
         "controller": _read(facts.controller),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.diagnostics import RunContext
     from stsfix.remediation.journal import StoredRun
+    from stsfix.remediation.model import RunSpec
 
 MEANING = {
     Phase.OPEN: "not finished: it is running now, or its process died",
@@ -77,8 +78,10 @@ class NodeView:
 
     fqdn: str
     role: str
+    platform: str
     vm: str
     host: str
+    external_database: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +123,34 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
         certificate_ends=_certificate_ends(stored),
         accepted=spec.accepted,
         nodes=tuple(
-            NodeView(fqdn=n.fqdn, role=n.role, vm=n.vm.name, host=n.vm.host) for n in spec.nodes
+            NodeView(
+                fqdn=n.fqdn,
+                role=n.role,
+                platform=n.platform,
+                vm=n.vm.name,
+                host=n.vm.host,
+                external_database=n.external_database,
+            )
+            for n in spec.nodes
         ),
         steps=tuple(_step(name, stored) for name in stored.plan),
         next_actions=tuple(about.command(name) for name in NEXT_COMMANDS[stored.phase]),
     )
 
 
+def databases_to_restore(spec: RunSpec) -> str:
+    """Return what no snapshot takes back, in one clause; empty if there is nothing."""
+    names = ", ".join(node.fqdn for node in spec.nodes if node.external_database)
+    if not names:
+        return ""
+    return f"the database of {names} is elsewhere: restore it to the time of the snapshots"
+
+
 def _meaning(stored: StoredRun) -> str:
     borne = marks(stored.records)
+    if stored.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}:
+        left = databases_to_restore(stored.spec)
+        return MEANING[stored.phase] + (f"; {left}" if left else "")
     if stored.phase is Phase.RELEASED and Mark.RESTORED in borne:
         return RELEASED_AFTER_RESTORE
     if stored.phase is Phase.RELEASED and Mark.ROLLBACK in borne:

@@ -15,7 +15,7 @@ from stsfix.remediation.discover_stores import ToolSources
 from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.investigate import STEP, InvestigationSources
-from stsfix.remediation.model import Transport
+from stsfix.remediation.model import Platform, Transport
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.snapshot.coordinator import Coordinator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.export_file import ExportFiles
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
+    from stsfix.remediation.discover_nodes import GuestReader
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import NodePlan, RunSpec
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
         ServiceControl,
     )
     from stsfix.remediation.ports_certificates import CertificateAuthority, CertificateStores
+    from stsfix.remediation.ports_scripts import BatchShell
     from stsfix.remediation.transports.attempts import Attempts
     from stsfix.remediation.transports.chosen import Way
     from stsfix.remediation.transports.ssh import SshShell
     from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
-    from stsfix.snapshot.ports import Clock, GuestOperations
+    from stsfix.snapshot.ports import BatchOperations, Clock, GuestOperations
     from stsfix.snapshot.secret import Secret
     from stsfix.snapshot.tls import Endpoint
 
@@ -84,6 +86,7 @@ class Wiring:
         self._host_keys = host_keys or HostKeys(NoMemory(), None)
         self._directories: dict[str, Directory] = {}
         self._guests: dict[HostRef, GuestOperations] = {}
+        self._batches: dict[HostRef, BatchOperations] = {}
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="hosts")
 
     @cached_property
@@ -150,7 +153,8 @@ class Wiring:
 
     @cached_property
     def shell(self) -> NodeShell:
-        """Commands and small files on nodes, by the transport of each."""
+        """Commands and small files on appliances, by the transport of each."""
+        from stsfix.remediation.transports.by_platform import ApplianceShell  # noqa: PLC0415
         from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
             Choice,
             ChosenShell,
@@ -162,7 +166,23 @@ class Wiring:
             Transport.GUEST: Way(make=lambda: self._guest_shell, probe=runs_nothing),
             Transport.SSH: Way(make=lambda: self._ssh_shell, probe=runs_nothing),
         }
-        return ChosenShell(Choice(self._transport, ways, self._attempts, self.hook))
+        return ApplianceShell(ChosenShell(Choice(self._transport, ways, self._attempts, self.hook)))
+
+    @cached_property
+    def batch_shell(self) -> BatchShell:
+        """Batch scripts on Windows nodes."""
+        from stsfix.remediation.transports.windows import WindowsShell  # noqa: PLC0415
+
+        return WindowsShell(self._batch, self._node_login, self._transport, self._attempts)
+
+    def _batch(self, vm: VmId) -> BatchOperations:
+        from stsfix.snapshot.guest_windows import EsxiBatchOperations  # noqa: PLC0415 - pyVmomi
+
+        if vm.host not in self._batches:
+            self._batches[vm.host] = EsxiBatchOperations(
+                self.hypervisors[vm.host], self.clock, poll=self._guest_poll
+            )
+        return self._batches[vm.host]
 
     def _transport(self, fqdn: str) -> Transport:
         return self.settings.node(fqdn).transport
@@ -207,26 +227,52 @@ class Wiring:
 
         if vm.host not in self._guests:
             self._guests[vm.host] = EsxiGuestOperations(
-                self.hypervisors[vm.host],
-                self.clock,
-                poll=min(self.settings.timeouts.poll, _GUEST_POLL),
+                self.hypervisors[vm.host], self.clock, poll=self._guest_poll
             )
         return self._guests[vm.host]
 
+    @property
+    def _guest_poll(self) -> timedelta:
+        return min(self.settings.timeouts.poll, _GUEST_POLL)
+
     @cached_property
     def services(self) -> ServiceControl:
-        """Services of nodes, through the guest operations of their ESXi hosts."""
+        """Services of nodes, by service-control on each."""
+        from stsfix.remediation.transports.by_platform import ServicesByPlatform  # noqa: PLC0415
         from stsfix.remediation.transports.service_control import (  # noqa: PLC0415
             GuestServiceControl,
         )
+        from stsfix.remediation.transports.windows import WINDOWS_SERVICES  # noqa: PLC0415
 
-        return GuestServiceControl(self.shell, clock=self.clock, poll=self.settings.timeouts.poll)
+        poll = self.settings.timeouts.poll
+        return ServicesByPlatform(
+            {
+                Platform.APPLIANCE: GuestServiceControl(self.shell, clock=self.clock, poll=poll),
+                Platform.WINDOWS: GuestServiceControl(
+                    self.batch_shell, clock=self.clock, poll=poll, scripts=WINDOWS_SERVICES
+                ),
+            }
+        )
+
+    @cached_property
+    def _guest_reader(self) -> GuestReader:
+        from stsfix.remediation.transports.by_platform import ReaderByPlatform  # noqa: PLC0415
+        from stsfix.remediation.transports.node_reader import (  # noqa: PLC0415
+            WINDOWS_LOOK,
+            GuestNodeReader,
+        )
+
+        return ReaderByPlatform(
+            {
+                Platform.APPLIANCE: GuestNodeReader(self.shell, self.clock),
+                Platform.WINDOWS: GuestNodeReader(self.batch_shell, self.clock, WINDOWS_LOOK),
+            }
+        )
 
     @property
     def sources(self) -> Sources:
         """Whom preflight asks."""
         from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
-        from stsfix.remediation.transports.node_reader import GuestNodeReader  # noqa: PLC0415
 
         return Sources(
             domain=self.settings.sso.domain,
@@ -235,7 +281,7 @@ class Wiring:
             directory=self.directory,
             addresses=self._addresses,
             vm_uuids={n.fqdn: n.vm for n in self.settings.nodes if n.vm is not None},
-            guest=GuestNodeReader(self.shell, self.clock),
+            guest=self._guest_reader,
             front=HttpsNodeFront(lambda fqdn: self.settings.node(fqdn).https, self.clock),
             clock=self.clock,
             progress=self.hook,

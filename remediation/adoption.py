@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import AdoptionError
-from stsfix.remediation.model import NodePlan, Role, RunSpec
+from stsfix.remediation.inventory import platform_of
+from stsfix.remediation.model import NodePlan, Platform, Role, RunSpec
 from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class Adoptable:
     members: tuple[Member, ...]
 
 
-def member_of(snapshot: SnapshotRef, power: PowerState) -> Member | None:
+def member_of(
+    snapshot: SnapshotRef, power: PowerState, platform: Platform = Platform.APPLIANCE
+) -> Member | None:
     """Return what *snapshot* says of its run; None if it is none of ours, or does not tell.
 
     Descriptions can be written by anybody who may take snapshots: nothing in them is a command
@@ -89,7 +92,12 @@ def member_of(snapshot: SnapshotRef, power: PowerState) -> Member | None:
     return Member(
         run=snapshot.name,
         domain=told["domain"].lower(),
-        plan=NodePlan(fqdn=told["node"].lower(), role=roles[told["role"]], vm=snapshot.vm),
+        plan=NodePlan(
+            fqdn=told["node"].lower(),
+            role=roles[told["role"]],
+            vm=snapshot.vm,
+            platform=platform,
+        ),
         writer=told["writer"].lower(),
         nodes=int(told["nodes"]),
         by=told["by"],
@@ -105,7 +113,7 @@ def members_of(facts: Iterable[VmFacts], *, prefix: str) -> tuple[Member, ...]:
         for vm in facts
         for snapshot in vm.snapshots
         if snapshot.name.startswith(prefix)
-        and (member := member_of(snapshot, vm.summary.power)) is not None
+        and (member := member_of(snapshot, vm.summary.power, platform_of(vm))) is not None
     ]
     return tuple(sorted(found, key=lambda m: (m.run, m.plan.fqdn)))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks_rules import RULES
+from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.service_names import is_normally_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
@@ -46,8 +47,13 @@ UNREADABLE = {
     "GuestUnavailableError": "GUEST-UNAVAILABLE",
     "NodeLoginError": "GUEST-LOGIN",
     "TransportUnavailableError": "GUEST-UNAVAILABLE",
+    "GuestRightsError": "WIN-UAC",
+    "WindowsNodeError": "WIN-SETTINGS",
 }
 """Rule by the class name of the error that a read ended with; any other is NOT-CHECKED."""
+
+
+_found_on_windows = Finder(WINDOWS_RULES)
 
 
 def unreadable(inventory: Inventory) -> Iterator[Finding]:
@@ -57,7 +63,8 @@ def unreadable(inventory: Inventory) -> Iterator[Finding]:
         advice = None
         if problem.error == "PlainBindRefusedError":
             advice = "Use the LDAPS port of the node."
-        yield found(rule, problem.subject, problem.text, advice=advice)
+        finder = _found_on_windows if rule.startswith("WIN-") else found
+        yield finder(rule, problem.subject, problem.text, advice=advice)
 
 
 def nodes_are_found(inventory: Inventory) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from stsfix.remediation.certificates import (
     weakness,
 )
 from stsfix.remediation.checks_chains import CHECKS as CHAIN_CHECKS
+from stsfix.remediation.model import Platform
 from stsfix.remediation.rules_certificates import RULES
 from stsfix.remediation.trust_anchors import is_front_of
 from stsfix.snapshot.risk import Finder, Severity
@@ -261,10 +262,16 @@ def _host(uri: str) -> str | None:
         return None
 
 
+_VAMI = "vami port"
+
+
 def not_checked(inventory: Inventory) -> Iterator[Finding]:
     """What could not be read is told, never taken for fine."""
     for node in inventory.nodes:
-        yield from _unread(node.fqdn, node.certificates.unread)
+        # Only appliances have a management interface.
+        is_appliance = node.platform is Platform.APPLIANCE
+        unread = (p for p in node.certificates.unread if is_appliance or _VAMI not in p.what)
+        yield from _unread(node.fqdn, unread)
     held = inventory.certificates
     if held is not None:
         yield from _unread(held.node or inventory.domain, held.unread, always=True)

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks_replication import CHECKS as REPLICATION_CHECKS
+from stsfix.remediation.model import Platform
 from stsfix.remediation.node_facts import NodeFacts, PasswordAge, Unread
 from stsfix.remediation.rules_nodes import RULES
+from stsfix.remediation.service_names import ALWAYS, bare
 from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
@@ -34,9 +36,6 @@ _FULL, _NEARLY_FULL = 0.01, 0.05
 
 VMDIR_SOUND = frozenset({"normal", "standalone"})
 """States in which vmdird takes writes (vdcadmintool; Standalone: 7.0 and later, vCert)."""
-
-CORE = ("vmafdd", "vmdird")
-"""Services that run whatever the STS certificate says."""
 
 
 def clocks_agree(inventory: Inventory) -> Iterator[Finding]:
@@ -95,13 +94,6 @@ def _is_gateway(node: NodeInventory, facts: NodeFacts) -> bool:
     return node.role_verified and node.role.has_directory and facts.vmdird_installed is False
 
 
-def no_windows(inventory: Inventory) -> Iterator[Finding]:
-    """Every node is an appliance."""
-    for node in inventory.nodes:
-        if node.vm is not None and node.vm.is_windows:
-            yield found("NODE-WINDOWS", node.fqdn, f"its host says the guest is {node.vm.guest_os}")
-
-
 def passwords_last(inventory: Inventory) -> Iterator[Finding]:
     """Root's password of every node outlives the run and its rollback."""
     today = inventory.taken.date()
@@ -135,13 +127,18 @@ def _room(disk: DiskSpace) -> str:
 def core_runs(inventory: Inventory) -> Iterator[Finding]:
     """vmafdd, and vmdird where there is a directory, run."""
     for node in inventory.nodes:
-        down = [name for name in CORE if _is_down(node, name)]
+        down = [name for name in _stopped(node) if bare(name) in ALWAYS[node.platform]]
         if down and not (isinstance(node.facts, NodeFacts) and _is_gateway(node, node.facts)):
             yield found("SERVICES-CORE-DOWN", node.fqdn, f"stopped: {', '.join(down)}")
 
 
-def _is_down(node: NodeInventory, service: str) -> bool:
-    return node.services is not None and service in node.services.stopped
+def _stopped(node: NodeInventory) -> tuple[str, ...]:
+    return node.services.stopped if node.services is not None else ()
+
+
+def _directory_is_down(node: NodeInventory) -> bool:
+    """The directory is the last of the services that always run."""
+    return ALWAYS[node.platform][-1] in {bare(name) for name in _stopped(node)}
 
 
 def releases_agree(inventory: Inventory) -> Iterator[Finding]:
@@ -205,7 +202,11 @@ def _untold(node: NodeInventory) -> Iterator[tuple[str, Unread]]:
     if isinstance(facts, Unread):
         yield "everything in its guest", facts
         return
-    asked: dict[str, object] = {"root's password": facts.password, "partitions": facts.disks}
+    asked: dict[str, object] = {"partitions": facts.disks}
+    if node.platform is Platform.APPLIANCE:
+        asked["root's password"] = facts.password
+    elif node.role.has_vcenter:
+        asked["where its database is"] = facts.database
     if node.services is None:
         asked["services"] = (
             facts.services
@@ -216,7 +217,7 @@ def _untold(node: NodeInventory) -> Iterator[tuple[str, Unread]]:
         asked["vCenter HA"] = facts.vcha
     if node.role.has_directory:
         asked["the program vmdird"] = facts.vmdird_installed
-        if facts.vmdird_installed is not False and not _is_down(node, "vmdird"):
+        if facts.vmdird_installed is not False and not _directory_is_down(node):
             asked["state of vmdir"] = facts.vmdir_state
     yield from ((what, fact) for what, fact in asked.items() if isinstance(fact, Unread))
 
@@ -232,7 +233,6 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     vmdir_is_normal,
     no_vcha,
     no_gateway,
-    no_windows,
     passwords_last,
     disks_have_room,
     core_runs,

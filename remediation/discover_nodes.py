@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.model import Role
 from stsfix.remediation.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread, VCenterAbout
 from stsfix.remediation.replication import lags, stalled
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from stsfix.remediation.inventory import NodeInventory
-    from stsfix.remediation.model import ReplicationStatus
+    from stsfix.remediation.model import NodePlan, ReplicationStatus
     from stsfix.remediation.ports import ServiceReport
     from stsfix.snapshot.ports import Clock
 
@@ -72,8 +72,6 @@ def guest_refusal(node: NodeInventory) -> Unread | None:
     """Return why nothing can be asked in the node's guest, None if it can."""
     if node.vm is None:
         return Unread(reason="its VM was not found")
-    if node.vm.is_windows:
-        return Unread(reason="its guest is Windows: guest scripts are for appliances")
     if not node.vm.guest_operations_ready:
         return Unread(reason="VMware Tools is not ready for guest operations")
     return None
@@ -86,9 +84,9 @@ def with_guest(
 ) -> NodeInventory:
     """Return *node* with what its guest said; *tried* turns errors into problems and None."""
     refusal = guest_refusal(node) if reader is not None else NOT_ASKED
-    if refusal is not None or reader is None or node.vm is None:
+    plan = node.plan
+    if refusal is not None or reader is None or plan is None:
         return replace(node, facts=refusal or NOT_ASKED)
-    plan = NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
     answer = tried(node.fqdn, lambda: reader.read_guest(plan))
     if answer is None:
         return replace(node, facts=Unread(reason="no script could be run in its guest"))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stsfix.remediation.errors import InterruptedRunError
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.model import NodePlan
 from stsfix.remediation.node_facts import Unread
 from stsfix.snapshot.errors import OperationError
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.authority import Authority
     from stsfix.remediation.extensions import Extension
     from stsfix.remediation.inventory import NodeInventory
+    from stsfix.remediation.model import NodePlan
     from stsfix.remediation.vecs import NodeStores
 
 T = TypeVar("T")
@@ -57,11 +57,11 @@ def with_tools(node: NodeInventory, tools: ToolSources | None) -> NodeInventory:
 
     Nothing is asked of a node whose facts could not be read: the reason is the same.
     """
-    if tools is None or node.vm is None:
+    plan = node.plan
+    if tools is None or plan is None:
         return node
     if isinstance(node.facts, Unread):
         return replace(node, stores=node.facts, authority=node.facts, extensions=node.facts)
-    plan = NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
     nothing = Unread(reason=f"a node of role {node.role} has none")
     return replace(
         node,

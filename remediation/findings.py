@@ -9,7 +9,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import checks, checks_certificates, checks_nodes, checks_stores
+from stsfix.remediation import (
+    checks,
+    checks_certificates,
+    checks_nodes,
+    checks_stores,
+    checks_windows,
+)
 from stsfix.snapshot import safety
 
 if TYPE_CHECKING:
@@ -39,6 +45,7 @@ RULES = registry(
     checks_certificates.RULES,
     checks_nodes.RULES,
     checks_stores.RULES,
+    checks_windows.RULES,
 )
 """Every rule by its id."""
 
@@ -47,5 +54,6 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     *checks_certificates.CHECKS,
     *checks_nodes.CHECKS,
     *(check for check in checks_stores.CHECKS if check not in checks_stores.LATER),
+    *checks_windows.CHECKS,
 )
 """Every check of the domain; none stops another."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.inventory_certificates import NodeCertificates
-from stsfix.remediation.node_facts import NOT_ASKED
+from stsfix.remediation.model import NodePlan, Platform
+from stsfix.remediation.node_facts import NOT_ASKED, Database, NodeFacts
 from stsfix.snapshot.model import VmListing
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
         StsEntries,
         Topology,
     )
-    from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
+    from stsfix.remediation.node_facts import ClockReading, Unread, VCenterAbout
     from stsfix.remediation.ports import ServiceReport
     from stsfix.remediation.vecs import NodeStores
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmSummary
@@ -90,6 +91,25 @@ class NodeInventory:
     authority: Authority | Unread = NOT_ASKED
     extensions: tuple[Extension, ...] | Unread = NOT_ASKED
 
+    @property
+    def platform(self) -> Platform:
+        """What its host says the guest is; an appliance as long as its VM was not found."""
+        return Platform.APPLIANCE if self.vm is None else platform_of(self.vm)
+
+    @property
+    def plan(self) -> NodePlan | None:
+        """What a run works with; None if its VM was not found."""
+        if self.vm is None:
+            return None
+        database = self.facts.database if isinstance(self.facts, NodeFacts) else NOT_ASKED
+        return NodePlan(
+            fqdn=self.fqdn,
+            role=self.role,
+            vm=self.vm.vm,
+            platform=self.platform,
+            external_database=isinstance(database, Database) and not database.is_local,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
@@ -127,9 +147,19 @@ class Inventory:
         raise LookupError(host)
 
 
+def platform_of(vm: VmFacts) -> Platform:
+    """Return what the guest of *vm* is, as its host says."""
+    return Platform.WINDOWS if vm.is_windows else Platform.APPLIANCE
+
+
 def first_directory(nodes: Sequence[NodeInventory]) -> str | None:
-    """Return the first node with a directory, by name: the one that is written to."""
-    return min((node.fqdn for node in nodes if node.role.has_directory), default=None)
+    """Return the first node with a directory, by name: the one that is written to. Appliances
+    come before Windows nodes, whose VMCA cannot be asked.
+    """
+    order = sorted(
+        (node.platform is Platform.WINDOWS, node.fqdn) for node in nodes if node.role.has_directory
+    )
+    return order[0][1] if order else None
 
 
 def locate(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 from stsfix.remediation.errors import InterruptedRunError, SigningCertificateError
 from stsfix.remediation.evidence import Evidence, NodeEvidence, TokenAnswer
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.model import NodePlan
 from stsfix.remediation.node_facts import NodeFacts, Unread
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import FaultError, OperationError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.evidence import WebAnswer
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.log_script import LogReading
+    from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Logins, ProgressHook
 
 logger = logging.getLogger(__name__)
@@ -132,11 +132,11 @@ def _release(node: NodeInventory) -> str:
 
 
 def _logs(sources: InvestigationSources, node: NodeInventory) -> LogReading | UnreadPart:
-    if isinstance(node.facts, Unread) or node.vm is None:
+    plan = node.plan
+    if isinstance(node.facts, Unread) or plan is None:
         reason = node.facts.reason if isinstance(node.facts, Unread) else "its VM was not found"
         return UnreadPart(what="logs", reason=reason)
     sources.progress(Progress(step=STEP, subject=node.fqdn, text="reading its logs"))
-    plan = NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
     try:
         return sources.logs.read_logs(plan)
     except InterruptedRunError:

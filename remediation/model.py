@@ -33,6 +33,15 @@ class Role(enum.StrEnum):
         return self is not Role.PSC
 
 
+class Platform(enum.StrEnum):
+    """What a node is deployed as; Windows ended with 6.7. Decides in which language, and with
+    which programs, anything is done on it.
+    """
+
+    APPLIANCE = "appliance"
+    WINDOWS = "windows"
+
+
 class Transport(enum.StrEnum):
     """How commands get to a node, as domain.toml spells it."""
 
@@ -146,11 +155,16 @@ class StsEntries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePlan:
-    """One node of the domain with the VM it runs on; what a run and its resume work with."""
+    """One node of the domain with the VM it runs on; what a run and its resume work with.
+
+    *external_database* tells that vCenter's database is elsewhere: no snapshot of ours holds it.
+    """
 
     fqdn: str
     role: Role
     vm: VmId
+    platform: Platform = Platform.APPLIANCE
+    external_database: bool = False
 
 
 class Renew(enum.StrEnum):

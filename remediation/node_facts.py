@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MARK: Final = "== stsfix:"
+MARK: Final = "== stsfix:"
+"""What the line before each section begins with."""
+
 _TIMEOUT_S: Final = 20
 """Seconds that a single command may take; vdcadmintool waits for a vmdird that hangs."""
 
@@ -82,14 +84,26 @@ class DiskSpace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """vCenter's database: its *kind* as vCenter calls it, and whether it is on the node itself."""
+
+    kind: str
+    is_local: bool
+
+
+OWN_DATABASE: Final = Database(kind="PostgreSQL", is_local=True)
+"""An appliance's; 6.5 and later support no other (vSphere 6.5 release notes)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """What a node's guest said of itself.
 
     *vcha* holds what speaks for vCenter HA, empty if nothing does. *vmdird_installed* is whether
-    `GATEWAY_PATH` exists. *services* is the output of service-control, for its own parser.
+    its program is there. *services* is the output of service-control, for its own parser.
     *pnid* is the name the node was deployed with, *machine_id* the end of its solution users'
     names, *controller* the host of the directory and VMCA that it uses (it may be the name of a
-    load balancer).
+    load balancer). *database* is asked on Windows only: an appliance's is always its own.
     """
 
     clock: datetime | Unread = NOT_ASKED
@@ -106,6 +120,7 @@ class NodeFacts:
     pnid: str | Unread = NOT_ASKED
     machine_id: str | Unread = NOT_ASKED
     controller: str | Unread = NOT_ASKED
+    database: Database | Unread = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,46 +156,48 @@ def script() -> str:
     lines = ["export LC_ALL=C"]
     for name, command in _COMMANDS.items():
         # The empty line: a file may end without a line end.
-        lines += [f"echo; echo '{_MARK}{name}'", command]
-    lines += [f"echo; echo '{_MARK}end'", ""]
+        lines += [f"echo; echo '{MARK}{name}'", command]
+    lines += [f"echo; echo '{MARK}end'", ""]
     return "\n".join(lines)
 
 
 def parse(output: str) -> NodeFacts:
     """Return the facts in the *output* of `script`; any text gives some facts, maybe none."""
-    found = _sections(output)
+    found = read_sections(output)
     return NodeFacts(
-        clock=_fact(found, "clock", _clock),
-        build=_fact(found, "build", _build),
-        node_type=_fact(found, "node-type", _node_type),
-        vmdir_state=_fact(found, "vmdir-state", _vmdir_state),
-        vmdird_installed=_fact(found, "vmdird", _installed),
-        vcha=_fact(found, "vcha", _vcha),
-        password=_fact(found, "password", _password),
-        disks=_fact(found, "disks", _disks),
-        uptime=_fact(found, "uptime", _uptime),
-        addresses=_fact(found, "addresses", _addresses),
-        services=_fact(found, "services", lambda text: text.strip() or None),
-        pnid=_fact(found, "pnid", _host),
-        machine_id=_fact(found, "machine-id", _machine_id),
-        controller=_fact(found, "dc-name", _host),
+        clock=read_fact(found, "clock", _clock),
+        build=read_fact(found, "build", _build),
+        node_type=read_fact(found, "node-type", read_node_type),
+        vmdir_state=read_fact(found, "vmdir-state", read_vmdir_state),
+        vmdird_installed=read_fact(found, "vmdird", _installed),
+        vcha=read_fact(found, "vcha", _vcha),
+        password=read_fact(found, "password", _password),
+        disks=read_fact(found, "disks", _disks),
+        uptime=read_fact(found, "uptime", _uptime),
+        addresses=read_fact(found, "addresses", _addresses),
+        services=read_fact(found, "services", lambda text: text.strip() or None),
+        pnid=read_fact(found, "pnid", _host),
+        machine_id=read_fact(found, "machine-id", _machine_id),
+        controller=read_fact(found, "dc-name", _host),
+        database=OWN_DATABASE,
     )
 
 
-def _sections(output: str) -> dict[str, str]:
+def read_sections(output: str) -> dict[str, str]:
     """Return text by section. One that is cut off counts; of two with one name the first."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in output.splitlines():
-        if line.startswith(_MARK):
-            name = line.removeprefix(_MARK).strip()
+        if line.startswith(MARK):
+            name = line.removeprefix(MARK).strip()
             current = [] if name in found else found.setdefault(name, [])
         elif current is not None:
             current.append(line[:_LINE])
     return {name: "\n".join(lines) for name, lines in found.items()}
 
 
-def _fact(found: dict[str, str], name: str, read: Callable[[str], T | None]) -> T | Unread:
+def read_fact(found: dict[str, str], name: str, read: Callable[[str], T | None]) -> T | Unread:
+    """Return what *read* makes of section *name*; why not, if it is not there or says nothing."""
     if name not in found:
         return Unread(reason=f"the node's answer has no section {name}")
     value = read(found[name])
@@ -205,12 +222,13 @@ def _build(text: str) -> str | None:
     return match.group(1) if match else None
 
 
-def _node_type(text: str) -> str | None:
+def read_node_type(text: str) -> str | None:
+    """Return the word in deployment.node.type."""
     word = text.strip()
     return word if re.fullmatch(r"[a-z]{1,32}", word) else None
 
 
-def _vmdir_state(text: str) -> str | None:
+def read_vmdir_state(text: str) -> str | None:
     """``VmDir State is - Read only``: the state may be two words."""
     match = re.search(r"VmDir State is\s+-\s+([A-Za-z][A-Za-z ]{0,30}?)\s*$", text, re.MULTILINE)
     return match.group(1) if match else None

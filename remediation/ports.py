@@ -281,7 +281,7 @@ class Logins(Protocol):
 
 
 class NodeShell(Protocol):
-    """Scripts and small files on a node as its configured administrator, by whatever transport.
+    """Scripts and small files on an appliance as its administrator, by whatever transport.
 
     What runs needs no network of its own choice: the transport is the node's in domain.toml.
     Nothing given here appears in an argument list on the node or here: a script goes there as the
@@ -289,7 +289,8 @@ class NodeShell(Protocol):
 
     Every method may raise one of `LOGIN_REFUSED` (one attempt, never repeated, also not by
     another transport), one of `UNAVAILABLE` (nothing was done), `HostKeyError` or `HostTlsError`
-    (no password was sent), and `NoShellError` (the node has no transport that runs scripts).
+    (no password was sent), `NoShellError` (the node has no transport that runs scripts), and
+    `WindowsNodeError` (it is no appliance: nothing was sent to it).
     """
 
     def describe(self, node: NodePlan) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stsfix.remediation.inventory import Inventory
-    from stsfix.remediation.model import Finding
+    from stsfix.remediation.model import Finding, NodePlan
 
 _ORDER = {Severity.BLOCKS: 0, Severity.WARNS: 1, Severity.INFORMS: 2}
 
@@ -78,16 +78,14 @@ def located_nodes(inventory: Inventory) -> tuple[NodePlan, ...]:
     problems = sorted({problem.error for problem in inventory.problems})
     if missing or not inventory.nodes or inventory.topology is None:
         raise PreflightBlockedError([*problems, *missing] or ["NODE-NOT-FOUND"])
-    nodes = tuple(
-        NodePlan(fqdn=node.fqdn, role=node.role, vm=node.vm.vm)
-        for node in inventory.nodes
-        if node.vm is not None
-    )
+    nodes = [plan for node in inventory.nodes if (plan := node.plan) is not None]
     return tuple(sorted(nodes, key=lambda n: (not n.role.has_directory, n.fqdn)))
 
 
 def writer_of(inventory: Inventory) -> str | None:
-    """Return the one node that is written to: the first with a directory, by name."""
+    """Return the one node that is written to: the first with a directory, by name;
+    appliances before Windows nodes.
+    """
     return first_directory(inventory.nodes)
 
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.model import NodePlan, Renew, Renewal, Role, RunSpec
+from stsfix.remediation.model import NodePlan, Platform, Renew, Renewal, Role, RunSpec
 from stsfix.snapshot.model import HostRef, VmId
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ def spec_to_json(spec: RunSpec) -> str:
                     "moref": node.vm.moref,
                     "instance_uuid": node.vm.instance_uuid,
                     "name": node.vm.name,
+                    "platform": node.platform.value,
+                    "external_database": node.external_database,
                 }
                 for node in spec.nodes
             ],
@@ -213,6 +215,9 @@ def spec_from_json(text: str) -> RunSpec:
                     instance_uuid=node["instance_uuid"],
                     name=node["name"],
                 ),
+                # Older journals know appliances only.
+                platform=Platform(node.get("platform", Platform.APPLIANCE)),
+                external_database=bool(node.get("external_database", False)),
             )
             for node in raw["nodes"]
         ),

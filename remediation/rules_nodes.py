@@ -57,14 +57,6 @@ RULES = (
         advice="Repair the domain without it only after the vendor said how (open a case).",
     ),
     Rule(
-        id="NODE-WINDOWS",
-        severity=BLOCKS,
-        title="A node runs on Windows",
-        why="This version has no way to run commands and restart services there.",
-        source="stsfix; vSphere API reference, GuestInfo.guestFamily",
-        advice="Follow KB 316619 for Windows (fixsts.ps1) by hand.",
-    ),
-    Rule(
         id="NODE-VERSION-MIXED",
         severity=WARNS,
         title="The nodes are of different releases",

@@ -9,7 +9,7 @@ import click
 
 from stsfix.plugin.cli.session import ACCEPT, Session, report_error, session_options
 from stsfix.plugin.exit_codes import exit_code
-from stsfix.plugin.view import view_of
+from stsfix.plugin.view import databases_to_restore, view_of
 from stsfix.remediation.errors import InterruptedRunError, JournalUnwritableError
 from stsfix.snapshot.errors import OperationError
 
@@ -188,6 +188,9 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
             return 0
         name = _named(session, run_name)
         runs.require_reversible(name)
+        left = databases_to_restore(session.journal.read(name).spec)
+        if left:
+            session.say(f"No snapshot holds everything: {left}.")
         if not confirmed(session, f"Take back {name}, reverting every node?"):
             return 0
         with session.stoppable():

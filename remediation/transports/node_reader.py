@@ -1,37 +1,60 @@
-"""What a node's guest says of itself, by one script through its ESXi host."""
+"""What a node's guest says of itself, by one script there."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import node_facts
+from stsfix.remediation import node_facts, windows_scripts
 from stsfix.remediation.discover_nodes import GuestAnswer
 from stsfix.remediation.node_facts import ClockReading, Unread
+from stsfix.remediation.ports import READ_LIMIT
 from stsfix.remediation.transports.service_control import parse_status, report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.node_facts import NodeFacts
-    from stsfix.remediation.ports import NodeShell, ServiceReport
+    from stsfix.remediation.ports import ServiceReport
+    from stsfix.remediation.ports_scripts import ScriptRunner
     from stsfix.snapshot.ports import Clock
 
 
-class GuestNodeReader:
-    """`discover_nodes.GuestReader` over guest operations."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The script of a platform, what its output is read with, and how long it may take."""
 
-    def __init__(self, shell: NodeShell, clock: Clock) -> None:
+    script: str
+    parse: Callable[[str], NodeFacts]
+    limit: timedelta = READ_LIMIT
+
+
+APPLIANCE_LOOK: Final = Look(script=node_facts.script(), parse=node_facts.parse)
+WINDOWS_LOOK: Final = Look(
+    script=windows_scripts.facts_script(),
+    parse=windows_scripts.parse_facts,
+    limit=3 * READ_LIMIT,
+)
+"""WMI and VMware's Python take their time on Windows (vsphere.md 9) [K]."""
+
+
+class GuestNodeReader:
+    """`discover_nodes.GuestReader` by a script; *shell* runs the language of *look*."""
+
+    def __init__(self, shell: ScriptRunner, clock: Clock, look: Look = APPLIANCE_LOOK) -> None:
         self._shell = shell
         self._clock = clock
+        self._look = look
 
     def read_guest(self, node: NodePlan) -> GuestAnswer:
         """Run the script once; the clock is known as well as the run was short."""
         before = self._clock.now()
-        result = self._shell.run(node, node_facts.script())
+        result = self._shell.run(node, self._look.script, limit=self._look.limit)
         after = self._clock.now()
-        facts = node_facts.parse(result.output)
+        facts = self._look.parse(result.output)
         return GuestAnswer(
             facts=facts, clock=_clock(facts, before, after), services=_services(node, facts)
         )
@@ -48,5 +71,5 @@ def _clock(facts: NodeFacts, before: datetime, after: datetime) -> ClockReading 
 def _services(node: NodePlan, facts: NodeFacts) -> ServiceReport | None:
     if isinstance(facts.services, Unread):
         return None
-    status = parse_status(facts.services)
+    status = parse_status(facts.services, node.platform)
     return None if status.is_empty else report(node, status)

@@ -1,4 +1,4 @@
-"""Services of a node by ``service-control``, run in the guest through its ESXi host.
+"""Services of a node by ``service-control``, run by whatever runs scripts there.
 
 Source: output formats of 6.5-8.0 are in peers.md (d), from public logs; which services are
 normally stopped too. Nothing of it is documented by VMware.
@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import ServiceRestartError
+from stsfix.remediation.model import Platform
 from stsfix.remediation.ports import READ_LIMIT, ServiceReport
-from stsfix.remediation.service_names import CORE, NORMALLY_STOPPED, bare
+from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -24,8 +25,10 @@ from stsfix.snapshot.errors import (
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.ports import NodeShell
+    from stsfix.remediation.ports_scripts import ScriptRunner
     from stsfix.snapshot.ports import Clock
 
 STATUS = "service-control --status --all"
@@ -37,7 +40,10 @@ _OUTPUT_LIMIT = 2000
 
 _MAY_PASS = (TransientError, GuestUnavailableError, TaskOverdueError, AnswerLostError)
 _HEADER = re.compile(r"^\s*(Running|Stopped|StartPending|StopPending|[A-Z]\w*)\s*:\s*(.*)$")
-_NAME = re.compile(r"^[a-z][\w.@-]*$")
+_NAMES: Mapping[Platform, re.Pattern[str]] = {
+    Platform.APPLIANCE: re.compile(r"^[a-z][\w.@-]*$"),
+    Platform.WINDOWS: re.compile(r"^[A-Za-z][\w-]*$"),
+}
 _DISPLAY_NAME = re.compile(r"\([^()]*\)")
 
 
@@ -55,7 +61,7 @@ class ServiceStatus:
         return not (self.running or self.stopped or self.pending)
 
 
-def parse_status(text: str) -> ServiceStatus:
+def parse_status(text: str, platform: Platform = Platform.APPLIANCE) -> ServiceStatus:
     """Read the groups of ``service-control --status --all``, in any order.
 
     A header is followed by names on its own or the next lines; 6.x may print display names in
@@ -69,7 +75,7 @@ def parse_status(text: str) -> ServiceStatus:
         names = _DISPLAY_NAME.sub(" ", header.group(2) if header else line).split()
         if header:
             group = header.group(1)
-        if not all(_NAME.match(name) for name in names):
+        if not all(_NAMES[platform].match(name) for name in names):
             group = ""
         elif group:
             groups.setdefault(group, []).extend(names)
@@ -87,16 +93,20 @@ def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def missing_services(now: ServiceStatus, before: ServiceStatus) -> tuple[str, ...]:
+def missing_services(
+    now: ServiceStatus, before: ServiceStatus, platform: Platform = Platform.APPLIANCE
+) -> tuple[str, ...]:
     """Return the services that should run and do not, in the order they are listed.
 
     A stopped service is fine if it normally is, or if it was stopped before and is none of
-    `CORE`. One that is still starting is missing, too.
+    `CORE_OF`. One that is still starting is missing, too.
     """
-    normal = {bare(name) for name in NORMALLY_STOPPED}
-    was_stopped = {bare(name) for name in before.stopped} - CORE
-    excused = normal | was_stopped
-    stopped = tuple(name for name in now.stopped if bare(name) not in excused)
+    was_stopped = {bare(name) for name in before.stopped} - CORE_OF[platform]
+    stopped = tuple(
+        name
+        for name in now.stopped
+        if bare(name) not in was_stopped and not is_normally_stopped(name)
+    )
     return (*now.pending, *stopped)
 
 
@@ -127,18 +137,40 @@ def status_script() -> str:
     return f"test -e {_MARK} && echo '{_RUNNING_LINE}'\n{STATUS}\n"
 
 
-class GuestServiceControl:
-    """`ports.ServiceControl` over guest operations.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceScripts:
+    """How services are listed and restarted on a platform.
 
-    *shell* runs scripts on nodes; *poll* is the pause between two listings.
+    *running_line* is what *status* prints while a restart of ours runs. *patience* is how many
+    times longer than an appliance the platform may take.
+    """
+
+    platform: Platform = Platform.APPLIANCE
+    status: str = status_script()
+    restart: str = restart_script()
+    running_line: str = _RUNNING_LINE
+    patience: int = 1
+
+
+class GuestServiceControl:
+    """`ports.ServiceControl` by scripts.
+
+    *shell* runs *scripts*, which are in its language, on nodes; *poll* is the pause between two
+    listings.
     """
 
     def __init__(
-        self, shell: NodeShell, *, clock: Clock, poll: timedelta = timedelta(seconds=5)
+        self,
+        shell: ScriptRunner,
+        *,
+        clock: Clock,
+        poll: timedelta = timedelta(seconds=5),
+        scripts: ServiceScripts | None = None,
     ) -> None:
         self._shell = shell
         self._clock = clock
         self._poll = poll
+        self._scripts = scripts or ServiceScripts()
 
     def read_services(self, node: NodePlan) -> ServiceReport:
         """See `ports.ServiceControl`; what is starting or stopping counts as stopped.
@@ -151,27 +183,32 @@ class GuestServiceControl:
 
     def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
         """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
+        scripts, limit = self._scripts, limit * self._scripts.patience
         deadline = self._clock.monotonic() + limit.total_seconds()
         before = self._await_earlier(node, limit)
         output = ""
         # An answer that was lost changes nothing: it was started, and the listings tell its end.
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
-            output = self._run(node, restart_script(), limit)
+            output = self._run(node, scripts.restart, limit)
         left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
         seen: list[ServiceStatus] = []
+
+        def missing(now: ServiceStatus) -> tuple[str, ...]:
+            return missing_services(now, before, scripts.platform)
 
         def look() -> ServiceStatus | None:
             status, is_restarting = self._read(node, _read_limit(limit))
             seen.append(status)
-            return None if is_restarting or missing_services(status, before) else status
+            return None if is_restarting or missing(status) else status
 
         done = poll_until(
             look, clock=self._clock, limit=left, every=self._poll, transient=_MAY_PASS
         )
         if done is None:
-            missing = missing_services(seen[-1], before)
             words = output[-_OUTPUT_LIMIT:]
-            raise ServiceRestartError(node.fqdn, missing or ("the restart still runs",), words)
+            raise ServiceRestartError(
+                node.fqdn, missing(seen[-1]) or ("the restart still runs",), words
+            )
         return report(node, done)
 
     def _await_earlier(self, node: NodePlan, limit: timedelta) -> ServiceStatus:
@@ -191,12 +228,12 @@ class GuestServiceControl:
         return done if done is not None else last[-1]
 
     def _read(self, node: NodePlan, limit: timedelta = READ_LIMIT) -> tuple[ServiceStatus, bool]:
-        output = self._run(node, status_script(), limit)
-        status = parse_status(output)
+        output = self._run(node, self._scripts.status, limit)
+        status = parse_status(output, self._scripts.platform)
         if status.is_empty:
             said = " ".join(output.split())[-200:]
             raise GuestUnavailableError(node.vm, f"service-control listed nothing: {said}")
-        return status, _RUNNING_LINE in output
+        return status, self._scripts.running_line in output
 
     def _run(self, node: NodePlan, script: str, limit: timedelta) -> str:
         result = self._shell.run(node, script, limit=limit)

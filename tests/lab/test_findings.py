@@ -10,7 +10,6 @@ import pytest
 from preflight_lab import seen
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.lab.windows_plan import WINDOWS_PLANS
 from stsfix.remediation import checks_certificates
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Severity
@@ -230,15 +229,21 @@ EXPECTED = {
         "warns CERT-NOT-CHECKED",
     },
     "vmdir-read-only": {"blocks VMDIR-STATE"},
-    **{
-        name: {
-            "blocks NODE-ROLE-UNVERIFIED",
-            "blocks NODE-WINDOWS",
-            "informs CERT-NOT-CHECKED",
-            "warns NODE-NOT-CHECKED",
-        }
-        for name in WINDOWS_PLANS
+    "windows-external-database": {"blocks WIN-EXTERNAL-DB", "warns NODE-WINDOWS"},
+    "windows-node": {"warns NODE-WINDOWS"},
+    "windows-root": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "blocks WIN-SETTINGS",
+        "warns NODE-NOT-CHECKED",
+        "warns NODE-WINDOWS",
     },
+    "windows-uac": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "blocks WIN-UAC",
+        "warns NODE-NOT-CHECKED",
+        "warns NODE-WINDOWS",
+    },
+    "windows-vcenter": {"warns NODE-WINDOWS"},
 }
 """Everything else, by scenario: severities and ids. No row: nothing is found."""
 

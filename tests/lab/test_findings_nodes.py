@@ -8,7 +8,6 @@ import pytest
 
 from preflight_lab import seen
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.lab.windows_plan import WINDOWS_PLANS
 from stsfix.remediation.model import Severity
 from stsfix.remediation.rules_nodes import RULES
 
@@ -35,10 +34,8 @@ EXPECTED = {
     "root-password-lapsed": {("blocks", "ROOT-PASSWORD-EXPIRED", VC1)},
     "root-password-expired": {("warns", "NODE-NOT-CHECKED", VC1)},
     "log-partition-full": {("blocks", "NODE-DISK-FULL", VC1)},
-    **{
-        name: {("blocks", "NODE-WINDOWS", VC1), ("warns", "NODE-NOT-CHECKED", VC1)}
-        for name in WINDOWS_PLANS
-    },
+    "windows-root": {("warns", "NODE-NOT-CHECKED", VC1)},
+    "windows-uac": {("warns", "NODE-NOT-CHECKED", VC1)},
     "gateway": {("blocks", "NODE-GATEWAY", VC2)},
     "vmafdd-down": {("blocks", "SERVICES-CORE-DOWN", VC2)},
     "mixed-versions": {("warns", "NODE-VERSION-MIXED", DOMAIN)},

@@ -1,0 +1,88 @@
+"""Gives each node what its platform has: an appliance bash, a Windows node cmd.exe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.errors import WindowsNodeError
+from stsfix.remediation.model import Platform
+from stsfix.remediation.ports import READ_LIMIT
+from stsfix.snapshot.ports import OUTPUT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from stsfix.remediation.discover_nodes import GuestAnswer, GuestReader
+    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import NodeShell, ServiceControl, ServiceReport
+    from stsfix.snapshot.ports import GuestResult
+    from stsfix.snapshot.secret import Secret
+
+
+class ApplianceShell:
+    """`ports.NodeShell` that lets nothing written for an appliance get to a Windows node."""
+
+    def __init__(self, shell: NodeShell) -> None:
+        self._shell = shell
+
+    def describe(self, node: NodePlan) -> str:
+        """See `ports.NodeShell`."""
+        if node.platform is Platform.WINDOWS:
+            return f"guest operations through {node.vm.host}"
+        return self._shell.describe(node)
+
+    def run(
+        self,
+        node: NodePlan,
+        script: str | Secret[str],
+        *,
+        limit: timedelta = READ_LIMIT,
+        output_limit: int = OUTPUT_BYTES,
+    ) -> GuestResult:
+        """See `ports.NodeShell`."""
+        _require_appliance(node)
+        return self._shell.run(node, script, limit=limit, output_limit=output_limit)
+
+    def put(
+        self, node: NodePlan, path: str, content: bytes | Secret[bytes], *, mode: int = 0o600
+    ) -> None:
+        """See `ports.NodeShell`."""
+        _require_appliance(node)
+        self._shell.put(node, path, content, mode=mode)
+
+    def get(self, node: NodePlan, path: str, *, limit_bytes: int = OUTPUT_BYTES) -> bytes:
+        """See `ports.NodeShell`."""
+        _require_appliance(node)
+        return self._shell.get(node, path, limit_bytes=limit_bytes)
+
+
+def _require_appliance(node: NodePlan) -> None:
+    if node.platform is Platform.WINDOWS:
+        raise WindowsNodeError(node.fqdn, "this is possible on appliances only")
+
+
+class ServicesByPlatform:
+    """`ports.ServiceControl` by the node's platform."""
+
+    def __init__(self, controls: Mapping[Platform, ServiceControl]) -> None:
+        self._controls = controls
+
+    def read_services(self, node: NodePlan) -> ServiceReport:
+        """See `ports.ServiceControl`."""
+        return self._controls[node.platform].read_services(node)
+
+    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+        """See `ports.ServiceControl`."""
+        return self._controls[node.platform].restart_all(node, limit=limit)
+
+
+class ReaderByPlatform:
+    """`discover_nodes.GuestReader` by the node's platform."""
+
+    def __init__(self, readers: Mapping[Platform, GuestReader]) -> None:
+        self._readers = readers
+
+    def read_guest(self, node: NodePlan) -> GuestAnswer:
+        """See `discover_nodes.GuestReader`."""
+        return self._readers[node.platform].read_guest(node)
