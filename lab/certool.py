@@ -12,11 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from stsfix.lab import pki, tool_io, vmca
+from stsfix.lab.certool_request import SUBJECT, public_pem, request_of
 from stsfix.lab.vmca import VmcaError
 from stsfix.lab.x509_text import dump
 
@@ -45,18 +46,7 @@ Hostname = server.acme.com
 """
 """As vmca/config/certool.cfg, with the values of vmdir.md 7."""
 
-_SUBJECT = {
-    "Name": NameOID.COMMON_NAME,
-    "DomainComponent": NameOID.DOMAIN_COMPONENT,
-    "Country": NameOID.COUNTRY_NAME,
-    "State": NameOID.STATE_OR_PROVINCE_NAME,
-    "Locality": NameOID.LOCALITY_NAME,
-    "Organization": NameOID.ORGANIZATION_NAME,
-    "OrgUnit": NameOID.ORGANIZATIONAL_UNIT_NAME,
-}
-"""In the order VMCA writes them."""
-
-_CONFIG_KEYS = (*_SUBJECT, "IPAddress", "Email", "Hostname")
+_CONFIG_KEYS = (*SUBJECT, "IPAddress", "Email", "Hostname")
 _VALUED = (
     *("server", "srp-upn", "srp-pwd", "config", "privkey", "cert", "pubkey", "csrfile", "port"),
     *("wait", "FQDN", "password", "user", "domain", "crl", "currcrl", "outprivkey", "outcert"),
@@ -265,16 +255,16 @@ class Certool:
         self._require(options, ("privkey", "pubkey"), said, streams)
         key = pki.new_key()
         self._write(options["privkey"], pki.key_pem(key), streams)
-        self._write(options["pubkey"], _public_pem(key), streams)
+        self._write(options["pubkey"], public_pem(key), streams)
 
     def _gencsr(self, options: dict[str, str], streams: Streams) -> None:
         said = "To create a CSR we need a private key path.\n"
         self._require(options, ("privkey", "pubkey", "csrfile"), said, streams)
         values = self._configuration(options, streams)
         key = pki.new_key()
-        request = _request(values, key, usages=())
+        request = request_of(values, key, usages=())
         self._write(options["privkey"], pki.key_pem(key), streams)
-        self._write(options["pubkey"], _public_pem(key), streams)
+        self._write(options["pubkey"], public_pem(key), streams)
         pem = request.public_bytes(serialization.Encoding.PEM)
         self._write(options["csrfile"], pem, streams)
 
@@ -284,7 +274,7 @@ class Certool:
         values = self._configuration(options, streams)
         key = self._key(options["privkey"], streams)
         usages = ("digital_signature", "content_commitment", "key_encipherment")
-        self._sign(_request(values, key, usages=usages), options, streams)
+        self._sign(request_of(values, key, usages=usages), options, streams)
 
     def _from_request(self, options: dict[str, str], streams: Streams) -> None:
         said = "Error : To generate a certificate we need a CSR file."
@@ -328,7 +318,7 @@ class Certool:
         parts = [
             (NameOID.COMMON_NAME, values.get("Name", "CA")),
             *((NameOID.DOMAIN_COMPONENT, label) for label in labels),
-            *((oid, values[name]) for name, oid in list(_SUBJECT.items())[2:] if values.get(name)),
+            *((oid, values[name]) for name, oid in list(SUBJECT.items())[2:] if values.get(name)),
         ]
         subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
         return pki.self_signed_root(
@@ -388,33 +378,3 @@ class Certool:
     def _getdc(self, options: dict[str, str], streams: Streams) -> None:
         del options
         streams.say(f"Default Domain Name : {self._settings.domain}")
-
-
-def _public_pem(key: rsa.RSAPrivateKey) -> bytes:
-    return key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def _request(
-    values: Mapping[str, str], key: rsa.RSAPrivateKey, *, usages: Sequence[str]
-) -> x509.CertificateSigningRequest:
-    """Return a request with the names of *values* (UpdateReqData)."""
-    parts = []
-    for name, oid in _SUBJECT.items():
-        between = "." if name == "DomainComponent" else ","
-        texts = values.get(name, "").split(between)
-        parts += [x509.NameAttribute(oid, text.strip()) for text in texts if text.strip()]
-    if not parts:
-        raise VmcaError(vmca.INVALID_CSR_FIELD)
-    hosts = [*values.get("Hostname", "").split(","), *values.get("IPAddress", "").split(",")]
-    names: list[x509.GeneralName] = [pki.general_name(h.strip()) for h in hosts if h.strip()]
-    if values.get("Email"):
-        names.append(x509.RFC822Name(values["Email"]))
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts))
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    if usages:
-        builder = builder.add_extension(pki.key_usage(*usages), critical=False)
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    return builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())

@@ -13,6 +13,8 @@ from stsfix.lab.vecs import MACHINE_ALIAS, MACHINE_SSL, Vecs
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from stsfix.lab.extensions import Extension
+
 
 class Role(enum.StrEnum):
     """What a node is; the value is what people call it."""
@@ -77,9 +79,10 @@ class NodeDisk:
     left until chage says that root's password ends (None: never); Tools refuses root only when
     *root_password_expired* is set, too. *free_kib* is what df shows by mount point. *folders* are
     those that programs made: others need not be there to be written to. *vecs* are its certificate
-    stores; *certool_days* is how long its certool lets a certificate last. *shown* replaces the
-    machine certificate on a port (``ldaps``, ``vami``). With *sts_stale* the STS of the next boot
-    works with the credential before the newest until it restarts.
+    stores, *extensions* those that vpxd has registered. *certool_days* is how long its certool
+    lets a certificate last. *shown* replaces the machine certificate on a port (``ldaps``,
+    ``vami``). With *sts_stale* the STS of the next boot works with the credential before the
+    newest until it restarts.
     *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
     it is a Windows node: *files* and *windows_folders* have lower-case paths, *registry* holds
     values by lower-case key, and *free_kib* is by drive.
@@ -116,6 +119,7 @@ class NodeDisk:
     folders: set[str] = field(default_factory=set)
     disabled: set[str] = field(default_factory=set)
     vecs: Vecs = field(default_factory=Vecs)
+    extensions: dict[str, Extension] = field(default_factory=dict)
     windows: WindowsSetup | None = None
     windows_folders: dict[str, Any] = field(default_factory=dict)
     registry: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -130,6 +134,7 @@ class NodeDisk:
         twin.shown = dict(self.shown)
         twin.disabled = set(self.disabled)
         twin.free_kib = dict(self.free_kib)
+        twin.extensions = dict(self.extensions)
         twin.vecs = copy.deepcopy(self.vecs, memo)
         twin.directory = copy.deepcopy(self.directory, memo)
         return twin

@@ -10,6 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from stsfix.lab import pki, trusted_roots
 from stsfix.lab.disk import NodeFile
+from stsfix.lab.extensions import BY_MACHINE, BY_SOLUTION_USER, Extension, thumbprint
 from stsfix.lab.trust import STARTED_DAYS_AGO, machine_certificate
 from stsfix.lab.vecs import (
     ENCIPHERMENT,
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from stsfix.lab.vmdir.store import DirectoryStore
 
 SMS_ALIAS = "sms_self_signed"
+_OTHERS = (
+    ("com.vmware.vcDr", "8.8.0", "VMware, Inc.", "https://srm1.lab.example:443/drserver/vcdr"),
+    ("com.vmware.nsx.management.nsxt", "4.1", "VMware, Inc.", "https://nsx1.lab.example:443"),
+    ("com.example.backup", "12.1", "Example Backup", "https://backup1.lab.example:9419"),
+)
+"""What other people have registered; keys of SRM and NSX as in vsphere.md 8, the rest made up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,3 +201,24 @@ def write_authority(disk: NodeDisk, authority: Authority) -> None:
     root, key = vmca_files(disk)
     disk.files[root] = NodeFile(content=pki.pem(authority.certificate), mode=0o600)
     disk.files[key] = NodeFile(content=pki.key_pem(authority.key), mode=0o600)
+
+
+def registered_extensions(pairs: NodePairs, *, others: bool) -> dict[str, Extension]:
+    """Return what a vCenter has registered; with *others* products of other people, too."""
+    named = dict.fromkeys(BY_SOLUTION_USER, pairs.users["vpxd-extension"])
+    named |= dict.fromkeys(BY_MACHINE, pairs.machine)
+    found = [
+        Extension(
+            ext_id=key,
+            version="1.0",
+            company="VMware, Inc.",
+            thumbprint=thumbprint(x509.load_pem_x509_certificate(pair.certificates_pem)),
+        )
+        for key, pair in named.items()
+    ]
+    if others:
+        found += [
+            Extension(ext_id=key, version=version, company=company, url=url)
+            for key, version, company, url in _OTHERS
+        ]
+    return {extension.ext_id: extension for extension in found}

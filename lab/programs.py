@@ -95,9 +95,9 @@ class NetworkReach(Reach):
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    def directory(self, fqdn: str) -> DirectoryStore | None:
+    def vmdird(self, fqdn: str) -> VmdirServer | None:
         """See Reach."""
-        return self._network.directory_of(fqdn)
+        return self._network.directories.get(fqdn)
 
     def vmca(self, fqdn: str) -> Vmca | None:
         """See Reach."""

@@ -130,10 +130,10 @@ class Vami:
             if self._server is not None or self._closed:
                 return
             self._shown = self.tls()
-            server = HttpsServer(
-                f"vami {self.disk.fqdn}", port=self.port, tls=self._shown, answer=self.answer
-            )
             try:
+                server = HttpsServer(
+                    f"vami {self.disk.fqdn}", port=self.port, tls=self._shown, answer=self.answer
+                )
                 server.start()
             except ssl.SSLError as error:
                 logger.warning("VAMI of %s has no usable certificate: %s", self.disk.fqdn, error)

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from stsfix.lab import pki, trusted_roots
 from stsfix.lab.certool import Certool, CertoolSettings
+from stsfix.lab.dir_cli import DirCli
+from stsfix.lab.extensions import Psql
+from stsfix.lab.openssl_cli import OpensslCli
 from stsfix.lab.vecs import TRUSTED_ROOTS, EntryKind, VecsEntry, certificate_alias
 from stsfix.lab.vecs_cli import VecsCli
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.shell_streams import Files, Streams
     from stsfix.lab.vmca import Vmca
-    from stsfix.lab.vmdir.store import DirectoryStore
+    from stsfix.lab.vmdir.server import VmdirServer
 
 _LOCAL = frozenset({"localhost", "127.0.0.1"})
 _REQUESTS_SINCE = (7,)
@@ -27,8 +30,8 @@ _REQUESTS_SINCE = (7,)
 class Reach:
     """What tools of a node find of other nodes; a node that stands alone finds nothing."""
 
-    def directory(self, fqdn: str) -> DirectoryStore | None:
-        """Return the directory of *fqdn* while its vmdird runs."""
+    def vmdird(self, fqdn: str) -> VmdirServer | None:
+        """Return the vmdird of *fqdn*, running or not."""
         del fqdn
         return None
 
@@ -68,18 +71,31 @@ class VmwareTools:
         )
         vecs_cli = VecsCli(disk.vecs, files, running=lambda: runs("vmafdd"), refresh=self._refresh)
         certool = Certool(files, settings, server=self._vmca, trust=self._trust, now=now)
+        dir_cli = DirCli(
+            files,
+            psc=disk.psc,
+            domain=disk.domain,
+            server=lambda host: reach.vmdird(disk.fqdn if host in _LOCAL else host.lower()),
+            afd_runs=lambda: runs("vmafdd"),
+        )
         self.table: dict[str, Callable[[Sequence[str], Streams], int]] = {
             "/usr/lib/vmware-vmafd/bin/vecs-cli": vecs_cli.run,
+            "/usr/lib/vmware-vmafd/bin/dir-cli": dir_cli.run,
             "/usr/lib/vmware-vmca/bin/certool": certool.run,
         }
+        openssl = OpensslCli(files, release=disk.release, now=now)
+        self.table |= {f"{folder}/openssl": openssl.run for folder in ("/bin", "/usr/bin")}
+        if disk.role.has_vcenter:
+            psql = Psql(disk.extensions, running=lambda: runs("vmware-vpostgres"))
+            self.table["/opt/vmware/vpostgres/current/bin/psql"] = psql.run
 
     def _vmca(self, server: str) -> Vmca | None:
         return self._reach.vmca(self._disk.fqdn if server in _LOCAL else server.lower())
 
     def _refresh(self) -> None:
-        store = self._reach.directory(self._disk.psc)
-        if store is not None:
-            trusted_roots.copy_to(self._disk.vecs, store)
+        server = self._reach.vmdird(self._disk.psc)
+        if server is not None and server.running:
+            trusted_roots.copy_to(self._disk.vecs, server.get_store())
 
     def _trust(self, roots: Sequence[x509.Certificate]) -> None:
         for root in roots:

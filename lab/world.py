@@ -17,6 +17,7 @@ from stsfix.lab.node_pairs import (
     keys_needed,
     make_pairs,
     make_stores,
+    registered_extensions,
     write_authority,
 )
 from stsfix.lab.releases import BUILDS, issue
@@ -332,6 +333,9 @@ class _Maker:
         plan = self._scenario.windows
         if node.fqdn in plan.nodes(self._topology):
             to_windows(disk, windows_setup(plan, self._seed.password()), build=build)
+        if node.role.has_vcenter:
+            first = next(n for n in self._topology.nodes if n.role.has_vcenter)
+            disk.extensions = registered_extensions(pairs, others=node is first)
         if node.role.has_directory:
             write_authority(disk, self._authorities[node.fqdn])
         return disk

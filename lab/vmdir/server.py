@@ -121,6 +121,10 @@ class VmdirServer:
         """Return the in-process view of this node's directory for services on the node."""
         return StoreReader(self.get_store, lambda: self.running)
 
+    def local_session(self) -> Session:
+        """Return a session of a program on the node: vmdird lets it bind in its own ways (SRP)."""
+        return Session(service=self._service, simple_bind=True)
+
     def replicate(self) -> None:
         """Pull once from every partner now."""
         self.replicator.pull_all()

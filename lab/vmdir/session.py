@@ -86,6 +86,23 @@ class Session:
             code = int(detail) if detail.isdigit() else ages.UNWILLING
             return messages.result(message.id, response, code, "refused by a fault rule of the lab")
 
+    def carry_out(self, request: BindRequest | AddRequest | ModifyRequest | DeleteRequest) -> None:
+        """Do one operation for a client on the node itself, which sends no messages.
+
+        Raises:
+            LdapRefusal: It had no effect.
+            Refused, Dropped: By a fault rule.
+        """
+        calls = {BindRequest: "BIND", AddRequest: "ADD", ModifyRequest: "MODIFY"}
+        call = calls.get(type(request), "DELETE")
+        with self.service.faults.around("ldap", call, self.service.node):
+            store = self.service.get_store()
+            with store.lock:
+                if isinstance(request, BindRequest):
+                    self._bind(store, request)
+                else:
+                    self._write(store, request)
+
     def _perform(self, message: Message, response: int) -> bytes:
         store = self.service.get_store()
         try:

@@ -109,3 +109,36 @@ def test_openssl_reads_keys_and_certificates_out_of_vecs(tmp_path):
         openssl("pkey", "-pubout", stdin=key.encode())[1]
         == openssl("x509", "-noout", "-pubkey", stdin=certificate.encode())[1]
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "x509 -noout -enddate",
+        "x509 -noout -dates -serial",
+        "x509 -noout -startdate",
+        "x509 -noout -fingerprint -sha256",
+        "x509 -noout -fingerprint",
+        "x509 -noout -subject -issuer",
+        "x509 -noout -pubkey",
+        "x509 -outform der",
+        "x509",
+    ],
+)
+def test_the_labs_openssl_prints_what_openssl_prints(words, tmp_path):
+    """Of a node of 8.0; names aside, whose blanks differ between releases."""
+    node, leaf = signed(version="8.0")
+    (tmp_path / "c").write_bytes(leaf)
+    assert OPENSSL is not None
+    real = subprocess.run(
+        [OPENSSL, *words.split(), "-in", str(tmp_path / "c")],
+        stdout=subprocess.PIPE,
+        timeout=20,
+        check=True,
+    )
+
+    code, _ = node.sh(f"openssl {words} -in /tmp/c > /tmp/out")
+
+    assert code == 0
+    squashed = [output.replace(b" ", b"") for output in (node.file("/tmp/out"), real.stdout)]
+    assert squashed[0] == squashed[1]

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from stsfix.lab.vmdir.store import DirectoryStore
-
 FQDN = "vc1.lab.example"
 
 
@@ -32,7 +30,6 @@ class VmcaNode(BareNode, Reach):
         disk.certool_days = days
         disk.vecs = Vecs(stores_of(disk.role, disk.release))
         self.published: list[x509.Certificate] = []
-        self.stores: dict[str, DirectoryStore] = {}
         key = shared_keys()[0]
         self.root = pki.vmca_root(
             key,
@@ -60,10 +57,6 @@ class VmcaNode(BareNode, Reach):
     def vmca(self, fqdn: str) -> Vmca | None:
         """See Reach."""
         return self.authority if fqdn == FQDN else None
-
-    def directory(self, fqdn: str) -> DirectoryStore | None:
-        """See Reach."""
-        return self.stores.get(fqdn)
 
     def file(self, path: str) -> bytes:
         """Return the content of a file of the node."""

@@ -1,0 +1,147 @@
+"""Extensions that a vCenter has registered, and psql, by which scripts look at them.
+
+Table and columns are those of vCert (peers.md a) [K]: ``vpx_ext`` with ``ext_id`` and
+``thumbprint``. Which certificates an extension names is [K] too: eam, rbd and imagebuilder that of
+vpxd-extension, others the machine certificate.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cryptography import x509
+
+    from stsfix.lab.shell_streams import Streams
+
+BY_SOLUTION_USER = ("com.vmware.vim.eam", "com.vmware.rbd", "com.vmware.imagebuilder")
+BY_MACHINE = ("com.vmware.vsan.health", "com.vmware.vcIntegrity")
+
+_WITH_VALUE = "cdFhpU"
+_SELECT = re.compile(
+    r"select\s+(?P<columns>[\w\s,*]+?)\s+from\s+(?:vc\.)?vpx_ext"
+    r"(?:\s+where\s+(?P<column>\w+)\s*=\s*'(?P<value>[^']*)')?(?:\s+order\s+by\s+\w+)?\s*;?\s*",
+    re.IGNORECASE,
+)
+_UPDATE = re.compile(
+    r"update\s+(?:vc\.)?vpx_ext\s+set\s+thumbprint\s*=\s*'(?P<thumbprint>[^']*)'\s+"
+    r"where\s+ext_id\s*=\s*'(?P<value>[^']*)'\s*;?\s*",
+    re.IGNORECASE,
+)
+
+
+def thumbprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-1 of *certificate* as vpxd keeps it."""
+    digest = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - the field's own
+    return ":".join(f"{byte:02X}" for byte in digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """A row of vpx_ext. *thumbprint* is SHA-1, upper-case hex with colons; empty without one."""
+
+    ext_id: str
+    version: str
+    company: str
+    url: str = ""
+    thumbprint: str = ""
+
+    def column(self, name: str) -> str:
+        """Return the value of a column.
+
+        Raises:
+            KeyError: There is no such column.
+        """
+        values = {
+            "ext_id": self.ext_id,
+            "version": self.version,
+            "company": self.company,
+            "url": self.url,
+            "thumbprint": self.thumbprint,
+        }
+        return values[name.lower()]
+
+
+class Psql:
+    """``psql`` of a node with vPostgres; *extensions* is the table, kept on the node's disk.
+
+    Modelled are ``-c`` with a select of vpx_ext, or an update of a thumbprint, and ``-t -A -F``.
+    """
+
+    def __init__(self, extensions: dict[str, Extension], *, running: Callable[[], bool]) -> None:
+        self._extensions = extensions
+        self._running = running
+
+    def run(self, words: Sequence[str], streams: Streams) -> int:
+        """Run the program: 2 if the database cannot be reached, 1 if the statement is none."""
+        options = _options(words)
+        if options.get("d", options.get("dbname")) != "VCDB" or "c" not in options:
+            streams.complain('psql: FATAL:  database "postgres" is not modelled in the lab')
+            return 2
+        if not self._running():
+            streams.complain("psql: could not connect to server: No such file or directory")
+            return 2
+        statement = options["c"].strip()
+        if (update := _UPDATE.fullmatch(statement)) is not None:
+            return self._update(update, streams)
+        select = _SELECT.fullmatch(statement)
+        if select is None:
+            streams.complain('ERROR:  syntax error at or near "' + statement.split(" ")[0] + '"')
+            return 1
+        return self._select(select, options, streams)
+
+    def _update(self, update: re.Match[str], streams: Streams) -> int:
+        found = self._extensions.get(update["value"])
+        if found is not None:
+            changed = replace(found, thumbprint=update["thumbprint"])
+            self._extensions[update["value"]] = changed
+        streams.say(f"UPDATE {int(found is not None)}")
+        return 0
+
+    def _select(self, select: re.Match[str], options: dict[str, str], streams: Streams) -> int:
+        columns = [c.strip() for c in select["columns"].split(",")]
+        if columns == ["*"]:
+            columns = ["ext_id", "version", "company", "url", "thumbprint"]
+        try:
+            rows = [
+                [extension.column(column) for column in columns]
+                for extension in sorted(self._extensions.values(), key=lambda e: e.ext_id)
+                if select["column"] is None or extension.column(select["column"]) == select["value"]
+            ]
+        except KeyError as error:
+            streams.complain(f"ERROR:  column {error} does not exist")
+            return 1
+        aligned = "A" not in options
+        between = " | " if aligned else options.get("F", "|")
+        if "t" not in options:
+            streams.say((" " * aligned) + between.join(columns))
+        for row in rows:
+            streams.say((" " * aligned) + between.join(row))
+        if "t" not in options:
+            streams.say(f"({len(rows)} row{'' if len(rows) == 1 else 's'})")
+        return 0
+
+
+def _options(words: Sequence[str]) -> dict[str, str]:
+    """Return options by letter; letters may stand together, the last with a value (``-tAF,``)."""
+    found: dict[str, str] = {}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            found[name] = value
+            continue
+        letters = word.removeprefix("-")
+        for at, letter in enumerate(letters):
+            if letter in _WITH_VALUE:
+                found[letter] = letters[at + 1 :] or left.pop(0)
+                break
+            found[letter] = ""
+    return found
