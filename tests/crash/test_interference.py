@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.crash, pytest.mark.lab]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
-QUIESCED, SNAPSHOTTED, STARTED, REPLACED, REPLICATED, RESTARTED = 1, 2, 3, 4, 5, 6
+QUIESCED, SNAPSHOTTED, STARTED, EXPORTED, REPLACED, REPLICATED, RESTARTED = 1, 2, 3, 4, 5, 6, 7
 """How many steps are done."""
 
 
