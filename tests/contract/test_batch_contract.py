@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stsfix.remediation.node_facts import MARK
+from stsfix.remediation.windows_scripts import facts_script, parse_facts, restart_script
 from stsfix.snapshot.guest_windows import arguments, decode
 from windows_node import BareWindows
 from wine_peer import WINE, running_wine
@@ -143,6 +145,63 @@ def test_a_command_line_that_nobody_waits_for_removes_its_folder(wine):
 
     assert (wine.folder / "done").is_file()
     assert not (wine.folder / "run").exists()
+
+
+@pytest.mark.timeout(600)
+def test_wine_runs_the_script_that_reads_a_node(wine):
+    """Every section is reached in order, and what Wine has is read; its findstr finds nothing."""
+    _install(wine)
+    (wine.folder / "home" / "cfg" / "deployment.node.type").write_text("management")
+
+    _, output = wine.batches({"facts": _HOME + facts_script()})["facts"]
+
+    sections = [line for line in output.splitlines() if line.startswith(MARK)]
+    expected = [line for line in facts_script().splitlines() if line.startswith(f"echo {MARK}")]
+    assert [f"echo {line}" for line in sections] == expected
+    facts = parse_facts(output)
+    assert facts.node_type == "management"
+    assert facts.vmdird_installed is False
+    assert facts.services == "--status --all"
+    assert "C:" in output.partition(f"{MARK}drives")[2].splitlines()[1]
+
+
+@pytest.mark.timeout(600)
+def test_wine_stops_and_starts_in_order(wine):
+    """The mark is there during the work, and each call comes back although the file exits."""
+    _install(wine)
+
+    _, output = wine.batches({"restart": _HOME + restart_script()})["restart"]
+
+    calls = (wine.folder / "calls.txt").read_text().split("\n")
+    assert [call.split() for call in calls if call] == [
+        ["--stop", "--all", "marked"],
+        ["--start", "--all", "marked"],
+        ["--status", "--all"],
+    ]
+    assert [line.strip() for line in output.splitlines()] == [
+        "--stop --all",
+        "--start --all",
+        "--status --all",
+    ]
+    assert not (wine.folder.parent / "windows" / "stsfix-restart.running").exists()
+
+
+_HOME = "@set VMWARE_CIS_HOME=C:\\t\\home\n@set VMWARE_CFG_DIR=C:\\t\\home\\cfg\n"
+_CONTROL = """@echo off
+set "state="
+if exist "%SystemRoot%\\stsfix-restart.running" set "state= marked"
+echo %*%state%>> C:\\t\\calls.txt
+echo %*
+exit 5
+"""
+
+
+def _install(wine: WineCmd) -> None:
+    """Put a service-control.bat where Windows would have it, one that ends with ``exit``."""
+    for folder in ("home/bin", "home/cfg"):
+        (wine.folder / folder).mkdir(parents=True, exist_ok=True)
+    (wine.folder / "calls.txt").unlink(missing_ok=True)
+    wine.write("home/bin/service-control.bat", _CONTROL)
 
 
 def _start(wine: WineCmd) -> None:
