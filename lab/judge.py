@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from stsfix.lab.lab import Lab
     from stsfix.lab.vmdir.store import DirectoryStore
 
+_OURS = "stsfix-"
+"""What the product's files on a node are called like."""
+
 Entries = dict[str, dict[str, tuple[bytes, ...]]]
 
 
@@ -116,6 +119,28 @@ def signing_leaf(lab: Lab, node: str) -> str | None:
     if sts is None or sts.tenant is None or sts.tenant.signer is None:
         return None
     return pki.sha256(sts.tenant.signer.chain[0])
+
+
+def leftovers(lab: Lab) -> list[str]:
+    """Return every file and folder on a node that a repair left there, as "node: path"."""
+    found = [
+        f"{fqdn}: {path}"
+        for fqdn, node in lab.nodes.items()
+        for path in (*node.disk.files, *node.disk.folders, *node.disk.windows_folders)
+        if _OURS in path
+    ]
+    return sorted(found)
+
+
+def exposed(lab: Lab) -> list[str]:
+    """Return every command line of a node that showed a password of the lab, as "node: line"."""
+    secrets = lab.passwords.everything()
+    return [
+        f"{fqdn}: {line}"
+        for fqdn, node in lab.nodes.items()
+        for line in list(node.argv_log.lines)
+        if any(secret in line for secret in secrets)
+    ]
 
 
 def foreign_state(lab: Lab) -> tuple[object, ...]:

@@ -99,7 +99,8 @@ class Scenario:
     """What differs from a healthy lab. Node numbers count the topology's nodes from 0.
 
     *age* and *version* replace the topology's when they are not empty. *leafless* is applied to
-    the chain of the credential itself. *repair* is what an operator adds to ``stsfix run`` here.
+    the chain of the credential itself. *repair* is what an operator adds to ``stsfix run`` here,
+    *accepted* are the risks that one has to take by name.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Scenario:
     certificates: CertificatePlan = IN_ORDER
     access: AccessPlan = USUAL
     repair: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 _HEALTHY = (CredentialPlan(index=1, days=VALID_DAYS, chain=1),)
@@ -270,7 +272,14 @@ SCENARIOS = {
             node=NodeTrouble(log_free_kib=1200),
         ),
         *(
-            Scenario(name=name, text=text, windows=plan, version=plan.version, age=plan.age)
+            Scenario(
+                name=name,
+                text=text,
+                windows=plan,
+                version=plan.version,
+                age=plan.age,
+                accepted=plan.accepted,
+            )
             for name, (text, plan) in WINDOWS_PLANS.items()
         ),
         Scenario(

@@ -17,7 +17,8 @@ class WindowsPlan:
     *filtered* the operator's user is a member of Administrators that User Account Control gives
     no administrator's token; *external_database*: vCenter's is on a server of its own; *root*: the
     operator left the user of appliances in the configuration. *version* and *age* are the release
-    of the whole domain: 6.7 is the last that ran on Windows.
+    of the whole domain: 6.7 is the last that ran on Windows. *accepted* are risks that an
+    operator has to take by name.
     """
 
     vcenter: bool = True
@@ -27,6 +28,7 @@ class WindowsPlan:
     root: bool = False
     version: str = "6.7"
     age: str = "B"
+    accepted: tuple[str, ...] = ()
 
     def nodes(self, topology: Topology) -> frozenset[str]:
         """Return the FQDNs of the nodes that are on Windows."""
@@ -48,7 +50,7 @@ WINDOWS_PLANS = {
     ),
     "windows-external-database": (
         "the first vCenter is on Windows, its database on a server of its own",
-        WindowsPlan(external_database=True),
+        WindowsPlan(external_database=True, accepted=("WIN-EXTERNAL-DB",)),
     ),
     "windows-uac": (
         "the first vCenter is on Windows; User Account Control filters our user's token",

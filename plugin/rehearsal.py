@@ -28,6 +28,8 @@ from stsfix.remediation.errors import DirectoryFaultError, ProofError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stsfix.lab.scenario import Scenario
+
 EXPIRED_TEXT = "Signing certificate is not valid"
 SNAPSHOT_PREFIX = "stsfix-"
 RUNS = 2
@@ -71,10 +73,11 @@ class Rehearsal:
             with lab, CredentialProbe(lab) as probe:
                 config = lab.write_config(Path(folder))
                 self._claim("the lab is up", held=True, evidence=", ".join(lab.nodes))
-                shell = _Shell(config, Path(folder) / "state", self.tell, lab.scenario.repair)
+                shell = _Shell(config, Path(folder) / "state", self.tell, lab.scenario)
                 self._play(lab, shell, probe)
                 self._begin("At no moment")
                 self._at_no_moment(probe)
+                self._leaves_nothing(lab)
         return self._conclude(time.monotonic() - began)
 
     def _conclude(self, took_s: float) -> bool:
@@ -101,6 +104,20 @@ class Rehearsal:
             or f"judged at each of {probe.changes} changes of STS entries on all directories",
         )
 
+    def _leaves_nothing(self, lab: Lab) -> None:
+        shown, left = judge.exposed(lab), judge.leftovers(lab)
+        lines = sum(len(node.argv_log.lines) for node in lab.nodes.values())
+        self._claim(
+            "no password was in a command line of a node",
+            held=not shown and lines > 0,
+            evidence="; ".join(shown[:3]) or f"{lines} command lines on {len(lab.nodes)} nodes",
+        )
+        self._claim(
+            "no file of ours is left on a node",
+            held=not left,
+            evidence="; ".join(left[:3]) or f"{len(lab.nodes)} disks searched",
+        )
+
     def _play(self, lab: Lab, shell: _Shell, probe: CredentialProbe) -> None:
         foreign = judge.foreign_state(lab)
         before = judge.all_sts_entries(lab)
@@ -117,7 +134,7 @@ class Rehearsal:
 
     def _before(self, lab: Lab, shell: _Shell) -> None:
         self._begin("Before: nobody can log in")
-        code = shell.type("preflight")
+        code = shell.type("preflight", *shell.accepting)
         self._claim(
             "preflight finds no reason against a repair",
             held=code in {0, 1},
@@ -145,7 +162,7 @@ class Rehearsal:
 
     def _run(self, shell: _Shell, probe: CredentialProbe, name: str) -> int:
         before = probe.samples
-        code = shell.type("run", "--yes", "--on-failure", "stop", *shell.repair)
+        code = shell.type("run", "--yes", "--on-failure", "stop", *shell.accepting, *shell.repair)
         self._samples[name] = probe.samples - before
         return code
 
@@ -308,7 +325,8 @@ def _compared(before: dict[str, judge.Entries], after: dict[str, judge.Entries])
 class _Shell:
     """Types commands of stsfix as an operator would, with the lab's configuration.
 
-    *repair* are the words that the scenario's operator adds to ``stsfix run``.
+    *repair* are the words that the scenario's operator adds to ``stsfix run``, *accepting* those
+    that one adds to it and to ``stsfix preflight``.
     """
 
     def __init__(
@@ -316,9 +334,10 @@ class _Shell:
         config: Path,
         state: Path,
         tell: Callable[[str, str], None],
-        repair: tuple[str, ...] = (),
+        scenario: Scenario,
     ) -> None:
-        self.repair = repair
+        self.repair = scenario.repair
+        self.accepting = tuple(w for risk in scenario.accepted for w in ("--accept", risk))
         self._config = config
         self._state = state
         self._tell = tell
