@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.adoption import members_of
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks_rules import RULES
 from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
@@ -280,14 +281,26 @@ def _vectors(nodes: list[NodeInventory]) -> Iterator[Finding]:
                 )
 
 
+def _begun(inventory: Inventory, run: str) -> str:
+    """Return who began *run* and when, as its snapshots tell; empty if they do not."""
+    facts = [node.vm for node in inventory.nodes if node.vm is not None]
+    for member in members_of(facts, prefix=RUN_PREFIX):
+        if member.run == run:
+            by = f" by {member.by}" if member.by else ""
+            return f", begun{by} and snapshotted at {member.created:%Y-%m-%d %H:%M} UTC,"
+    return ""
+
+
 def no_run_is_open(inventory: Inventory) -> Iterator[Finding]:
     """No snapshot of another run is left on any node."""
     for run, nodes in foreign_runs(inventory, prefix=RUN_PREFIX).items():
+        begun = _begun(inventory, run)
         yield found(
             "RUN-SNAPSHOTS",
             run,
-            f"a run left its snapshots on {', '.join(nodes)}",
-            advice=f"Finish it first: stsfix release {run} (or rollback), where it was started",
+            f"a run{begun} left its snapshots on {', '.join(nodes)}",
+            advice=f"Finish it first: stsfix release {run} (or rollback), where it was started;"
+            " if that state folder is lost, with --adopt from here",
         )
 
 

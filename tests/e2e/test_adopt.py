@@ -98,3 +98,19 @@ def test_without_any_run_there_is_nothing_to_adopt(bench):
 
     assert rollback.code == 8
     assert bench.stsfix.run("runs", "--json").json()["runs"] == []
+
+
+def test_a_second_workstation_is_refused_and_told_whose_run_it_is(bench):
+    """From another state folder nothing is changed while a run is open, dead or alive."""
+    bench.stsfix.environment["USER"] = "ann"
+    assert bench.stsfix.run("run", "--yes").code == 0
+    lose_state(bench)
+    before = bench.everything()
+    bench.stsfix.environment["USER"] = "bob"
+
+    second = bench.stsfix.run("run", "--yes")
+
+    del bench.stsfix.environment["USER"]
+    assert second.code == 2
+    assert "begun by ann@" in second.said
+    assert bench.everything() == before
