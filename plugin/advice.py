@@ -79,6 +79,18 @@ def _host_key(error: remediation.HostKeyError) -> tuple[str, ...]:
     )
 
 
+def _windows_node(error: remediation.WindowsNodeError) -> tuple[str, ...]:
+    mend = (
+        'Set in [nodes."{e.node}"] of domain.toml: user to an administrator of Windows,'
+        ' transport to "guest-operations" (or leave it out)'
+        if error.by_setting
+        else 'Without VMCA of a Windows node: issuer = "own-ca" under [sts] of domain.toml;'
+        " renew other certificates with VMware's own tools"
+    )
+    works = "What works on Windows nodes and what does not: docs/operating.md, vCenter on Windows"
+    return (mend, works, _GO_ON)
+
+
 def _node_login(error: remediation.NodeLoginError) -> tuple[str, ...]:
     once = "Its password was sent once and will not be sent again, also not over another transport"
     match error.refusal:
@@ -299,14 +311,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         remediation.NodeTlsError: _node_tls,
         remediation.HostKeyError: _host_key,
-        remediation.WindowsNodeError: (
-            (
-                'Set in [nodes."{e.node}"] of domain.toml: user to an administrator of Windows,'
-                ' transport to "guest-operations" (or leave it out)'
-            ),
-            "What works on Windows nodes and what does not: docs/operating.md, vCenter on Windows",
-            _GO_ON,
-        ),
+        remediation.WindowsNodeError: _windows_node,
         remediation.NoShellError: (
             (
                 'Choose a transport that can, in [nodes."{e.node}"] of domain.toml:'

@@ -118,12 +118,16 @@ class NoShellError(RefusedError):
 
 
 class WindowsNodeError(RefusedError):
-    """A node on Windows cannot do what is wanted of it, or is configured like an appliance."""
+    """A node on Windows cannot do what is wanted of it, or is configured like an appliance.
 
-    def __init__(self, node: str, reason: str) -> None:
+    *by_setting* tells that it can, once its settings are those of a Windows node.
+    """
+
+    def __init__(self, node: str, reason: str, *, by_setting: bool = False) -> None:
         super().__init__(f"{node} runs on Windows: {reason}")
         self.node = node
         self.reason = reason
+        self.by_setting = by_setting
 
 
 class DomainNotFoundError(RefusedError):

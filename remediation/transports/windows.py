@@ -66,11 +66,12 @@ class WindowsShell:
         transport = self._transport(node.fqdn)
         if transport not in _POSSIBLE:
             reason = f'its transport is "{transport}", and only guest operations reach it'
-            raise WindowsNodeError(node.fqdn, reason)
+            raise WindowsNodeError(node.fqdn, reason, by_setting=True)
         user, password = self._login(node.fqdn)
         if user.lower() == _ROOT:
             # Not sent: it would count as a wrong login there.
-            raise WindowsNodeError(node.fqdn, "there is no user root, as which it is configured")
+            reason = "there is no user root, as which it is configured"
+            raise WindowsNodeError(node.fqdn, reason, by_setting=True)
         work = partial(
             self._guests(node.vm).run_batch,
             node.vm,

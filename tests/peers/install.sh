@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the implementations nobody here wrote that tests compare with: slapd, OpenLDAP's tools,
-# sshd, xmlsec1 from Debian, and vcsim built from Debian's source. Where it cannot, it writes one
-# line with the reason to .peers/skipped and goes on; it never fails and leaves no daemon running.
+# sshd, xmlsec1 and Wine (its cmd.exe) from Debian, and vcsim built from Debian's source. Where it
+# cannot, it writes one line with the reason to .peers/skipped and goes on; it never fails and leaves
+# no daemon running.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 export PATH="$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
@@ -28,6 +29,8 @@ missing=()
 for pair in slapd:slapd ldapsearch:ldap-utils sshd:openssh-server xmlsec1:xmlsec1; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
+# Debian's package puts no program on the PATH.
+[ -x /usr/lib/wine/wine64 ] || missing+=(wine64)
 
 # A package must not start its daemon: invoke-rc.d asks policy-rc.d, and 101 means no.
 policy=/usr/sbin/policy-rc.d

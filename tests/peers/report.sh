@@ -6,5 +6,5 @@ if [ -s .peers/skipped ]; then
     echo "Peers that are missing here; the tests that need them were skipped:"
     sed 's/^/  /' .peers/skipped
 else
-    echo "No peer is missing: slapd, ldap-utils, openssh-server, xmlsec1, vcsim."
+    echo "No peer is missing: slapd, ldap-utils, openssh-server, xmlsec1, wine64, vcsim."
 fi
