@@ -85,11 +85,15 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """An error in words, safe to show on a terminal. *next_actions* is in order, never empty."""
+    """An error in words, safe to show on a terminal. *next_actions* is in order, never empty.
+
+    *evidence* are lines that others said or wrote, such as the last of a service's log.
+    """
 
     what_happened: str
     state: str
     next_actions: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
 
 
 def explain(error: OperationError, context: RunContext | None = None) -> Diagnosis:
@@ -100,6 +104,7 @@ def explain(error: OperationError, context: RunContext | None = None) -> Diagnos
         what_happened=printable(f"{_capitalised(text)}."),
         state=printable(_state(error, context)),
         next_actions=tuple(printable(action) for action in _actions(error, context)),
+        evidence=tuple(printable(line) for line in getattr(error, "evidence", ())),
     )
 
 

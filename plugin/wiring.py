@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import SecretError
+from stsfix.plugin.node_transports import NodeTransports
 from stsfix.remediation.discover import Discovery, Sources
 from stsfix.remediation.discover_certificates import CertificateSources
 from stsfix.remediation.discover_stores import ToolSources
-from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
+from stsfix.remediation.host_keys import HostKeys, NoMemory
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.investigate import STEP, InvestigationSources
-from stsfix.remediation.model import Platform, Transport
+from stsfix.remediation.model import Platform
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.snapshot.coordinator import Coordinator
@@ -43,14 +44,10 @@ if TYPE_CHECKING:
     )
     from stsfix.remediation.ports_certificates import CertificateAuthority, CertificateStores
     from stsfix.remediation.ports_scripts import BatchShell
-    from stsfix.remediation.transports.attempts import Attempts
-    from stsfix.remediation.transports.chosen import Way
-    from stsfix.remediation.transports.ssh import SshShell
     from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.ports import BatchOperations, Clock, GuestOperations
-    from stsfix.snapshot.secret import Secret
     from stsfix.snapshot.tls import Endpoint
 
 _GUEST_POLL = timedelta(seconds=1)
@@ -152,28 +149,32 @@ class Wiring:
         )
 
     @cached_property
-    def shell(self) -> NodeShell:
-        """Commands and small files on appliances, by the transport of each."""
-        from stsfix.remediation.transports.by_platform import ApplianceShell  # noqa: PLC0415
-        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
-            Choice,
-            ChosenShell,
-            Way,
-            runs_nothing,
+    def transports(self) -> NodeTransports:
+        """The ways into the nodes."""
+        return NodeTransports(
+            self.settings,
+            self._secrets,
+            self.clock,
+            self.hook,
+            guests=self._guest,
+            batches=self._batch,
+            host_keys=self._host_keys,
         )
 
-        ways: dict[Transport, Way[NodeShell]] = {
-            Transport.GUEST: Way(make=lambda: self._guest_shell, probe=runs_nothing),
-            Transport.SSH: Way(make=lambda: self._ssh_shell, probe=runs_nothing),
-        }
-        return ApplianceShell(ChosenShell(Choice(self._transport, ways, self._attempts, self.hook)))
+    @property
+    def shell(self) -> NodeShell:
+        """Commands and small files on appliances, by the transport of each."""
+        return self.transports.shell
 
-    @cached_property
+    @property
     def batch_shell(self) -> BatchShell:
         """Batch scripts on Windows nodes."""
-        from stsfix.remediation.transports.windows import WindowsShell  # noqa: PLC0415
+        return self.transports.batch_shell
 
-        return WindowsShell(self._batch, self._node_login, self._transport, self._attempts)
+    @property
+    def services(self) -> ServiceControl:
+        """Services of nodes, by the transport of each."""
+        return self.transports.services
 
     def _batch(self, vm: VmId) -> BatchOperations:
         from stsfix.snapshot.guest_windows import EsxiBatchOperations  # noqa: PLC0415 - pyVmomi
@@ -183,44 +184,6 @@ class Wiring:
                 self.hypervisors[vm.host], self.clock, poll=self._guest_poll
             )
         return self._batches[vm.host]
-
-    def _transport(self, fqdn: str) -> Transport:
-        return self.settings.node(fqdn).transport
-
-    @cached_property
-    def _attempts(self) -> Attempts:
-        from stsfix.remediation.transports.attempts import Attempts  # noqa: PLC0415
-
-        return Attempts()
-
-    @cached_property
-    def _guest_shell(self) -> NodeShell:
-        from stsfix.remediation.transports.guest import GuestShell  # noqa: PLC0415
-
-        return GuestShell(self._guest, self._node_login)
-
-    @cached_property
-    def _ssh_shell(self) -> SshShell:
-        from stsfix.remediation.transports.ssh import SshShell  # noqa: PLC0415 - paramiko
-        from stsfix.remediation.transports.ssh_pool import SshPool  # noqa: PLC0415
-
-        pool = SshPool(self._ssh_peer, self._host_keys, self._node_login)
-        return SshShell(pool, self.clock)
-
-    def _ssh_peer(self, fqdn: str) -> SshPeer:
-        node = self.settings.node(fqdn)
-        return SshPeer(
-            node=node.fqdn,
-            address=node.address,
-            port=node.ssh.port,
-            sha256=node.ssh.host_key,
-            known_hosts=node.ssh.known_hosts,
-            connect_timeout_s=self.settings.timeouts.connect.total_seconds(),
-            read_timeout_s=self.settings.timeouts.read.total_seconds(),
-        )
-
-    def _node_login(self, fqdn: str) -> tuple[str, Secret[str]]:
-        return self.settings.node(fqdn).user, self._secrets.node(fqdn)
 
     def _guest(self, vm: VmId) -> GuestOperations:
         from stsfix.snapshot.guest import EsxiGuestOperations  # noqa: PLC0415 - pyVmomi
@@ -234,25 +197,6 @@ class Wiring:
     @property
     def _guest_poll(self) -> timedelta:
         return min(self.settings.timeouts.poll, _GUEST_POLL)
-
-    @cached_property
-    def services(self) -> ServiceControl:
-        """Services of nodes, by service-control on each."""
-        from stsfix.remediation.transports.by_platform import ServicesByPlatform  # noqa: PLC0415
-        from stsfix.remediation.transports.service_control import (  # noqa: PLC0415
-            GuestServiceControl,
-        )
-        from stsfix.remediation.transports.windows import WINDOWS_SERVICES  # noqa: PLC0415
-
-        poll = self.settings.timeouts.poll
-        return ServicesByPlatform(
-            {
-                Platform.APPLIANCE: GuestServiceControl(self.shell, clock=self.clock, poll=poll),
-                Platform.WINDOWS: GuestServiceControl(
-                    self.batch_shell, clock=self.clock, poll=poll, scripts=WINDOWS_SERVICES
-                ),
-            }
-        )
 
     @cached_property
     def _guest_reader(self) -> GuestReader:
@@ -471,9 +415,9 @@ class Wiring:
         """Log out everywhere; never raises."""
         for directory in self._directories.values():
             directory.close()
-        ssh: SshShell | None = self.__dict__.get("_ssh_shell")
-        if ssh is not None:
-            ssh.close()
+        transports: NodeTransports | None = self.__dict__.get("transports")
+        if transports is not None:
+            transports.close()
         for host in self.__dict__.get("hypervisors", {}).values():
             host.close()
         self._pool.shutdown(wait=False)

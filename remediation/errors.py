@@ -322,10 +322,17 @@ class ProofError(FaultError):
 
 
 class ServiceRestartError(FaultError):
-    """Services of a node are down after the restart."""
+    """Services of a node are down after the restart.
 
-    def __init__(self, node: str, stopped: Iterable[str], output: str = "") -> None:
+    *output* is the end of service-control's own words; *evidence* are lines for people: what it
+    said of single services, and what those wrote into their logs last, secrets replaced.
+    """
+
+    def __init__(
+        self, node: str, stopped: Iterable[str], output: str = "", *, evidence: Iterable[str] = ()
+    ) -> None:
         self.stopped = tuple(stopped)
+        self.evidence = tuple(evidence)
         super().__init__(f"services of {node} did not start: {', '.join(self.stopped)}")
         self.node = node
         self.output = output

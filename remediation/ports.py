@@ -341,15 +341,21 @@ class NodeShell(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceReport:
-    """Services of one node as service-control lists them."""
+    """Services of one node as service-control lists them. *started* are those that run and did
+    not run before a restart.
+    """
 
     node: str
     running: tuple[str, ...]
     stopped: tuple[str, ...]
+    started: tuple[str, ...] = ()
 
 
 class ServiceControl(Protocol):
     """Services of the nodes, by whatever transport each node is configured with."""
+
+    def is_by_hand(self, node: NodePlan) -> bool:
+        """Tell whether *node* has no transport at all: a person restarts its services."""
 
     def read_services(self, node: NodePlan) -> ServiceReport:
         """List services of *node*."""

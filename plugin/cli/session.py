@@ -260,6 +260,8 @@ def report_error(session: Session, error: OperationError, **seen: object) -> int
             {"error": type(error).__name__, "exit_code": code, "diagnosis": diagnosis, **seen}
         )
     session.say(diagnosis.what_happened)
+    for line in diagnosis.evidence:
+        session.output.note(f"     {line}")
     session.say(diagnosis.state)
     for action in diagnosis.next_actions:
         _show_action(session, action)

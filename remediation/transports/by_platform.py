@@ -68,6 +68,10 @@ class ServicesByPlatform:
     def __init__(self, controls: Mapping[Platform, ServiceControl]) -> None:
         self._controls = controls
 
+    def is_by_hand(self, node: NodePlan) -> bool:
+        """See `ports.ServiceControl`."""
+        return self._controls[node.platform].is_by_hand(node)
+
     def read_services(self, node: NodePlan) -> ServiceReport:
         """See `ports.ServiceControl`."""
         return self._controls[node.platform].read_services(node)

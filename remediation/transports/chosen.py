@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.ports import NodeShell, ProgressHook
+    from stsfix.remediation.ports import NodeShell, ProgressHook, ServiceControl, ServiceReport
     from stsfix.remediation.transports.attempts import Attempts
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
@@ -166,6 +166,32 @@ class ChosenShell:
         return self._choice.call(
             node, "read a file", lambda shell: shell.get(node, path, limit_bytes=limit_bytes)
         )
+
+
+class ChosenServices:
+    """`ports.ServiceControl` by the transport of each node."""
+
+    def __init__(self, choice: Choice[ServiceControl]) -> None:
+        self._choice = choice
+
+    def is_by_hand(self, node: NodePlan) -> bool:
+        """See `ports.ServiceControl`."""
+        return self._choice.used(node.fqdn) is Transport.NONE
+
+    def read_services(self, node: NodePlan) -> ServiceReport:
+        """See `ports.ServiceControl`."""
+        return self._choice.call(node, "list services", lambda control: control.read_services(node))
+
+    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+        """See `ports.ServiceControl`."""
+        return self._choice.call(
+            node, "restart services", lambda control: control.restart_all(node, limit=limit)
+        )
+
+
+def lists_services(control: ServiceControl, node: NodePlan) -> object:
+    """Probe a service control by a listing."""
+    return control.read_services(node)
 
 
 def runs_nothing(shell: NodeShell, node: NodePlan) -> object:

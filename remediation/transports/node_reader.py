@@ -10,7 +10,7 @@ from stsfix.remediation import node_facts, windows_scripts
 from stsfix.remediation.discover_nodes import GuestAnswer
 from stsfix.remediation.node_facts import ClockReading, Unread
 from stsfix.remediation.ports import READ_LIMIT
-from stsfix.remediation.transports.service_control import parse_status, report
+from stsfix.remediation.service_status import parse_status, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,121 +1,96 @@
-"""Services of a node by ``service-control``, run by whatever runs scripts there.
+"""Services of a node: read, and restart with a look at the state until a deadline.
 
-Source: output formats of 6.5-8.0 are in peers.md (d), from public logs; which services are
-normally stopped too. Nothing of it is documented by VMware.
+``service-control`` may fail although the services come up by themselves minutes later, or succeed
+and leave some down (peers.md c13). So whatever way restarts them, its words are only kept for a
+message, and the listings decide.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
-from stsfix.remediation.errors import ServiceRestartError
+from stsfix.remediation import service_logs
+from stsfix.remediation.errors import (
+    NoShellError,
+    ServiceRestartError,
+    TransportUnavailableError,
+)
 from stsfix.remediation.model import Platform
-from stsfix.remediation.ports import READ_LIMIT, ServiceReport
-from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
+from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
+from stsfix.remediation.service_status import (
+    STATUS,
+    missing_services,
+    parse_failures,
+    parse_status,
+    report,
+)
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
+    OperationError,
     TaskOverdueError,
     TransientError,
 )
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.ports import NodeShell, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
+    from stsfix.remediation.service_logs import LogExcerpt
+    from stsfix.remediation.service_status import ServiceFailure, ServiceStatus
+    from stsfix.remediation.transports.ssh import SshShell
     from stsfix.snapshot.ports import Clock
 
-STATUS = "service-control --status --all"
-_MARK = "/run/stsfix-restart.running"
-_LOG = "/run/stsfix-restart.log"
-_RUNNING_LINE = "stsfix: a restart is running"
-_OUTPUT_LIMIT = 2000
+_MARK: Final = "/run/stsfix-restart.running"
+_LOG: Final = "/run/stsfix-restart.log"
+_RUNNING_LINE: Final = "stsfix: a restart is running"
+_OUTPUT_LIMIT: Final = 2000
 """Characters of service-control's own words that an error keeps: the end tells the failure."""
 
-_MAY_PASS = (TransientError, GuestUnavailableError, TaskOverdueError, AnswerLostError)
-_HEADER = re.compile(r"^\s*(Running|Stopped|StartPending|StopPending|[A-Z]\w*)\s*:\s*(.*)$")
-_NAMES: Mapping[Platform, re.Pattern[str]] = {
-    Platform.APPLIANCE: re.compile(r"^[a-z][\w.@-]*$"),
-    Platform.WINDOWS: re.compile(r"^[A-Za-z][\w-]*$"),
-}
-_DISPLAY_NAME = re.compile(r"\([^()]*\)")
+_MAY_PASS = (TransientError, *UNAVAILABLE, TaskOverdueError, AnswerLostError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStatus:
-    """What one ``service-control --status --all`` says. *pending* is every other state."""
+class Said:
+    """What was said while services restarted, and what failed by these words."""
 
-    running: tuple[str, ...] = ()
-    stopped: tuple[str, ...] = ()
-    pending: tuple[str, ...] = ()
+    words: str = ""
+    failures: tuple[ServiceFailure, ...] = ()
+
+
+class ServiceWay(Protocol):
+    """One way to list and restart services; raises what `ports.NodeShell` does.
+
+    *patience* is how many times longer than an appliance the platform may take.
+    """
 
     @property
-    def is_empty(self) -> bool:
-        """True if no service was listed at all: the output was something else."""
-        return not (self.running or self.stopped or self.pending)
+    def platform(self) -> Platform:
+        """Whose services they are."""
 
+    @property
+    def patience(self) -> int:
+        """At least 1."""
 
-def parse_status(text: str, platform: Platform = Platform.APPLIANCE) -> ServiceStatus:
-    """Read the groups of ``service-control --status --all``, in any order.
+    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
+        """Return all services, and whether a restart of ours still runs."""
 
-    A header is followed by names on its own or the next lines; 6.x may print display names in
-    brackets [K]. Lines before the first header and lines that hold other things than names end
-    the group they are in: they are warnings or other commands' output.
-    """
-    groups: dict[str, list[str]] = {}
-    group = ""
-    for line in text.splitlines():
-        header = _HEADER.match(line)
-        names = _DISPLAY_NAME.sub(" ", header.group(2) if header else line).split()
-        if header:
-            group = header.group(1)
-        if not all(_NAMES[platform].match(name) for name in names):
-            group = ""
-        elif group:
-            groups.setdefault(group, []).extend(names)
-    pending = [
-        name for key in groups if key in ("StartPending", "StopPending") for name in groups[key]
-    ]
-    return ServiceStatus(
-        running=_unique(groups.get("Running", [])),
-        stopped=_unique(groups.get("Stopped", [])),
-        pending=_unique(pending),
-    )
-
-
-def _unique(names: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-def missing_services(
-    now: ServiceStatus, before: ServiceStatus, platform: Platform = Platform.APPLIANCE
-) -> tuple[str, ...]:
-    """Return the services that should run and do not, in the order they are listed.
-
-    A stopped service is fine if it normally is, or if it was stopped before and is none of
-    `CORE_OF`. One that is still starting is missing, too.
-    """
-    was_stopped = {bare(name) for name in before.stopped} - CORE_OF[platform]
-    stopped = tuple(
-        name
-        for name in now.stopped
-        if bare(name) not in was_stopped and not is_normally_stopped(name)
-    )
-    return (*now.pending, *stopped)
+    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+        """Stop and start everything; returns what was said meanwhile. May return early."""
 
 
 def restart_script() -> str:
     """Return the script that stops and starts everything in a session of its own.
 
     The work survives the end of the script's own process (VMware Tools restarting, for one).
-    `_MARK` exists while it runs. service-control's exit code is not asked: it fails although
-    the services come up by themselves minutes later (peers.md c13).
+    `_MARK` exists while it runs. service-control's exit code is not asked.
     """
     work = f"service-control --stop --all; service-control --start --all; rm -f {_MARK}"
     return "\n".join(
@@ -152,52 +127,148 @@ class ServiceScripts:
     patience: int = 1
 
 
-class GuestServiceControl:
-    """`ports.ServiceControl` by scripts.
+class ShellWay:
+    """`ServiceWay` by service-control in a shell; *scripts* are in its language."""
 
-    *shell* runs *scripts*, which are in its language, on nodes; *poll* is the pause between two
-    listings.
-    """
+    def __init__(self, shell: ScriptRunner, scripts: ServiceScripts | None = None) -> None:
+        self._shell = shell
+        self._scripts = scripts or ServiceScripts()
+
+    @property
+    def platform(self) -> Platform:
+        """See `ServiceWay`."""
+        return self._scripts.platform
+
+    @property
+    def patience(self) -> int:
+        """See `ServiceWay`."""
+        return self._scripts.patience
+
+    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
+        """See `ServiceWay`."""
+        output = self._shell.run(node, self._scripts.status, limit=limit).output
+        status = parse_status(output, self.platform)
+        if status.is_empty:
+            raise GuestUnavailableError(node.vm, _nothing_listed(output))
+        return status, self._scripts.running_line in output
+
+    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+        """See `ServiceWay`."""
+        return _told(self._shell.run(node, self._scripts.restart, limit=limit).output)
+
+
+class OfAppliances:
+    """What ways have in common that exist on appliances only."""
+
+    platform = Platform.APPLIANCE
+    patience = 1
+
+
+class PlugInWay(OfAppliances):
+    """`ServiceWay` by appliancesh's own service-control, where no bash is to be had."""
+
+    def __init__(self, shell: SshShell) -> None:
+        self._shell = shell
+
+    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
+        """See `ServiceWay`."""
+        output = self._shell.run_plug_in(node, STATUS, limit=limit)
+        status = parse_status(output)
+        if status.is_empty:
+            raise TransportUnavailableError(node.fqdn, "SSH", _nothing_listed(output))
+        return status, False
+
+    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+        """See `ServiceWay`. A stop that breaks off is followed by a start all the same."""
+        half = limit / 2
+        output = ""
+        with contextlib.suppress(AnswerLostError, TaskOverdueError):
+            output = self._shell.run_plug_in(node, "service-control --stop --all", limit=half)
+        output += self._shell.run_plug_in(node, "service-control --start --all", limit=half)
+        return _told(output)
+
+
+class SshWay(OfAppliances):
+    """`ServiceWay` over SSH: by a bash, or by appliancesh's plug-in where none is to be had."""
+
+    def __init__(self, shell: SshShell) -> None:
+        self._bash = ShellWay(shell)
+        self._plug_in = PlugInWay(shell)
+
+    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
+        """See `ServiceWay`."""
+        try:
+            return self._bash.list(node, limit)
+        except NoShellError:
+            return self._plug_in.list(node, limit)
+
+    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+        """See `ServiceWay`."""
+        try:
+            return self._bash.restart(node, limit)
+        except NoShellError:
+            return self._plug_in.restart(node, limit)
+
+
+class ServiceLogs:
+    """Fetches what services wrote last, where scripts can be run."""
+
+    def __init__(self, shell: NodeShell) -> None:
+        self._shell = shell
+
+    def read(self, node: NodePlan, services: Sequence[str]) -> tuple[LogExcerpt, ...]:
+        """Return the last errors of *services*; nothing where they cannot be had."""
+        nonce = secrets.token_hex(8)
+        try:
+            result = self._shell.run(node, service_logs.script(services, nonce))
+        except OperationError:
+            return ()
+        return service_logs.parse(result.output, services, nonce)
+
+
+class PolledServiceControl:
+    """`ports.ServiceControl` over a `ServiceWay`; *poll* is the pause between two listings."""
 
     def __init__(
         self,
-        shell: ScriptRunner,
+        way: ServiceWay,
         *,
         clock: Clock,
+        logs: ServiceLogs | None = None,
         poll: timedelta = timedelta(seconds=5),
-        scripts: ServiceScripts | None = None,
     ) -> None:
-        self._shell = shell
+        self._way = way
         self._clock = clock
+        self._logs = logs
         self._poll = poll
-        self._scripts = scripts or ServiceScripts()
+
+    def is_by_hand(self, node: NodePlan) -> bool:
+        """See `ports.ServiceControl`."""
+        del node
+        return False
 
     def read_services(self, node: NodePlan) -> ServiceReport:
-        """See `ports.ServiceControl`; what is starting or stopping counts as stopped.
-
-        Raises:
-            GuestUnavailableError: The node listed no services at all.
-        """
-        status, _ = self._read(node)
+        """See `ports.ServiceControl`; what is starting or stopping counts as stopped."""
+        status, _ = self._way.list(node, READ_LIMIT)
         return report(node, status)
 
     def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
         """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
-        scripts, limit = self._scripts, limit * self._scripts.patience
+        limit *= self._way.patience
         deadline = self._clock.monotonic() + limit.total_seconds()
         before = self._await_earlier(node, limit)
-        output = ""
+        said = Said()
         # An answer that was lost changes nothing: it was started, and the listings tell its end.
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
-            output = self._run(node, scripts.restart, limit)
+            said = self._way.restart(node, limit)
         left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
         seen: list[ServiceStatus] = []
 
         def missing(now: ServiceStatus) -> tuple[str, ...]:
-            return missing_services(now, before, scripts.platform)
+            return missing_services(now, before, self._way.platform)
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._read(node, _read_limit(limit))
+            status, is_restarting = self._way.list(node, _read_limit(limit))
             seen.append(status)
             return None if is_restarting or missing(status) else status
 
@@ -205,11 +276,19 @@ class GuestServiceControl:
             look, clock=self._clock, limit=left, every=self._poll, transient=_MAY_PASS
         )
         if done is None:
-            words = output[-_OUTPUT_LIMIT:]
-            raise ServiceRestartError(
-                node.fqdn, missing(seen[-1]) or ("the restart still runs",), words
-            )
-        return report(node, done)
+            raise self._failure(node, missing(seen[-1]), said)
+        return report(node, done, before)
+
+    def _failure(self, node: NodePlan, missing: Sequence[str], said: Said) -> ServiceRestartError:
+        logs = self._logs.read(node, missing) if self._logs is not None and missing else ()
+        told = [f"{f.service or 'service-control'}: {f.said}" for f in said.failures if f.said]
+        written = [f"{log.path}: {line}" for log in logs for line in log.lines]
+        return ServiceRestartError(
+            node.fqdn,
+            missing or ("the restart still runs",),
+            said.words[-_OUTPUT_LIMIT:],
+            evidence=[*told, *written],
+        )
 
     def _await_earlier(self, node: NodePlan, limit: timedelta) -> ServiceStatus:
         """Return the listing before our restart, once no earlier one of ours runs.
@@ -220,24 +299,16 @@ class GuestServiceControl:
         last: list[ServiceStatus] = []
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._read(node, _read_limit(limit))
+            status, is_restarting = self._way.list(node, _read_limit(limit))
             last.append(status)
             return None if is_restarting else status
 
         done = poll_until(look, clock=self._clock, limit=limit / 2, every=self._poll, transient=())
         return done if done is not None else last[-1]
 
-    def _read(self, node: NodePlan, limit: timedelta = READ_LIMIT) -> tuple[ServiceStatus, bool]:
-        output = self._run(node, self._scripts.status, limit)
-        status = parse_status(output, self._scripts.platform)
-        if status.is_empty:
-            said = " ".join(output.split())[-200:]
-            raise GuestUnavailableError(node.vm, f"service-control listed nothing: {said}")
-        return status, self._scripts.running_line in output
 
-    def _run(self, node: NodePlan, script: str, limit: timedelta) -> str:
-        result = self._shell.run(node, script, limit=limit)
-        return result.output
+def _told(output: str) -> Said:
+    return Said(words=output, failures=parse_failures(output))
 
 
 def _read_limit(limit: timedelta) -> timedelta:
@@ -245,8 +316,5 @@ def _read_limit(limit: timedelta) -> timedelta:
     return min(READ_LIMIT, limit / 4)
 
 
-def report(node: NodePlan, status: ServiceStatus) -> ServiceReport:
-    """Return *status* as the report of *node*; what is pending counts as stopped."""
-    return ServiceReport(
-        node=node.fqdn, running=status.running, stopped=(*status.stopped, *status.pending)
-    )
+def _nothing_listed(output: str) -> str:
+    return f"service-control listed nothing: {' '.join(output.split())[-200:]}"

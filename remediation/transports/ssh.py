@@ -18,7 +18,9 @@ from stsfix.remediation.errors import (
     NoShellError,
     TransportUnavailableError,
 )
+from stsfix.remediation.pam_words import refusal_in
 from stsfix.remediation.ports import READ_LIMIT
+from stsfix.remediation.transports.deadline import Deadline
 from stsfix.remediation.transports.guest import checked_path
 from stsfix.remediation.transports.ssh_appliancesh import (
     FORBID,
@@ -26,7 +28,7 @@ from stsfix.remediation.transports.ssh_appliancesh import (
     NoBashError,
     Sum,
 )
-from stsfix.remediation.transports.ssh_channel import ChannelEndedError, Deadline, Duplex
+from stsfix.remediation.transports.ssh_channel import ChannelEndedError, Duplex
 from stsfix.remediation.transports.ssh_pool import Way, requested, words
 from stsfix.remediation.transports.ssh_script import (
     BASH,
@@ -36,7 +38,6 @@ from stsfix.remediation.transports.ssh_script import (
     get_script,
     payload,
     put_script,
-    refusal_in,
 )
 from stsfix.remediation.transports.ssh_session import BROKEN, NAME
 from stsfix.snapshot.errors import AnswerLostError, OperationError, TaskOverdueError

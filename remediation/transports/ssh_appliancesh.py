@@ -12,7 +12,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.transports.ssh_channel import Deadline
+from stsfix.remediation.transports.deadline import Deadline
 from stsfix.remediation.transports.ssh_script import BASH, encoded
 
 if TYPE_CHECKING:

@@ -12,27 +12,13 @@ if TYPE_CHECKING:
 
     import paramiko
 
-    from stsfix.snapshot.ports import Clock
+    from stsfix.remediation.transports.deadline import Deadline
 
 _TICK_S: Final = 0.5
 """Longest wait without a look at the clock, which is where a stop is noticed."""
 
 _PIECE: Final = 32 * 1024
 _KEPT: Final = 16 * 1024
-
-
-class Deadline:
-    """A moment on the monotonic clock of *clock*."""
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._end = clock.monotonic() + seconds
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left, never negative. Asking it may raise what the clock's sleep does."""
-        self._clock.sleep(0)
-        return max(0.0, self._end - self._clock.monotonic())
 
 
 class ChannelEndedError(Exception):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import paramiko
 
     from stsfix.remediation.host_keys import HostKeys, SshPeer
-    from stsfix.remediation.transports.ssh_channel import Deadline
+    from stsfix.remediation.transports.deadline import Deadline
     from stsfix.snapshot.secret import Secret
 
 T = TypeVar("T")

@@ -11,8 +11,6 @@ import base64
 import re
 import shlex
 
-from stsfix.remediation.errors import LoginRefusal
-
 BASH = "/bin/bash --noprofile --norc"
 """Reads the payload on its standard input; nothing of the script is in its argument list."""
 
@@ -22,13 +20,6 @@ _LINE = 76
 _CODE_DIGITS = 3
 _TAIL = 256
 """Bytes that are kept in hand to find the end mark in; it is shorter than 100."""
-
-_EXPIRED = re.compile(
-    r"required to change your password|password change required|password (has )?expired"
-    r"|must change your password|changing password for",
-    re.IGNORECASE,
-)
-_LOCKED = re.compile(r"account (is )?(temporarily )?locked|locked due to \d+ failed", re.IGNORECASE)
 
 
 def payload(script: str, nonce: str) -> str:
@@ -114,17 +105,6 @@ class ScriptReader:
     def _keep(self, piece: bytes) -> None:
         # Twice the limit: what a terminal made of line ends is undone later.
         self._head += piece[: max(0, 2 * self._limit - len(self._head))]
-
-
-def refusal_in(text: str) -> LoginRefusal | None:
-    """Return what PAM's words say about an account, None if they say nothing of it.
-
-    Source: Linux-PAM's pam_unix, pam_faillock and pam_tally2, sshd's auth-pam.c; seen on
-    appliances (KB 332308).
-    """
-    if _LOCKED.search(text):
-        return LoginRefusal.LOCKED
-    return LoginRefusal.EXPIRED if _EXPIRED.search(text) else None
 
 
 def put_script(path: str, content: bytes, mode: int, nonce: str) -> str:

@@ -16,7 +16,7 @@ from stsfix.remediation.errors import (
     TransportUnavailableError,
 )
 from stsfix.remediation.known_hosts import HostKey
-from stsfix.remediation.transports.ssh_script import refusal_in
+from stsfix.remediation.pam_words import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

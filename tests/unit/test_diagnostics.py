@@ -15,6 +15,7 @@ from stsfix.remediation.errors import (
     DirectoryFaultError,
     JournalUnwritableError,
     NodeTlsError,
+    ServiceRestartError,
     UndoFailedError,
 )
 from stsfix.remediation.records import Phase
@@ -157,6 +158,16 @@ def test_missing_file_leads_to_an_example():
     missing = ConfigError("domain.toml", [ConfigProblem(where="", reason="there is no such file")])
 
     assert "docs/configuration.md" in explain(missing).next_actions[0]
+
+
+def test_lines_that_an_error_rests_on_are_told():
+    """What services said last stands beside the error, made harmless."""
+    error = ServiceRestartError("vc1", ["vpxd"], evidence=["vpxd.log: error \x1b[2J"])
+
+    found = explain(error, RUN)
+
+    assert found.evidence == (r"vpxd.log: error \x1b[2J",)
+    assert explain(JournalUnwritableError("/s", "full")).evidence == ()
 
 
 def test_text_from_the_network_cannot_command_the_terminal():

@@ -7,8 +7,6 @@ import subprocess
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lab_node import BareNode, bare_disk
 from memory_hypervisor import MemoryClock
@@ -16,12 +14,12 @@ from stsfix.lab.disk import Role as LabRole
 from stsfix.lab.services import State
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.service_status import parse_status
 from stsfix.remediation.transports.guest import GuestShell
 from stsfix.remediation.transports.service_control import (
-    GuestServiceControl,
-    ServiceStatus,
-    missing_services,
-    parse_status,
+    PolledServiceControl,
+    ServiceLogs,
+    ShellWay,
     restart_script,
     status_script,
 )
@@ -38,87 +36,6 @@ from stsfix.snapshot.secret import Secret
 VM = VmId(host=HostRef("esx1"), moref="7", instance_uuid="u", name="vc1")
 NODE = NodePlan(fqdn="vc1.lab.example", role=Role.EMBEDDED, vm=VM)
 LIMIT = timedelta(seconds=600)
-
-
-@pytest.mark.parametrize(
-    ("text", "running", "stopped", "pending"),
-    [
-        ("Running:\n a b\nStopped:\n c\n", "a b", "c", ""),
-        ("Stopped:\n c\nRunning:\n a b\n", "a b", "c", ""),
-        ("StartPending:\n x\nStopped:\n c\nStopPending:\n y\nRunning:\n a\n", "a", "c", "x y"),
-        ("Running: a b\nStopped: c", "a b", "c", ""),
-        ("Running:\n a\n b\n\n c\n", "a b c", "", ""),
-        ("Running:\r\n a b\r\nStopped:\r\n c\r\n", "a b", "c", ""),
-        ("Running:\n vmdird (VMware Directory Service) sts (x y)\n", "vmdird sts", "", ""),
-        ("warning: locale\nRunning:\n a\n", "a", "", ""),
-        ("Running:\n a\nTraceback (most recent call last):\n b\n", "a", "", ""),
-        ("Running:\n a\nError: cannot connect to vMon\n b\n", "a", "", ""),
-        ("Running:\nStopped:\n c\n", "", "c", ""),
-        ("Running:\n a\nRunning:\n a b\n", "a b", "", ""),
-        ("", "", "", ""),
-        ("bash: service-control: command not found\n", "", "", ""),
-    ],
-)
-def test_parses_listings(text, running, stopped, pending):
-    """Groups come in any order, on one line or more, with or without display names."""
-    assert parse_status(text) == ServiceStatus(
-        running=tuple(running.split()),
-        stopped=tuple(stopped.split()),
-        pending=tuple(pending.split()),
-    )
-
-
-NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9_.-]{0,12}", fullmatch=True), unique=True)
-
-
-@given(NAMES, NAMES, st.text(max_size=60))
-def test_reads_back_what_was_listed(running, stopped, noise):
-    """Any names are read back, whatever precedes the first header."""
-    before = "".join(c for c in noise if c.isalnum() or c == " ") + "\n"
-    text = before + "Running:\n " + " ".join(running) + "\nStopped:\n " + " ".join(stopped)
-
-    status = parse_status(text)
-
-    assert (status.running, status.stopped) == (tuple(running), tuple(stopped))
-
-
-@given(st.text(max_size=300))
-def test_any_text_is_read(text):
-    """No output breaks the parser, and no name is made of something else."""
-    status = parse_status(text)
-
-    assert all(name in text for name in status.running + status.stopped + status.pending)
-
-
-@pytest.mark.parametrize(
-    ("stopped", "before", "missing"),
-    [
-        ("", "", ""),
-        ("vmcam vmware-vcha vsan-dps vcha netdumper", "", ""),
-        ("vmware-updatemgr", "", "vmware-updatemgr"),
-        ("vmware-updatemgr", "vmware-updatemgr", ""),
-        ("vmware-updatemgr", "updatemgr", ""),
-        ("vmware-vpxd", "vmware-vpxd", "vmware-vpxd"),
-        ("vpxd", "vmware-vpxd", "vpxd"),
-        ("vmware-stsd", "vmware-stsd", "vmware-stsd"),
-        ("sts", "sts", "sts"),
-        ("vmware-envoy", "vmware-envoy", "vmware-envoy"),
-        ("vmdird vsphere-ui", "vmdird vsphere-ui", "vmdird vsphere-ui"),
-    ],
-)
-def test_judges_stopped_services(stopped, before, missing):
-    """Normally stopped ones are fine, earlier stopped ones too unless logins need them."""
-    now = ServiceStatus(running=("lwsmd",), stopped=tuple(stopped.split()))
-    earlier = ServiceStatus(stopped=tuple(before.split()))
-
-    assert missing_services(now, earlier) == tuple(missing.split())
-
-
-def test_what_still_starts_is_missing():
-    """StartPending is not running, even if it was stopped before."""
-    now = ServiceStatus(running=("lwsmd",), pending=("vmware-updatemgr",))
-
-    assert missing_services(now, ServiceStatus(stopped=now.pending)) == ("vmware-updatemgr",)
 
 
 class ScriptedGuest:
@@ -149,9 +66,9 @@ class LabGuest:
 
 def control(guest, clock=None):
     """Return the port over *guest*."""
-    return GuestServiceControl(
-        GuestShell(lambda vm: guest, lambda fqdn: ("root", Secret("secret"))),
-        clock=clock or MemoryClock(),
+    shell = GuestShell(lambda vm: guest, lambda fqdn: ("root", Secret("secret")))
+    return PolledServiceControl(
+        ShellWay(shell), clock=clock or MemoryClock(), logs=ServiceLogs(shell)
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stsfix.remediation.errors import LoginRefusal
+from stsfix.remediation.pam_words import refusal_in
 from stsfix.remediation.transports.ssh_script import (
     BASH,
     NO_FILE,
@@ -21,7 +22,6 @@ from stsfix.remediation.transports.ssh_script import (
     get_script,
     payload,
     put_script,
-    refusal_in,
 )
 
 NONCE = "ab12" * 8

@@ -19,7 +19,7 @@ from stsfix.remediation.transports.by_platform import (
     ServicesByPlatform,
 )
 from stsfix.remediation.transports.node_reader import WINDOWS_LOOK, GuestNodeReader
-from stsfix.remediation.transports.service_control import GuestServiceControl
+from stsfix.remediation.transports.service_control import PolledServiceControl, ShellWay
 from stsfix.remediation.transports.windows import WINDOWS_SERVICES, WindowsShell
 from stsfix.snapshot.errors import GuestLoginError
 from stsfix.snapshot.model import HostRef, VmId
@@ -147,6 +147,9 @@ class _Services:
     def __init__(self, name):
         self.name = name
 
+    def is_by_hand(self, node):
+        return False
+
     def read_services(self, node):
         return ServiceReport(node=node.fqdn, running=(self.name,), stopped=())
 
@@ -186,7 +189,7 @@ def test_services_of_windows_are_restarted_with_twice_the_time():
     node = BareWindows()
     node.board.boot_all()
     cmd = _Cmd(node)
-    control = GuestServiceControl(cmd, clock=MemoryClock(), scripts=WINDOWS_SERVICES)
+    control = PolledServiceControl(ShellWay(cmd, WINDOWS_SERVICES), clock=MemoryClock())
 
     report = control.restart_all(WINDOWS, limit=timedelta(minutes=10))
 

@@ -1,0 +1,190 @@
+"""Makes the ways into the nodes; a part of the composition root (`stsfix.plugin.wiring`)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.host_keys import SshPeer
+from stsfix.remediation.model import Platform, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.plugin.secrets import SecretStore
+    from stsfix.plugin.settings import Settings
+    from stsfix.remediation.host_keys import HostKeys
+    from stsfix.remediation.ports import NodeShell, ProgressHook, ServiceControl
+    from stsfix.remediation.ports_scripts import BatchShell
+    from stsfix.remediation.transports.attempts import Attempts
+    from stsfix.remediation.transports.chosen import Way
+    from stsfix.remediation.transports.service_control import PolledServiceControl, ServiceWay
+    from stsfix.remediation.transports.ssh import SshShell
+    from stsfix.remediation.transports.vami import Vami
+    from stsfix.snapshot.model import VmId
+    from stsfix.snapshot.ports import BatchOperations, Clock, GuestOperations
+    from stsfix.snapshot.secret import Secret
+
+
+class NodeTransports:
+    """Commands, files and services of nodes, by the transport that domain.toml gives each.
+
+    Libraries are loaded, passwords asked for and connections made when they are needed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: SecretStore,
+        clock: Clock,
+        hook: ProgressHook,
+        *,
+        guests: Callable[[VmId], GuestOperations],
+        batches: Callable[[VmId], BatchOperations],
+        host_keys: HostKeys,
+    ) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._clock = clock
+        self._hook = hook
+        self._guests = guests
+        self._batches = batches
+        self._host_keys = host_keys
+
+    @cached_property
+    def shell(self) -> NodeShell:
+        """Commands and small files on appliances."""
+        from stsfix.remediation.transports.by_platform import ApplianceShell  # noqa: PLC0415
+        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
+            Choice,
+            ChosenShell,
+            Way,
+            runs_nothing,
+        )
+
+        ways: dict[Transport, Way[NodeShell]] = {
+            Transport.GUEST: Way(make=lambda: self._guest_shell, probe=runs_nothing),
+            Transport.SSH: Way(make=lambda: self._ssh_shell, probe=runs_nothing),
+        }
+        return ApplianceShell(ChosenShell(Choice(self.transport, ways, self._attempts, self._hook)))
+
+    @cached_property
+    def batch_shell(self) -> BatchShell:
+        """Batch scripts on Windows nodes."""
+        from stsfix.remediation.transports.windows import WindowsShell  # noqa: PLC0415
+
+        return WindowsShell(self._batches, self._login, self.transport, self._attempts)
+
+    @cached_property
+    def services(self) -> ServiceControl:
+        """Services of nodes."""
+        from stsfix.remediation.transports.by_platform import ServicesByPlatform  # noqa: PLC0415
+        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
+            Choice,
+            ChosenServices,
+            Way,
+            lists_services,
+        )
+
+        ways: dict[Transport, Way[ServiceControl]] = {
+            Transport.GUEST: Way(make=lambda: self._guest_services, probe=lists_services),
+            Transport.SSH: Way(make=lambda: self._ssh_services, probe=lists_services),
+            Transport.VAMI: Way(make=lambda: self._vami_services, probe=lists_services),
+        }
+        return ServicesByPlatform(
+            {
+                Platform.APPLIANCE: ChosenServices(
+                    Choice(self.transport, ways, self._attempts, self._hook)
+                ),
+                Platform.WINDOWS: self._windows_services,
+            }
+        )
+
+    def transport(self, fqdn: str) -> Transport:
+        """Return what domain.toml says of node *fqdn*."""
+        return self._settings.node(fqdn).transport
+
+    def close(self) -> None:
+        """Leave the nodes as they were found and log out; never raises."""
+        ssh: SshShell | None = self.__dict__.get("_ssh_shell")
+        if ssh is not None:
+            ssh.close()
+
+    @cached_property
+    def _attempts(self) -> Attempts:
+        from stsfix.remediation.transports.attempts import Attempts  # noqa: PLC0415
+
+        return Attempts()
+
+    def _login(self, fqdn: str) -> tuple[str, Secret[str]]:
+        return self._settings.node(fqdn).user, self._secrets.node(fqdn)
+
+    @cached_property
+    def _guest_shell(self) -> NodeShell:
+        from stsfix.remediation.transports.guest import GuestShell  # noqa: PLC0415
+
+        return GuestShell(self._guests, self._login)
+
+    @cached_property
+    def _ssh_shell(self) -> SshShell:
+        from stsfix.remediation.transports.ssh import SshShell  # noqa: PLC0415 - paramiko
+        from stsfix.remediation.transports.ssh_pool import SshPool  # noqa: PLC0415
+
+        pool = SshPool(self._ssh_peer, self._host_keys, self._login)
+        return SshShell(pool, self._clock)
+
+    def _ssh_peer(self, fqdn: str) -> SshPeer:
+        node = self._settings.node(fqdn)
+        return SshPeer(
+            node=node.fqdn,
+            address=node.address,
+            port=node.ssh.port,
+            sha256=node.ssh.host_key,
+            known_hosts=node.ssh.known_hosts,
+            connect_timeout_s=self._settings.timeouts.connect.total_seconds(),
+            read_timeout_s=self._settings.timeouts.read.total_seconds(),
+        )
+
+    def _vami(self, fqdn: str) -> Vami:
+        from stsfix.remediation.transports.vami import Vami  # noqa: PLC0415
+
+        user, password = self._login(fqdn)
+        return Vami(self._settings.node(fqdn).vami, user, password, self._clock)
+
+    @cached_property
+    def _guest_services(self) -> PolledServiceControl:
+        from stsfix.remediation.transports.service_control import ShellWay  # noqa: PLC0415
+
+        return self._control(ShellWay(self._guest_shell), self._guest_shell)
+
+    @cached_property
+    def _ssh_services(self) -> PolledServiceControl:
+        from stsfix.remediation.transports.service_control import SshWay  # noqa: PLC0415
+
+        return self._control(SshWay(self._ssh_shell), self._ssh_shell)
+
+    @cached_property
+    def _vami_services(self) -> PolledServiceControl:
+        from stsfix.remediation.transports.vami_services import VamiWay  # noqa: PLC0415
+
+        return self._control(VamiWay(self._vami, self._clock), None)
+
+    @cached_property
+    def _windows_services(self) -> PolledServiceControl:
+        from stsfix.remediation.transports.service_control import ShellWay  # noqa: PLC0415
+        from stsfix.remediation.transports.windows import WINDOWS_SERVICES  # noqa: PLC0415
+
+        return self._control(ShellWay(self.batch_shell, WINDOWS_SERVICES), None)
+
+    def _control(self, way: ServiceWay, shell: NodeShell | None) -> PolledServiceControl:
+        from stsfix.remediation.transports.service_control import (  # noqa: PLC0415
+            PolledServiceControl,
+            ServiceLogs,
+        )
+
+        return PolledServiceControl(
+            way,
+            clock=self._clock,
+            logs=ServiceLogs(shell) if shell is not None else None,
+            poll=self._settings.timeouts.poll,
+        )

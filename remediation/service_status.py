@@ -1,0 +1,202 @@
+"""What ``service-control`` says: listings, failures, and which services are missing. Pure.
+
+Source: output formats of 6.5-8.0 are in peers.md (d), from public logs; which services are
+normally stopped too. Nothing of it is documented by VMware.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from stsfix.remediation.model import Platform
+from stsfix.remediation.ports import ServiceReport
+from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from stsfix.remediation.model import NodePlan
+
+STATUS: Final = "service-control --status --all"
+SAID: Final = 300
+"""Characters of a failure's own words that are kept."""
+
+_PENDING = frozenset({"StartPending", "StopPending"})
+_HEADER = re.compile(r"^\s*(Running|Stopped|StartPending|StopPending|[A-Z]\w*)\s*:\s*(.*)$")
+_NAME = re.compile(r"^[a-z][\w.@-]*$")
+_NAMES: Final[Mapping[Platform, re.Pattern[str]]] = MappingProxyType(
+    {Platform.APPLIANCE: _NAME, Platform.WINDOWS: re.compile(r"^[A-Za-z][\w-]*$")}
+)
+_DISPLAY_NAME = re.compile(r"\([^()]*\)")
+_EXECUTING = re.compile(r"Error executing (start|stop) on service ([\w.@-]+?)\.(?=\s|$)\s*")
+_FAILED = re.compile(r"Service-control failed\. Error:?\s*")
+_OF_A_PROFILE = re.compile(r"Failed to (?:start|stop) ([\w.@, -]{1,400}?) services?\b")
+_DETAILS = re.compile(r"Details:?\s*")
+_MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """What one listing says. *pending* is every other state than running and stopped."""
+
+    running: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no service was listed at all: the output was something else."""
+        return not (self.running or self.stopped or self.pending)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFailure:
+    """A service that service-control could not start or stop; *said* are its words, on one line.
+
+    *service* is empty if it does not say which.
+    """
+
+    service: str
+    said: str
+
+
+def parse_status(text: str, platform: Platform = Platform.APPLIANCE) -> ServiceStatus:
+    """Read the groups of ``service-control --status --all``, in any order.
+
+    A header is followed by names on its own or the next lines; 6.x may print display names in
+    brackets [K]. Lines before the first header and lines that hold other things than names end
+    the group they are in: they are warnings or other commands' output.
+    """
+    groups: dict[str, list[str]] = {}
+    group = ""
+    for line in text.splitlines():
+        header = _HEADER.match(line)
+        names = _DISPLAY_NAME.sub(" ", header.group(2) if header else line).split()
+        if header:
+            group = header.group(1)
+        if not all(_NAMES[platform].match(name) for name in names):
+            group = ""
+        elif group:
+            groups.setdefault(group, []).extend(names)
+    pending = [name for key in groups if key in _PENDING for name in groups[key]]
+    return ServiceStatus(
+        running=_unique(groups.get("Running", [])),
+        stopped=_unique(groups.get("Stopped", [])),
+        pending=_unique(pending),
+    )
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def missing_services(
+    now: ServiceStatus, before: ServiceStatus, platform: Platform = Platform.APPLIANCE
+) -> tuple[str, ...]:
+    """Return the services that should run and do not, in the order they are listed.
+
+    A stopped service is fine if it normally is, or if it was stopped before and is none of
+    `CORE_OF`. One that is still starting is missing, too.
+    """
+    was_stopped = {bare(name) for name in before.stopped} - CORE_OF[platform]
+    stopped = tuple(
+        name
+        for name in now.stopped
+        if bare(name) not in was_stopped and not is_normally_stopped(name)
+    )
+    return (*now.pending, *stopped)
+
+
+def down_services(now: ServiceStatus, platform: Platform = Platform.APPLIANCE) -> tuple[str, ...]:
+    """Return the services of `CORE_OF` that do not run, whatever they were before."""
+    return tuple(name for name in (*now.pending, *now.stopped) if bare(name) in CORE_OF[platform])
+
+
+def parse_failures(text: str) -> tuple[ServiceFailure, ...]:
+    """Return what failed by the words of ``service-control --start`` or ``--stop``.
+
+    Each service once, by its first words that say more than its name. The exit code says nothing
+    of the services: they may come up by themselves minutes later (peers.md c13).
+    """
+    found: dict[str, str] = {}
+    for service, said in _failures(text):
+        if not found.get(service):
+            found[service] = " ".join(said.split())[:SAID]
+    if len(found) > 1:
+        found.pop("", None)
+    return tuple(ServiceFailure(service=s, said=w) for s, w in list(found.items())[:_MOST])
+
+
+def _failures(text: str) -> Iterator[tuple[str, str]]:
+    for match in _EXECUTING.finditer(text):
+        rest = text[match.end() :]
+        details = _DETAILS.match(rest)
+        decoded = _decoded(rest[details.end() :]) if details else None
+        yield match[2], _localized(decoded) if decoded is not None else ""
+    for match in _FAILED.finditer(text):
+        rest = text[match.end() :]
+        decoded = _decoded(rest)
+        if decoded is not None:
+            yield _argument(decoded), _localized(decoded)
+            continue
+        line = rest.partition("\n")[0]
+        profile = _OF_A_PROFILE.findall(line)
+        names = [name for part in profile for name in re.split(r"[\s,]+", part) if name]
+        listed = [name for name in names if _NAME.match(name) and name not in _WORDS]
+        for name in listed:
+            yield name, line
+        if not listed:
+            yield "", line
+
+
+_WORDS: Final = frozenset({"services", "service", "in", "profile", "and", "the"})
+
+
+def _decoded(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that *text* begins with, None if it begins with none."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _detail(found: dict[str, Any]) -> dict[str, Any]:
+    details = found.get("detail")
+    first = details[0] if isinstance(details, list) and details else {}
+    return first if isinstance(first, dict) else {}
+
+
+def _localized(found: dict[str, Any]) -> str:
+    said = _detail(found).get("localized") or _detail(found).get("translatable") or ""
+    return said if isinstance(said, str) else ""
+
+
+def _argument(found: dict[str, Any]) -> str:
+    """Return args[0], which is the service (``install.ciscommon.service.failstart``)."""
+    arguments = _detail(found).get("args")
+    first = arguments[0] if isinstance(arguments, list) and arguments else ""
+    return first if isinstance(first, str) and _NAME.match(first) else ""
+
+
+def report(
+    node: NodePlan, status: ServiceStatus, before: ServiceStatus | None = None
+) -> ServiceReport:
+    """Return *status* as the report of *node*; what is pending counts as stopped. What runs and
+    did not run *before* has come up.
+    """
+    ran = {bare(name) for name in before.running} if before is not None else None
+    return ServiceReport(
+        node=node.fqdn,
+        running=status.running,
+        stopped=(*status.stopped, *status.pending),
+        started=()
+        if ran is None
+        else tuple(name for name in status.running if bare(name) not in ran),
+    )
