@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.adoption import describe
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
-from stsfix.remediation.ports import Observed
+from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.snapshot.coordinator import DISTRUST
-from stsfix.snapshot.errors import SnapshotSetIncompleteError, TransientError
+from stsfix.snapshot.errors import (
+    OperationError,
+    SnapshotSetIncompleteError,
+    TransientError,
+)
 from stsfix.snapshot.model import PowerState, SnapshotSet
 from stsfix.snapshot.polling import poll_until
 
@@ -24,7 +28,8 @@ def start_domain(context: StepContext, step: str) -> None:
 
     A node with a directory is ready when its vmdir answers and its STS publishes a certificate
     (it does so even when that has expired, vmdir.md 4.3); then the other vCenters follow, which
-    are ready when their guest takes orders. Safe to repeat.
+    are ready when their guest takes orders, through its host or by the node's transport. Safe to
+    repeat.
 
     Raises:
         NodeNotReadyError: A node did not get so far in time; it is left running.
@@ -81,13 +86,31 @@ def _await_answer(context: StepContext, step: str, node: NodePlan, started: floa
 
 def _await_guest(context: StepContext, step: str, node: NodePlan, started: float) -> None:
     def ready() -> bool | None:
-        facts = context.coordinator.observe([node.vm])
-        return facts[node.vm].guest_operations_ready or None
+        facts = context.coordinator.observe([node.vm])[node.vm]
+        if facts.guest_operations_ready:
+            return True
+        return (facts.tools_running and _is_reached(context, node)) or None
 
     context.tell(step, node.fqdn, "waiting for VMware Tools")
     limits = context.limits
     if not poll_until(ready, clock=context.clock, limit=limits.boot, every=limits.poll):
         raise NodeNotReadyError(node.fqdn, "VMware Tools", context.clock.monotonic() - started)
+
+
+def _is_reached(context: StepContext, node: NodePlan) -> bool:
+    """Tell whether *node* can be worked with although guest operations are off, maybe for good.
+
+    A refused login, or a transport that cannot do more, is not mended by waiting.
+    """
+    if context.services.is_by_hand(node):
+        return True
+    try:
+        context.services.read_services(node)
+    except (*UNAVAILABLE, TransientError):
+        return False
+    except OperationError:
+        return True
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class MemoryVm:
     power: PowerState = PowerState.ON
     disk: Any = None
     tools: bool = True
+    guest_operations: bool = True
     nics: tuple[NicState, ...] = ()
     nics_lost_at_boot: tuple[str, ...] = ()
     shutdown_s: float | None = 10.0
@@ -416,7 +417,7 @@ def _facts(vm: MemoryVm) -> VmFacts:
     return VmFacts(
         summary=_summary(vm),
         tools_running=on and vm.tools,
-        guest_operations_ready=on and vm.tools,
+        guest_operations_ready=on and vm.tools and vm.guest_operations,
         disks=(DiskState(label="Hard disk 1", datastore="datastore1", mode="persistent"),),
         nics=vm.nics,
         snapshots=tuple(vm.snapshots),

@@ -13,7 +13,15 @@ from memory_directory import MemoryDomain
 from memory_exports import MemoryExports
 from memory_hypervisor import MemoryClock, MemoryHost
 from memory_logins import MemoryLogins
-from stsfix.remediation.errors import NodeNotReadyError, NodeUnreachableError, ProofError
+from stsfix.remediation.errors import (
+    LoginRefusal,
+    NodeLoginError,
+    NodeNotReadyError,
+    NodeUnreachableError,
+    NoShellError,
+    ProofError,
+    TransportUnavailableError,
+)
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.context import Limits, StepContext
@@ -207,6 +215,71 @@ def test_a_directory_that_does_not_come_back_is_named(snapshotted):
 
     assert snapshotted.power()["psc"] is PowerState.ON
     assert snapshotted.power()["vc"] is PowerState.OFF
+
+
+class Doorkeeper:
+    """Services of a node whose transport raises *answers* one after the other, then works."""
+
+    def __init__(self, *answers, by_hand=False):
+        self.answers = list(answers)
+        self.by_hand = by_hand
+        self.asked = 0
+
+    def is_by_hand(self, node):
+        return self.by_hand
+
+    def read_services(self, node):
+        self.asked += 1
+        if self.answers:
+            raise self.answers.pop(0)
+
+
+def powered_on_without_guest_operations(bench, services):
+    """Power the nodes on while no host lets guest operations through."""
+    for host, vm in zip(bench.hosts, (bench.psc, bench.vc), strict=True):
+        host.vm(vm).guest_operations = False
+    bench.context = replace(bench.context, services=cast("ServiceControl", services))
+    bench.do(Quiesce(bench.context))
+    bench.told.clear()
+    bench.do(PowerOn(bench.context))
+
+
+def test_a_vcenter_without_guest_operations_is_ready_when_its_transport_gets_through(bench):
+    """SSH that does not answer yet is waited for."""
+    closed = TransportUnavailableError(VC, "SSH", "connection refused")
+    services = Doorkeeper(closed, closed)
+
+    powered_on_without_guest_operations(bench, services)
+
+    assert services.asked == 3
+    assert f"{VC} ready" in bench.told
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        Doorkeeper(NodeLoginError(VC, "root", "SSH", LoginRefusal.REFUSED)),
+        Doorkeeper(NoShellError(VC, "vami", "list services")),
+        Doorkeeper(by_hand=True),
+    ],
+    ids=["refused", "cannot", "by-hand"],
+)
+def test_what_waiting_does_not_mend_is_not_waited_for(bench, services):
+    """A refused password is sent once; a node that nobody can reach is ready when Tools run."""
+    powered_on_without_guest_operations(bench, services)
+
+    assert services.asked <= 1
+    assert f"{VC} ready" in bench.told
+
+
+def test_a_transport_that_never_gets_through_is_an_error(bench):
+    """It names the node, and the node is left running."""
+    closed = [TransportUnavailableError(VC, "SSH", "connection refused")] * 1000
+
+    with pytest.raises(NodeNotReadyError, match=VC):
+        powered_on_without_guest_operations(bench, Doorkeeper(*closed))
+
+    assert bench.power()["vc"] is PowerState.ON
 
 
 def test_taking_the_write_back_reverts_every_node_and_leaves_all_off(snapshotted):
