@@ -18,6 +18,11 @@ class CertificatePlan:
         ldaps_differs: The first node's directory shows another certificate than its port 443.
         solution_user_days: Of the first node's solution users.
         vmca_days: Of the first controller's VMCA root; None for the usual ten years.
+        everywhere: The days above are those of every node, not only of the first.
+        encipherment_days: Of each vCenter's data-encipherment certificate.
+        certool_days: How long certificates of certool last.
+        leftovers: Stores keep what an old upgrade and certificate-manager left: a legacy STS
+            certificate and backups, all expired and of no use to anybody.
         root_expired: An old root, of no use to anybody, has expired.
         root_not_ca: A leaf is among the trusted roots.
         root_twice: Two trusted roots have one subject and different keys.
@@ -43,6 +48,10 @@ class CertificatePlan:
     ldaps_differs: bool = False
     solution_user_days: float = 365.0
     vmca_days: float | None = None
+    everywhere: bool = False
+    encipherment_days: float = 365.0
+    certool_days: float = 730.0
+    leftovers: bool = False
     root_expired: bool = False
     root_not_ca: bool = False
     root_twice: bool = False
@@ -145,3 +154,41 @@ PLANS = {
     ),
 }
 """Texts and plans by the name of the scenario; everything else is healthy in them."""
+
+RENEW = ("--renew", "expired")
+
+REPAIR_PLANS = {
+    "sts-and-machine-ssl-expired": (
+        "the STS signing certificate and, on every node, machine SSL and solution users expired",
+        CertificatePlan(machine_days=-2, solution_user_days=-2, everywhere=True, pinned=True),
+        RENEW,
+    ),
+    "solution-users-and-sts-expired": (
+        "the STS signing certificate and the solution users of every node have expired",
+        CertificatePlan(solution_user_days=-2, everywhere=True),
+        RENEW,
+    ),
+    "vmca-root-expired": (
+        "every VMCA root has expired, with all it had issued and the STS signing certificate",
+        CertificatePlan(
+            vmca_days=-1, machine_days=-2, solution_user_days=-2, everywhere=True, pinned=True
+        ),
+        ("--new-vmca-root",),
+    ),
+    "trust-anchor-mismatch": (
+        "the STS has expired, and the lookup service names the first controller's old certificate",
+        CertificatePlan(lookup_trust_old=True),
+        ("--renew", "all"),
+    ),
+    "data-encipherment-expired": (
+        "the STS signing certificate and each vCenter's data-encipherment certificate expired",
+        CertificatePlan(encipherment_days=-2),
+        RENEW,
+    ),
+    "certool-two-years": (
+        "the STS has expired, and VMCA's certool makes certificates of two years only",
+        CertificatePlan(certool_days=730.0),
+        (),
+    ),
+}
+"""Texts, plans and what an operator adds to ``stsfix run``; the STS has expired in all of them."""

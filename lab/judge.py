@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stsfix.lab import pki
+from stsfix.lab import judge_certificates, pki
 from stsfix.lab.sso import tenant
 from stsfix.lab.vmdir.reader import dump
 
@@ -177,6 +177,7 @@ def summary(lab: Lab) -> dict[str, Any]:
         "token_refusal": {fqdn: token_refusal(lab, fqdn) for fqdn in controllers},
         "login_refusal": {fqdn: login_refusal(lab, fqdn) for fqdn in vcenters},
         "signing_leaf": {fqdn: signing_leaf(lab, fqdn) for fqdn in controllers},
+        "certificates": judge_certificates.summary(lab),
     }
 
 

@@ -18,6 +18,7 @@ from stsfix.lab.passwords import Passwords, Seed
 from stsfix.lab.ports import PortBlock
 from stsfix.lab.programs import Network, NodePorts
 from stsfix.lab.scenario import SCENARIOS
+from stsfix.lab.services import services_of
 from stsfix.lab.topology import HOSTS, TOPOLOGIES
 from stsfix.lab.trouble import silence
 from stsfix.lab.world import build_world
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from stsfix.lab.esx.host import EsxHost
     from stsfix.lab.esx.machine import VirtualMachine
     from stsfix.lab.scenario import Scenario
+    from stsfix.lab.service import Service
     from stsfix.lab.topology import Topology
 
 BOOT_LIMIT_S = 2400.0
@@ -225,6 +227,10 @@ class Lab:
     def host_of(self, fqdn: str) -> str:
         """Return the name of the host that node *fqdn*'s VM is registered on."""
         return next(name for name, vm in self.all_machines() if vm is self.machines[fqdn])
+
+    def services_of(self, fqdn: str) -> tuple[Service, ...]:
+        """Return the services of node *fqdn*, whether it is on or off."""
+        return services_of(self.nodes[fqdn].disk)
 
     def set_power(self, fqdn: str, state: str) -> None:
         """Power a node's VM *on*, shut its guest down (*off*) or *cut* its power.

@@ -13,6 +13,7 @@ from stsfix.lab.disk import NodeFile
 from stsfix.lab.extensions import BY_MACHINE, BY_SOLUTION_USER, Extension, thumbprint
 from stsfix.lab.trust import STARTED_DAYS_AGO, machine_certificate
 from stsfix.lab.vecs import (
+    BACKUP,
     ENCIPHERMENT,
     MACHINE_ALIAS,
     MACHINE_SSL,
@@ -222,3 +223,23 @@ def registered_extensions(pairs: NodePairs, *, others: bool) -> dict[str, Extens
             for key, version, company, url in _OTHERS
         ]
     return {extension.ext_id: extension for extension in found}
+
+
+def leave_behind(disk: NodeDisk, authority: Authority) -> None:
+    """Put into the stores of *disk* what upgrades and certificate-manager left, long expired.
+
+    Names: the legacy store is named by vCert (peers.md d), backups by certificate-manager.
+    """
+    key = authority.key
+    old = pki.vmca_leaf(
+        key,
+        issuer=authority.certificate,
+        issuer_key=key,
+        common_name=disk.fqdn,
+        not_before=pki.days_from_now(-2000),
+        not_after=pki.days_from_now(-900),
+        names=[disk.fqdn],
+    )
+    pair = pki.key_pair(key, [old])
+    disk.vecs.put("STS_INTERNAL_SSL_CERT", _entry(MACHINE_ALIAS, pair))
+    disk.vecs.put(BACKUP, _entry(f"bkp_{MACHINE_ALIAS}", pair))

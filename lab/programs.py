@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import ssl
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from stsfix.lab import trusted_roots
+from stsfix.lab import pki, trusted_roots
+from stsfix.lab.certificate_gate import USERS, CertificateGate
 from stsfix.lab.event_loop import EventLoop
 from stsfix.lab.services import StartFailedError, Verdict
 from stsfix.lab.sso.front import NodeFront
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from stsfix.lab.sso.wstrust import IssuedToken
     from stsfix.lab.vmdir.store import DirectoryStore
 
+logger = logging.getLogger(__name__)
+
+_NEEDS_TOKEN = frozenset({"vmware-vpxd-svcs", "vmware-vpxd"})
 _API_VERSIONS = {"6.5": "6.5", "6.7": "6.7.3", "7.0": "7.0.3.0", "8.0": "8.0.3.0"}
 """Newest SOAP API of each release (pyVmomi's version names)."""
 
@@ -82,6 +88,14 @@ class Network:
         node = self.nodes.get(fqdn)
         parts = None if node is None else node.parts
         return None if parts is None else parts.vmca
+
+    def shown_by(self, fqdn: str) -> bytes | None:
+        """Return the leaf (DER) that node *fqdn* shows on port 443 now."""
+        node = self.nodes.get(fqdn)
+        pair = None if node is None or node.parts is None else node.parts.front.shown
+        if pair is None:
+            return None
+        return pki.der(x509.load_pem_x509_certificate(pair.certificates_pem))
 
     def is_starting(self, fqdn: str) -> bool:
         """True while node *fqdn* is off or still starts its services."""
@@ -203,6 +217,13 @@ class NodeParts:
             self._add_directory(ports)
         if disk.role.has_vcenter:
             self._add_vcenter()
+        self.certificates = CertificateGate(
+            disk=disk,
+            directory=lambda: network.directory_of(disk.psc),
+            shown=network.shown_by,
+            now=self._now,
+        )
+        self.gates |= {name: functools.partial(self._gate, name) for name in USERS}
 
     def _offset(self) -> timedelta:
         return timedelta(seconds=self._disk.clock_offset_s)
@@ -273,15 +294,31 @@ class NodeParts:
         for prefix in ("/api", "/rest"):
             self.front.route(prefix, self.vapi)
         self.programs |= {"vmware-vpxd": _Vpxd(self.vcenter), "vmware-vapi-endpoint": self.vapi}
-        self.gates |= {"vmware-vpxd-svcs": self._may_start, "vmware-vpxd": self._may_start}
 
-    def _may_start(self) -> Verdict:
-        """Both need a token and a machine certificate in its time (peers.md c1)."""
-        disk, network = self._disk, self._network
-        machine = x509.load_pem_x509_certificate(disk.machine.certificates_pem)
-        now = network.clock.now().astimezone(UTC) + self._offset()
-        if not machine.not_valid_before_utc <= now <= machine.not_valid_after_utc:
+    def _gate(self, service: str) -> Verdict:
+        """Say whether *service* may start: certificates first, then a token if it needs one.
+
+        vmafd copies within a minute what a boot takes longer for: a fast lab must not differ.
+        """
+        if self.vmafd.running:
+            self.vmafd.refresh()
+        if (refusal := self.certificates.refusal(service)) is not None:
+            if self._controller_is_starting():
+                return Verdict.NOT_YET
+            logger.info("%s: %s refuses to start: %s", self._disk.fqdn, service, refusal)
             return Verdict.NO
+        return self._token() if service in _NEEDS_TOKEN else Verdict.READY
+
+    def _controller_is_starting(self) -> bool:
+        """True on an external vCenter whose PSC has no directory yet, and will have one."""
+        disk, network = self._disk, self._network
+        if disk.psc == disk.fqdn or network.directory_of(disk.psc) is not None:
+            return False
+        return network.is_starting(disk.psc)
+
+    def _token(self) -> Verdict:
+        """Both need a token (peers.md c1)."""
+        disk, network = self._disk, self._network
         sts = network.sts_of(disk.psc)
         if sts is None:
             elsewhere = disk.psc != disk.fqdn and network.is_starting(disk.psc)

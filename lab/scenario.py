@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stsfix.lab.access_plan import ACCESS_PLANS, USUAL, AccessPlan
-from stsfix.lab.certificate_plan import IN_ORDER, PLANS, CertificatePlan
+from stsfix.lab.certificate_plan import IN_ORDER, PLANS, REPAIR_PLANS, CertificatePlan
 from stsfix.lab.machine_plan import (
     CORRECT,
     FILES_PLANS,
@@ -30,7 +30,8 @@ class CredentialPlan:
 
     Its chain is stored as TrustedCertChain-*chain* too, unless *chain* is None. *name* replaces
     the RDN value, for entries that break the tenant. Its leaf begins in *starts_days*. *spoilt*
-    is ``key`` (another one's) or ``certificate`` (not one at all); empty: neither.
+    is ``key`` (another one's) or ``certificate`` (not one at all); empty: neither. With *gone*
+    its issuer is of no node that is left.
     """
 
     index: int
@@ -39,6 +40,7 @@ class CredentialPlan:
     name: str = ""
     starts_days: float = STARTED_DAYS
     spoilt: str = ""
+    gone: bool = False
 
     @property
     def cn(self) -> str:
@@ -48,11 +50,16 @@ class CredentialPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainPlan:
-    """A TrustedCertChain that belongs to no credential: of a node long gone, or without leaf."""
+    """A TrustedCertChain that belongs to no credential: of a node long gone, or without leaf.
+
+    With *gone* its issuer is of no node that is left.
+    """
 
     index: int
     days: float = EXPIRED_DAYS
     leaf: bool = True
+    gone: bool = False
+    starts_days: float = STARTED_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +142,16 @@ _GAP = (CredentialPlan(index=1, chain=1), CredentialPlan(index=3, chain=3))
 _MALFORMED = (
     CredentialPlan(index=1, chain=1),
     CredentialPlan(index=1, name="TenantCredential-1-old"),
+)
+_OBSOLETE = (
+    CredentialPlan(index=1, days=-900, starts_days=-1630, chain=1, gone=True),
+    CredentialPlan(index=2, days=-400, starts_days=-1130, chain=4, gone=True),
+    CredentialPlan(index=3, chain=6),
+)
+_OBSOLETE_CHAINS = (
+    ChainPlan(index=2, days=-900, starts_days=-1630, gone=True),
+    ChainPlan(index=3, leaf=False, gone=True),
+    ChainPlan(index=5, days=VALID_DAYS, gone=True),
 )
 
 SCENARIOS = {
@@ -364,6 +381,17 @@ SCENARIOS = {
             text="as ssh-only, and root's password of the first node has expired",
             access=ACCESS_PLANS["ssh-only"][1],
             root_password_expired=True,
+        ),
+        *(
+            Scenario(name=name, text=text, certificates=plan, repair=repair)
+            for name, (text, plan, repair) in REPAIR_PLANS.items()
+        ),
+        Scenario(
+            name="obsolete-chains",
+            text="credentials, chains and stores keep what nodes of 5.x and 6.0 left behind",
+            credentials=_OBSOLETE,
+            chains=_OBSOLETE_CHAINS,
+            certificates=CertificatePlan(leftovers=True),
         ),
         Scenario(name="old-server", text="vmdird as in vSphere 6.5", age="A", version="6.5"),
     )

@@ -61,8 +61,8 @@ def publish(store: DirectoryStore, roots: Sequence[x509.Certificate], now: datet
             store.add(entry_dn, {**classes, **values}, writer, now)
 
 
-def copy_to(vecs: Vecs, store: DirectoryStore) -> None:
-    """Let TRUSTED_ROOTS and TRUSTED_ROOT_CRLS follow *store*."""
+def copies_of(store: DirectoryStore) -> dict[str, list[VecsEntry]]:
+    """Return what vmafd copies of *store*, by the name of the store in VECS."""
     roots, lists = {}, {}
     for entry in root_entries(store):
         for found in _certificates(entry):
@@ -73,9 +73,15 @@ def copy_to(vecs: Vecs, store: DirectoryStore) -> None:
         for pem in entry.attributes.get("certificateRevocationList", []):
             alias = entry.attributes["cn"][0].decode().lower()
             lists[alias] = VecsEntry(alias=alias, kind=EntryKind.CRL, certificates=pem, copied=True)
-    for name, entries in ((TRUSTED_ROOTS, roots), (CRLS, lists)):
-        own = [e for e in vecs.entries(name) if not e.copied and e.alias not in entries]
-        vecs.replace(name, [*own, *entries.values()])
+    return {TRUSTED_ROOTS: list(roots.values()), CRLS: list(lists.values())}
+
+
+def copy_to(vecs: Vecs, store: DirectoryStore) -> None:
+    """Let TRUSTED_ROOTS and TRUSTED_ROOT_CRLS follow *store*."""
+    for name, copies in copies_of(store).items():
+        aliases = {entry.alias for entry in copies}
+        own = [e for e in vecs.entries(name) if not e.copied and e.alias not in aliases]
+        vecs.replace(name, [*own, *copies])
 
 
 def _certificates(entry: Entry) -> Iterator[x509.Certificate]:

@@ -15,16 +15,18 @@ from stsfix.lab.node_pairs import (
     Ages,
     NodePairs,
     keys_needed,
+    leave_behind,
     make_pairs,
     make_stores,
     registered_extensions,
     write_authority,
 )
+from stsfix.lab.registrations import sts_registration, vcenter_registration
 from stsfix.lab.releases import BUILDS, issue
 from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.ssh_keys import new_host_keys
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
-from stsfix.lab.trouble import as_release, spoil_disks, spoil_entries, spoil_links
+from stsfix.lab.trouble import GONE, as_release, spoil_disks, spoil_entries, spoil_links
 from stsfix.lab.trust import (
     Authority,
     KeySource,
@@ -35,12 +37,7 @@ from stsfix.lab.trust import (
 )
 from stsfix.lab.vmdir.ages import AGES
 from stsfix.lab.vmdir.replication import pull
-from stsfix.lab.vmdir.spec import (
-    DomainSpec,
-    Endpoint,
-    Registration,
-    SigningCredential,
-)
+from stsfix.lab.vmdir.spec import DomainSpec, SigningCredential
 from stsfix.lab.vmdir.tree import build_stores, tenant_dn
 from stsfix.lab.windows.plan import to_windows, windows_setup
 from stsfix.lab.world_certificates import (
@@ -53,7 +50,7 @@ from stsfix.lab.world_certificates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -61,6 +58,7 @@ if TYPE_CHECKING:
     from stsfix.lab.scenario import CredentialPlan, Scenario
     from stsfix.lab.seams import KeyPair
     from stsfix.lab.topology import NodePlan, Topology
+    from stsfix.lab.vmdir.spec import Registration
     from stsfix.lab.vmdir.store import DirectoryStore
 
 
@@ -111,7 +109,9 @@ class _Maker:
                 keys,
                 domain=DOMAIN,
                 host=node.fqdn,
-                days=self._plan.vmca_days if node is topology.controllers[0] else None,
+                days=self._plan.vmca_days
+                if self._plan.everywhere or node is topology.controllers[0]
+                else None,
             )
             for node in topology.controllers
         }
@@ -152,16 +152,20 @@ class _Maker:
             release=_release(self._version_of(node)),
             domain=DOMAIN,
             machine_id=self._machine_ids[node.fqdn],
-            ages=self._ages() if first else Ages(),
+            ages=self._ages(first=first),
             names=self._plan.machine_names if first else (),
         )
 
-    def _ages(self) -> Ages:
-        """Return what is left to the first node's certificates."""
+    def _ages(self, *, first: bool) -> Ages:
+        """Return what is left to a node's certificates."""
         plan = self._plan
+        if not first and not plan.everywhere:
+            return Ages(encipherment=plan.encipherment_days)
+        expired = first and self._scenario.machine_certificate_expired
         return Ages(
-            machine=-1 if self._scenario.machine_certificate_expired else plan.machine_days,
+            machine=-1 if expired else plan.machine_days,
             users=plan.solution_user_days,
+            encipherment=plan.encipherment_days,
         )
 
     def _host_certificates(self) -> dict[str, KeyPair]:
@@ -174,7 +178,13 @@ class _Maker:
         }
 
     def _credential(self, planned: CredentialPlan) -> StsMaterial:
-        made = self._sts(planned.days, starts_days=planned.starts_days)
+        made = self._sts(
+            planned.days,
+            starts_days=min(planned.starts_days, planned.days - 730)
+            if planned.gone
+            else planned.starts_days,
+            gone=planned.gone,
+        )
         match planned.spoilt:
             case "key":
                 return StsMaterial(chain=made.chain, key=self._sts(planned.days).key)
@@ -183,10 +193,13 @@ class _Maker:
             case _:
                 return made
 
-    def _sts(self, days: float, *, starts_days: float = STARTED_DAYS) -> StsMaterial:
-        host = self._topology.controllers[0].fqdn
+    def _sts(
+        self, days: float, *, starts_days: float = STARTED_DAYS, gone: bool = False
+    ) -> StsMaterial:
+        host = GONE if gone else self._topology.controllers[0].fqdn
         plan = self._plan
-        authority = self._stranger if plan.sts_root_unlisted else self._first_authority()
+        unlisted = gone or plan.sts_root_unlisted
+        authority = self._stranger if unlisted else self._first_authority()
         made = sts_material(
             self._keys,
             authority,
@@ -205,7 +218,9 @@ class _Maker:
         materials = {plan.cn: self._credential(plan) for plan in plans}
         chains = {p.chain: materials[p.cn].chain for p in plans if p.chain is not None}
         for extra in self._scenario.chains:
-            chain = self._sts(extra.days).chain
+            chain = self._sts(
+                extra.days, starts_days=min(STARTED_DAYS, extra.days - 730), gone=extra.gone
+            ).chain
             chains[extra.index] = chain if extra.leaf else chain[1:]
         spec = DomainSpec(
             domain=DOMAIN,
@@ -238,10 +253,7 @@ class _Maker:
                 .account_certificates(self._machine_ids[node.fqdn])
                 .items()
             },
-            registrations=tuple(
-                self._registration(node, pairs[node.fqdn].machine)
-                for node in self._topology.controllers
-            ),
+            registrations=tuple(self._registrations(pairs)),
             site=SITE,
             version=BUILDS[self._version].rpartition(".")[0],
             functional_level=1 if self._age == "A" else 4,
@@ -251,25 +263,18 @@ class _Maker:
         self._spoil(stores, plans, materials)
         return stores
 
-    def _registration(self, node: NodePlan, machine: KeyPair) -> Registration:
-        leaf = pki.der(x509.load_pem_x509_certificate(machine.certificates_pem))
-        if self._plan.lookup_trust_old and node is self._topology.controllers[0]:
-            leaf = old_leaf(self._first_authority(), node.fqdn)
-        return Registration(
-            service_id=f"{DOMAIN}:{self._machine_ids[node.fqdn]}",
-            type="cs.identity",
-            product="com.vmware.cis",
-            owner=f"machine-{self._machine_ids[node.fqdn]}@{DOMAIN}",
-            node_id=self._machine_ids[node.fqdn],
-            endpoints=(
-                Endpoint(
-                    type="com.vmware.cis.cs.identity.sso",
-                    protocol="wsTrust",
-                    uri=f"https://{node.fqdn}/sts/STSService/{DOMAIN}",
-                    ssl_trust=(leaf,),
-                ),
-            ),
-        )
+    def _registrations(self, pairs: Mapping[str, NodePairs]) -> Iterator[Registration]:
+        for node in self._topology.nodes:
+            machine = pairs[node.fqdn].machine
+            leaf = pki.der(x509.load_pem_x509_certificate(machine.certificates_pem))
+            old = self._plan.lookup_trust_old and node.fqdn == self._topology.controllers[0].fqdn
+            if old:
+                leaf = old_leaf(self._first_authority(), node.fqdn)
+            node_id = self._machine_ids[node.fqdn]
+            if node.role.has_directory:
+                yield sts_registration(DOMAIN, node.fqdn, node_id, leaf)
+            if node.role.has_vcenter:
+                yield vcenter_registration(DOMAIN, node.fqdn, node_id, leaf)
 
     def _spoil(
         self,
@@ -319,6 +324,7 @@ class _Maker:
             root_password=self._passwords.nodes[node.fqdn],
             directory=stores.get(node.fqdn),
             ssh_host_keys=new_host_keys(),
+            certool_days=self._plan.certool_days,
             vecs=make_stores(node, _release(version), pairs, stores[node.psc]),
         )
         build = BUILDS[version]
@@ -333,6 +339,8 @@ class _Maker:
         plan = self._scenario.windows
         if node.fqdn in plan.nodes(self._topology):
             to_windows(disk, windows_setup(plan, self._seed.password()), build=build)
+        if self._plan.leftovers:
+            leave_behind(disk, self._stranger)
         if node.role.has_vcenter:
             first = next(n for n in self._topology.nodes if n.role.has_vcenter)
             disk.extensions = registered_extensions(pairs, others=node is first)

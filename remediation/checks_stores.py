@@ -186,11 +186,20 @@ def _dated(
 
 
 def trusted_entries(inventory: Inventory) -> Iterator[Finding]:
-    """Every root of the directory is on every node; the rest of a root is judged there."""
+    """Every root of the directory is on every node; the rest of a root is judged there.
+
+    What is no certificate VECS does not take (VecsValidateAndFormatCert in
+    vmafd/server/vmafd/vecsserviceapi.c, Lightwave a04d9171), and it has a finding of its own.
+    """
     held = inventory.certificates
     if held is None or not held.has_read("trusted roots"):
         return
-    roots = {der: root for root in held.roots for der in root.certificates}
+    roots = {
+        der: root
+        for root in held.roots
+        for der in root.certificates
+        if not isinstance(parse(der), Malformed)
+    }
     for node, stores in _with_stores(inventory):
         if TRUSTED_ROOTS not in stores.stores:
             continue

@@ -45,6 +45,17 @@ EXPECTED = {
         ("warns", "CERT-MACHINE-EXPIRING"): 1,
         ("warns", "CERT-SOLUTION-EXPIRING"): 6,
     },
+    "sts-and-machine-ssl-expired": {
+        ("blocks", "CERT-MACHINE-EXPIRED"): 2,
+        ("blocks", "CERT-SOLUTION-EXPIRED"): 12,
+    },
+    "solution-users-and-sts-expired": {("blocks", "CERT-SOLUTION-EXPIRED"): 12},
+    "vmca-root-expired": {
+        ("blocks", "CERT-MACHINE-EXPIRED"): 2,
+        ("blocks", "CERT-SOLUTION-EXPIRED"): 12,
+        ("blocks", "VMCA-ROOT-EXPIRED"): 2,
+    },
+    "trust-anchor-mismatch": {("warns", "LOOKUP-TRUST"): 1},
     "root-expired": {("warns", "TRUST-ROOT-EXPIRED"): 1},
     "root-not-ca": {("warns", "TRUST-ROOT-NOT-CA"): 1},
     "root-twice": {("informs", "TRUST-ROOT-TWICE"): 1},
@@ -137,7 +148,7 @@ def test_a_healthy_lab_tells_everything():
     assert len(held.solution_users) == 12
     assert len(held.roots) == 2
     assert [chain.owner for chain in held.chains] == [ChainOwner.STS]
-    assert len(held.registrations) == 2
+    assert len(held.registrations) == 4
     assert [source.connections for source in held.identity_sources] == [("ldap://localhost:389",)]
 
 
