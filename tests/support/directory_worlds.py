@@ -53,7 +53,7 @@ OTHERS = DirectoryCertificates(
     solution_users=(
         SolutionUser(
             name="machine-1",
-            subject="CN=machine-1,DC=vsphere,DC=local,C=US",
+            subject="CN=ssoserverSign",
             certificates=OLD.chain[:1],
         ),
     ),

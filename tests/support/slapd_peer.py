@@ -253,7 +253,7 @@ def _other_certificates(old: bytes) -> list[str]:
             ("objectClass", "vmwServicePrincipal"),
             ("cn", "machine-1"),
             ("userCertificate", old),
-            ("vmwSTSSubjectDN", "CN=machine-1,DC=vsphere,DC=local,C=US"),
+            ("vmwSTSSubjectDN", "CN=ssoserverSign"),
         ),
         _ldif(
             f"cn=AB01,cn=Certificate-Authorities,cn=Configuration,{_DOMAIN}",
