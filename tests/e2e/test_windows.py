@@ -35,7 +35,7 @@ def test_a_rehearsal_with_windows_nodes_proves_every_claim(tmp_path):
     """A PSC and a vCenter on Windows beside appliances: repaired, taken back, repaired again."""
     words = ("--scenario", "windows-vcenter", "--topology", "external-psc", "--speed", "2000")
 
-    ended = Command(tmp_path).run("rehearse", "--json", "-q", *words)
+    ended = Command(tmp_path).run("rehearse", "--json", "-q", *words, limit_s=300)
 
     document = ended.json()
     assert ended.code == 0

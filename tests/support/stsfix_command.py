@@ -88,13 +88,13 @@ class Command:
             else:
                 os.environ["PYTHONPATH"] = before
 
-    def run(self, *words: str) -> Ended:
-        """Run one command to its end."""
+    def run(self, *words: str, limit_s: float = LIMIT_S) -> Ended:
+        """Run one command to its end; one that takes longer than *limit_s* hangs."""
         process = self._context.Process(
             target=_carry_out, args=(list(words), self.environment, str(self.folder))
         )
         process.start()
-        process.join(LIMIT_S)
+        process.join(limit_s)
         if process.exitcode is None:
             process.kill()
             process.join()
