@@ -1,42 +1,45 @@
-"""One LDAPS session with a node's vmdir: connect, log in once, search, add, delete.
+"""One LDAPS session with a node's vmdir: log in once, search, add, delete.
 
-Everything that ldap3 2.9.1 must not be left to decide is decided here (libraries.md 4 and
-vmdird-measured.md 6): its own TLS verifies nothing, a Server object remembers a failed connect for
-300 s, results other than 0 can pass silently, StartTLS, WhoAmI and Abandon break on vmdird.
+What ldap3 2.9.1 must not be left to decide is decided here and in `ldap_connection` (libraries.md
+4 and vmdird-measured.md 6): results other than 0 can pass silently, StartTLS, WhoAmI and Abandon
+break on vmdird.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-import re
-import select
-import ssl
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import ldap3
-from ldap3.core.exceptions import LDAPExceptionError, LDAPOperationResult
-from pyasn1.error import PyAsn1Error
+from ldap3.core.exceptions import LDAPOperationResult
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
     DirectoryUnreachableError,
-    NodeTlsError,
     PlainBindRefusedError,
     WriteInDoubtError,
 )
-from stsfix.snapshot.tls import peer_context
+from stsfix.remediation.ldap_connection import (
+    LOST,
+    close,
+    entry_of,
+    forget,
+    is_over,
+    open_connection,
+    plain_text,
+    reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from stsfix.remediation.ldap_connection import Entry
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.secret import Secret
-    from stsfix.snapshot.tls import Endpoint, PeerContext
+    from stsfix.snapshot.tls import Endpoint
 
     Scope = Literal["BASE", "LEVEL", "SUBTREE"]
 
@@ -53,64 +56,6 @@ IDLE_LIMIT_S: Final = 150.0
 # vmdird answers 32 or 34 for an unknown or unusable user DN on newer builds, and 50 for an account
 # that is locked (measured, section 2): all of them mean that this login will not work.
 _LOGIN_REFUSED: Final = frozenset({32, 34, 49, 50})
-
-# What ldap3 raises when the connection breaks or the answer is no LDAP. Its fast decoder does not
-# guard against other bytes, hence the plain classes.
-_LOST: Final = (LDAPExceptionError, PyAsn1Error, OSError, LookupError, ValueError, TypeError)
-
-_MAX_TEXT = 160
-_PIECE_BYTES: Final = 1 << 16
-_SHOWN_PIN = re.compile(r"sha256:([0-9a-f]{64})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One entry as read; attribute names in lower case, values in the order received."""
-
-    dn: str
-    attributes: Mapping[str, tuple[bytes, ...]]
-
-    def values(self, attribute: str) -> tuple[bytes, ...]:
-        """Return the values of *attribute*, empty if absent."""
-        return self.attributes.get(attribute.lower(), ())
-
-    def text(self, attribute: str) -> str:
-        """Return the first value of *attribute* as text, empty if absent."""
-        values = self.values(attribute)
-        return values[0].decode(errors="replace") if values else ""
-
-
-class _VerifiedTls(ldap3.Tls):
-    """Wraps ldap3's sockets in our own context; keeps why it failed, which ldap3 flattens."""
-
-    def __init__(self, context: PeerContext) -> None:
-        super().__init__()
-        self._context = context
-        self.refused: ssl.SSLCertVerificationError | None = None
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: FBT001, FBT002 - ldap3's signature
-        """Finish the handshake and every check before ldap3 may send a byte."""
-        del do_handshake
-        plain = connection.socket
-        try:
-            connection.socket = self._context.wrap_socket(plain)
-        except ssl.SSLCertVerificationError as error:
-            self.refused = error
-            plain.close()
-            raise
-        except OSError:
-            plain.close()
-            raise
-
-
-def plain_text(text: str) -> str:
-    """Return the part of a server's diagnostic text that is safe to show.
-
-    vmdird quotes a refused value up to its first NUL, and a value may be a private key
-    (measured, section 4): everything from the first unprintable or non-ASCII character is cut.
-    """
-    shown = re.match(r"[ -~]*", text)
-    return shown[0][:_MAX_TEXT].strip() if shown else ""
 
 
 class LdapSession:
@@ -167,13 +112,15 @@ class LdapSession:
         self, base: str, filter_: str, *, scope: Scope, attributes: Sequence[str]
     ) -> tuple[Entry, ...]:
         """Return the entries found on a connection of its own, without logging in."""
-        connection = self._open(user_dn=None)
+        connection = open_connection(
+            self.node, self._endpoint, user_dn=None, password=self._password
+        )
         try:
             return self._ask(connection, base, filter_, scope, attributes)
-        except _LOST as error:
-            raise DirectoryUnreachableError(self.node, _reason(error)) from error
+        except LOST as error:
+            raise DirectoryUnreachableError(self.node, reason(error)) from error
         finally:
-            _close(connection)
+            close(connection)
 
     def add(self, dn: str, attributes: Mapping[str, Sequence[bytes]], *, call: str) -> None:
         """Add one entry. The caller has just read something, so that the session is alive.
@@ -226,10 +173,10 @@ class LdapSession:
         connection = self._session()
         try:
             found = self._ask(connection, base, filter_, scope, attributes)
-        except _LOST as error:
+        except LOST as error:
             self._drop()
             self._lost_while_reading = True
-            raise DirectoryUnreachableError(self.node, _reason(error)) from error
+            raise DirectoryUnreachableError(self.node, reason(error)) from error
         self._used_s = self._clock.monotonic()
         return found
 
@@ -249,9 +196,9 @@ class LdapSession:
         except LDAPOperationResult as error:
             raise self._fault(call, error) from None
         finally:
-            _forget(connection)
+            forget(connection)
         self._require_success(call, result)
-        return tuple(_entry(r) for r in response or () if r.get("type") == "searchResEntry")
+        return tuple(entry_of(r) for r in response or () if r.get("type") == "searchResEntry")
 
     def _write(self, call: str, send: Callable[[Any], Any]) -> None:
         with self._lock:
@@ -263,12 +210,12 @@ class LdapSession:
             except LDAPOperationResult as error:
                 self._used_s = self._clock.monotonic()
                 raise self._fault(call, error) from None
-            except _LOST as error:
+            except LOST as error:
                 # Also when sending failed: a part or all of the request may have arrived.
                 self._drop()
                 raise WriteInDoubtError(self.node, call) from error
             finally:
-                _forget(connection)
+                forget(connection)
             self._used_s = self._clock.monotonic()
             self._require_success(call, result)
 
@@ -280,15 +227,17 @@ class LdapSession:
             raise self._login_error(*self._refusal)
         if self._connection is not None:
             idle_s = self._clock.monotonic() - self._used_s
-            if idle_s <= IDLE_LIMIT_S and not _is_over(self._connection):
+            if idle_s <= IDLE_LIMIT_S and not is_over(self._connection):
                 return self._connection
             self._drop()
         user_dn = self._find_user_dn()
-        connection = self._open(user_dn)
+        connection = open_connection(
+            self.node, self._endpoint, user_dn=user_dn, password=self._password
+        )
         try:
             self._bind(connection, user_dn)
         except BaseException:  # also an interrupt: close what is open, then raise it again
-            _close(connection)
+            close(connection)
             raise
         self._connection = connection
         self._used_s = self._clock.monotonic()
@@ -305,10 +254,10 @@ class LdapSession:
             code = int(connection.result["result"])
         except LDAPOperationResult as error:
             code = int(error.result)
-        except _LOST as error:
-            raise DirectoryUnreachableError(self.node, _reason(error)) from error
+        except LOST as error:
+            raise DirectoryUnreachableError(self.node, reason(error)) from error
         finally:
-            _forget(connection)
+            forget(connection)
         if code == SUCCESS:
             return
         self._refusal = (user_dn, code)
@@ -323,49 +272,6 @@ class LdapSession:
             return DirectoryLoginError(self.node, user_dn, code)
         return DirectoryFaultError(self.node, f"login of {user_dn}", code, "")
 
-    def _open(self, user_dn: str | None) -> ldap3.Connection:
-        """Return an open connection whose peer is verified; nothing was sent on it yet."""
-        try:
-            tls = _VerifiedTls(peer_context(self._endpoint))
-        except OSError as error:
-            raise NodeTlsError(self.node, f"the CA file cannot be used: {error}") from error
-        connection = ldap3.Connection(
-            # A new Server each time: a used one remembers a failed connect for 300 s.
-            ldap3.Server(
-                self._endpoint.address,
-                port=self._endpoint.port,
-                use_ssl=True,
-                tls=tls,
-                get_info=ldap3.NONE,
-                connect_timeout=self._endpoint.connect_timeout_s,
-            ),
-            user=user_dn,
-            password=self._password.reveal() if user_dn else None,
-            authentication=ldap3.SIMPLE if user_dn else ldap3.ANONYMOUS,
-            # Not SAFE_SYNC, which copies every answer deeply: a third of all that a search costs.
-            # Nobody but us has this connection, and we have a lock.
-            client_strategy=ldap3.SYNC,
-            auto_bind=ldap3.AUTO_BIND_NONE,
-            auto_referrals=False,
-            raise_exceptions=True,
-            check_names=False,
-            return_empty_attributes=False,
-            # struct.pack inside ldap3 takes whole numbers only.
-            receive_timeout=max(1, math.ceil(self._endpoint.read_timeout_s)),
-        )
-        # ldap3 copies all it has so far with every piece it receives: the fewer, the better.
-        connection.strategy.socket_size = _PIECE_BYTES
-        try:
-            connection.open(read_server_info=False)
-        except _LOST as error:
-            if tls.refused is not None:
-                shown = _SHOWN_PIN.search(str(tls.refused))
-                raise NodeTlsError(
-                    self.node, _tls_reason(tls.refused), shown[1] if shown else None
-                ) from error
-            raise DirectoryUnreachableError(self.node, _reason(error)) from error
-        return connection
-
     def _fault(self, call: str, error: LDAPOperationResult) -> DirectoryFaultError:
         text = plain_text(str(error.message or ""))
         return DirectoryFaultError(self.node, call, int(error.result), text)
@@ -378,39 +284,5 @@ class LdapSession:
 
     def _drop(self) -> None:
         if self._connection is not None:
-            _close(self._connection)
+            close(self._connection)
             self._connection = None
-
-
-def _entry(response: Mapping[str, Any]) -> Entry:
-    raw = response["raw_attributes"]
-    attributes = {str(name).lower(): tuple(bytes(v) for v in raw[name]) for name in raw}
-    return Entry(dn=str(response["dn"]), attributes=attributes)
-
-
-def _is_over(connection: ldap3.Connection) -> bool:
-    """Tell whether the peer said something (a close, a notice) while nothing was asked."""
-    if connection.closed or connection.socket is None:
-        return True
-    return bool(select.select([connection.socket], [], [], 0)[0])
-
-
-def _forget(connection: ldap3.Connection) -> None:
-    """Drop the last request and answer, which ldap3 keeps: they may hold a password or a key."""
-    connection.request = connection.response = None
-
-
-def _close(connection: ldap3.Connection) -> None:
-    try:
-        connection.unbind()
-    except _LOST as error:
-        logger.debug("closing: %s", error)
-
-
-def _reason(error: BaseException) -> str:
-    return plain_text(str(error)) or type(error).__name__
-
-
-def _tls_reason(error: ssl.SSLCertVerificationError) -> str:
-    message = getattr(error, "verify_message", "")
-    return message or plain_text(str(error.args[-1] if error.args else error))

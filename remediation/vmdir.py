@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
-    from stsfix.remediation.ldap_session import Entry
+    from stsfix.remediation.ldap_connection import Entry
     from stsfix.remediation.model import RootDse, StsEntry, Topology
     from stsfix.remediation.ports import IssuedCredential
     from stsfix.remediation.sts_export import StsMaterial

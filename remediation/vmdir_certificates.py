@@ -31,7 +31,7 @@ from stsfix.remediation.trust_anchors import TrustAnchors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from stsfix.remediation.ldap_session import Entry
+    from stsfix.remediation.ldap_connection import Entry
 
 T = TypeVar("T")
 

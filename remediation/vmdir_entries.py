@@ -16,7 +16,7 @@ from stsfix.snapshot.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from stsfix.remediation.ldap_session import Entry
+    from stsfix.remediation.ldap_connection import Entry
 
 STS_ATTRIBUTES: Final = (dn.CN, dn.CERTIFICATE, dn.OBJECT_GUID, dn.USN_CHANGED)
 _UNKNOWN: Final = "unknown"

@@ -19,7 +19,8 @@ from stsfix.remediation.ldap_session import NO_SUCH_OBJECT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stsfix.remediation.ldap_session import Entry, LdapSession
+    from stsfix.remediation.ldap_connection import Entry
+    from stsfix.remediation.ldap_session import LdapSession
     from stsfix.remediation.trust_anchors import Replacement, TrustAnchors
 
 

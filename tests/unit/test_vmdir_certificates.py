@@ -14,7 +14,7 @@ from stsfix.lab import pki
 from stsfix.remediation import dn
 from stsfix.remediation.errors import DirectoryFaultError, DirectoryUnreachableError
 from stsfix.remediation.inventory_certificates import VALUE_LIMIT, ChainOwner
-from stsfix.remediation.ldap_session import Entry
+from stsfix.remediation.ldap_connection import Entry
 from stsfix.remediation.vmdir_certificates import (
     from_base64,
     from_pem,
