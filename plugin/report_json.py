@@ -61,6 +61,9 @@ def preflight_document(report: PreflightReport) -> JsonObject:
         "replication_stalled": [
             {"consumer": consumer, "supplier": supplier} for consumer, supplier in inventory.stalled
         ],
+        "replication_at_rest": [
+            {"consumer": consumer, "supplier": supplier} for consumer, supplier in inventory.at_rest
+        ],
         "nodes": [
             node_object(node, health=node_state(node, report).health) for node in inventory.nodes
         ],

@@ -16,7 +16,7 @@ from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.service_names import is_normally_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
-from stsfix.snapshot.risk import Finder
+from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,14 +118,27 @@ def nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:
             name,
             "a domain controller without a directory server entry (a gateway?)",
         )
-    if len(controllers) > 1:
-        for server in topology.servers:
-            if server.name in controllers and not server.partners:
-                yield found(
-                    "REPL-NO-PARTNER",
-                    server.name,
-                    "it has no replication agreement, so no change would reach it",
-                )
+    for name in _islands(inventory, controllers):
+        yield found(
+            "REPL-NO-PARTNER",
+            name,
+            "it has no replication agreement, and no directory that was read has one with it",
+        )
+
+
+def _islands(inventory: Inventory, controllers: set[str]) -> list[str]:
+    """Return controllers that replicate with nobody, as far as each directory could be asked of
+    its own agreements: a partner's copy may be old (vmdir.md 6.5).
+    """
+    known = {node.fqdn: node.listed for node in inventory.nodes if node.listed is not None}
+    partners = {
+        name: {p for server in listed.servers if server.name == name for p in server.partners}
+        for name, listed in known.items()
+        if name in controllers
+    }
+    joined = {name for names in partners.values() for name in names}
+    alone = [name for name, names in partners.items() if not names and name not in joined]
+    return sorted(alone) if len(controllers) > 1 else []
 
 
 def managers_are_known(inventory: Inventory) -> Iterator[Finding]:
@@ -175,7 +188,10 @@ def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
             "STS-KEY-MISMATCH", entry.dn, "the private key does not belong to the first certificate"
         )
     if not entry.chain:
-        yield found("STS-EMPTY-CHAIN", entry.dn, "the entry holds no certificate")
+        # A credential that does not sign is never looked at; each chain is.
+        severity = Severity.WARNS if entry.kind == "credential" else None
+        evidence = "the entry holds no certificate"
+        yield found("STS-EMPTY-CHAIN", entry.dn, evidence, severity=severity)
         return
     leaf = parse(entry.chain[0])
     if isinstance(leaf, Malformed):

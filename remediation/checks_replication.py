@@ -61,7 +61,7 @@ def nobody_lags(inventory: Inventory) -> Iterator[Finding]:
     partners = _own_partners(inventory)
     for lag in lags(statuses):
         pair = (lag.consumer, lag.supplier)
-        if lag.is_late:
+        if lag.is_late and pair not in inventory.at_rest:
             evidence = f"it is {lag.changes} changes behind {lag.supplier}"
             rule = "REPL-STALLED" if pair in inventory.stalled else "REPL-LAG"
             yield found(rule, lag.consumer, evidence)

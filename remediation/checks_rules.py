@@ -268,11 +268,11 @@ STS_RULES = (
     ),
     Rule(
         id="STS-EMPTY-CHAIN",
-        severity=WARNS,
+        severity=BLOCKS,
         title="An STS entry holds no certificate",
-        why="Nothing can be verified with it.",
-        source="KB 316619: chains left by upgrades",
-        advice="The repair adds a whole pair; this entry is left alone if it is a chain.",
+        why="With an empty trusted chain no STS works, and a repair leaves such a chain alone.",
+        source="Lightwave: samlauthority Config.java L81-83; vmdir refuses such entries (measured)",
+        advice="Delete the entry (it holds nothing), then start preflight again.",
     ),
     Rule(
         id="STS-MALFORMED-CERTIFICATE",

@@ -14,7 +14,12 @@ from stsfix.remediation.discover_certificates import (
     read_nodes,
     unread_directory,
 )
-from stsfix.remediation.discover_nodes import find_stalled, with_front, with_guest
+from stsfix.remediation.discover_nodes import (
+    find_at_rest,
+    find_stalled,
+    with_front,
+    with_guest,
+)
 from stsfix.remediation.discover_stores import ToolSources, with_tools
 from stsfix.remediation.errors import (
     DirectoryLoginError,
@@ -113,8 +118,13 @@ class Discovery:
             held = pool.submit(self._read_certificates, names)
             nodes = tuple(pool.map(lambda item: self._read_node(*item), names.items()))
             nodes = tuple(pool.map(self._with_later_usn, nodes))
+            at_rest = find_at_rest(nodes, self._has_news)
             standing = find_stalled(
-                nodes, self._replication_of, sources.clock, patience=sources.patience
+                nodes,
+                self._replication_of,
+                sources.clock,
+                patience=sources.patience,
+                at_rest=at_rest,
             )
             hosts = tuple(facts for facts in (p.result() for p in pending) if facts is not None)
             nodes = self._with_machines(nodes, hosts, pool)
@@ -131,6 +141,7 @@ class Discovery:
             topology=topology,
             problems=tuple(self._problems),
             stalled=tuple(sorted(standing)),
+            at_rest=tuple(sorted(at_rest)),
             configured=sources.nodes,
             certificates=held.result(),
             issuer=sources.issuer(first_directory(nodes) or ""),
@@ -204,6 +215,12 @@ class Discovery:
 
     def _replication_of(self, fqdn: str) -> ReplicationStatus | None:
         return self._tried(fqdn, self._sources.directory(fqdn).read_replication_status)
+
+    def _has_news(self, fqdn: str, usn: int, invocation_id: str) -> bool | None:
+        directory = self._sources.directory(fqdn)
+        return self._tried(
+            fqdn, partial(directory.has_changes_after, usn, invocation_id=invocation_id)
+        )
 
     def _with_later_usn(self, node: NodeInventory) -> NodeInventory:
         """Read the node's USN again, after every vector was read: so a partner that has seen

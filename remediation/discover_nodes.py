@@ -111,19 +111,37 @@ def better_clock(one: ClockReading | Unread, other: ClockReading | Unread) -> Cl
     return one
 
 
+def find_at_rest(
+    nodes: Sequence[NodeInventory], has_news: Callable[[str, int, str], bool | None]
+) -> frozenset[tuple[str, str]]:
+    """Return (consumer, supplier) of directories that only seem to lag: the supplier has made no
+    change that it sends. *has_news* asks a node for changes after a USN that bear its invocation
+    id; nobody is asked while no directory is late.
+    """
+    statuses = _statuses(nodes)
+    return frozenset(
+        (lag.consumer, lag.supplier)
+        for lag in lags(statuses)
+        if lag.is_late
+        and has_news(lag.supplier, lag.seen, statuses[lag.supplier].invocation_id) is False
+    )
+
+
 def find_stalled(
     nodes: Sequence[NodeInventory],
     read_again: Callable[[str], ReplicationStatus | None],
     clock: Clock,
     *,
     patience: timedelta,
+    at_rest: frozenset[tuple[str, str]] = frozenset(),
 ) -> frozenset[tuple[str, str]]:
     """Return (consumer, supplier) of directories that lag and catch up nothing in *patience*.
 
-    Nothing is waited for, and nobody is asked, while no directory is late.
+    Nothing is waited for, and nobody is asked, while no directory is late. Pairs *at_rest* are
+    not.
     """
-    first = {n.fqdn: n.replication for n in nodes if n.replication is not None}
-    standing = _late(first)
+    first = _statuses(nodes)
+    standing = _late(first) - at_rest
     for _ in range(_LOOKS):
         if not standing:
             break
@@ -133,6 +151,10 @@ def find_stalled(
         now = first | {name: status for name, status in fresh.items() if status is not None}
         standing &= stalled(lags(first), lags(now))
     return standing
+
+
+def _statuses(nodes: Sequence[NodeInventory]) -> dict[str, ReplicationStatus]:
+    return {n.fqdn: n.replication for n in nodes if n.replication is not None}
 
 
 def _late(statuses: Mapping[str, ReplicationStatus]) -> frozenset[tuple[str, str]]:

@@ -116,9 +116,10 @@ class Inventory:
     """Everything preflight saw of one SSO domain. *taken* is this workstation's clock.
 
     *stalled* are pairs (consumer, supplier) of directories that lagged and caught up nothing
-    while they were watched. *certificates* is what one of the directories holds besides the STS
-    entries; None if nobody asked. *configured* are the nodes the operator named. *issuer* is
-    who signs if a run writes: ``vmca``, ``own-ca`` or ``files``.
+    while they were watched, *at_rest* pairs that seem to lag and lack nothing. *certificates* is
+    what one of the directories holds besides the STS entries; None if nobody asked. *configured*
+    are the nodes the operator named. *issuer* is who signs if a run writes: ``vmca``, ``own-ca`` or
+    ``files``.
     """
 
     domain: str
@@ -128,6 +129,7 @@ class Inventory:
     topology: Topology | None
     problems: tuple[Problem, ...]
     stalled: tuple[tuple[str, str], ...] = ()
+    at_rest: tuple[tuple[str, str], ...] = ()
     configured: tuple[str, ...] = ()
     certificates: DirectoryCertificates | None = None
     issuer: str = "own-ca"

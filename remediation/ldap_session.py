@@ -50,6 +50,10 @@ NO_SUCH_OBJECT: Final = 32
 UNWILLING: Final = 53
 ALREADY_EXISTS: Final = 68
 
+_SHOW_DELETED: Final = ("1.2.840.113556.1.4.417", False, None)
+"""Control that shows entries below cn=Deleted Objects (measured, section 4); not critical, which
+vmdird does not look at."""
+
 IDLE_LIMIT_S: Final = 150.0
 """vmdird drops a connection after 180 s of silence without a notice (measured; 150 s is safe)."""
 
@@ -89,9 +93,19 @@ class LdapSession:
         self._refusal: tuple[str, int] | None = None
 
     def search(
-        self, base: str, filter_: str, *, scope: Scope, attributes: Sequence[str]
+        self,
+        base: str,
+        filter_: str,
+        *,
+        scope: Scope,
+        attributes: Sequence[str],
+        most: int = 0,
+        deleted: bool = False,
     ) -> tuple[Entry, ...]:
-        """Return the entries found, logged in. Never sets a size limit: vmdird's is silent.
+        """Return the entries found, logged in; those that were *deleted*, too, if asked for.
+
+        *most* is how many to return at most (0: all). vmdird cuts in silence: as many as that
+        may be all or not.
 
         Raises:
             DirectoryFaultError: Refused; code 32 if *base* does not exist.
@@ -106,7 +120,9 @@ class LdapSession:
             reraise=True,
         )
         with self._lock:
-            return retrying(self._search_once, base, filter_, scope, attributes)
+            return retrying(
+                self._search_once, base, filter_, scope, attributes, most=most, deleted=deleted
+            )
 
     def search_anonymous(
         self, base: str, filter_: str, *, scope: Scope, attributes: Sequence[str]
@@ -167,12 +183,21 @@ class LdapSession:
         return isinstance(error, DirectoryUnreachableError) and self._lost_while_reading
 
     def _search_once(
-        self, base: str, filter_: str, scope: Scope, attributes: Sequence[str]
+        self,
+        base: str,
+        filter_: str,
+        scope: Scope,
+        attributes: Sequence[str],
+        *,
+        most: int,
+        deleted: bool,
     ) -> tuple[Entry, ...]:
         self._lost_while_reading = False
         connection = self._session()
         try:
-            found = self._ask(connection, base, filter_, scope, attributes)
+            found = self._ask(
+                connection, base, filter_, scope, attributes, most=most, deleted=deleted
+            )
         except LOST as error:
             self._drop()
             self._lost_while_reading = True
@@ -187,11 +212,21 @@ class LdapSession:
         filter_: str,
         scope: Scope,
         attributes: Sequence[str],
+        *,
+        most: int = 0,
+        deleted: bool = False,
     ) -> tuple[Entry, ...]:
         call = f"search of {base or 'the rootDSE'}"
         logger.debug("%s: %s %s", self.node, call, filter_)
         try:
-            connection.search(base, filter_, search_scope=scope, attributes=list(attributes))
+            connection.search(
+                base,
+                filter_,
+                search_scope=scope,
+                attributes=list(attributes),
+                size_limit=most,
+                controls=[_SHOW_DELETED] if deleted else None,
+            )
             result, response = connection.result, connection.response
         except LDAPOperationResult as error:
             raise self._fault(call, error) from None

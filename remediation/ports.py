@@ -149,7 +149,12 @@ class Directory(Protocol):
         """Read the rootDSE; needs no login."""
 
     def read_topology(self) -> Topology:
-        """Read controllers, computers, servers and agreements of the whole domain."""
+        """Read controllers, computers, servers and agreements of the whole domain.
+
+        Raises:
+            TenantNotFoundError: As `read_sts_entries`: whoever may not read the tenant sees an
+                empty domain, too.
+        """
 
     def read_sts_entries(self) -> StsEntries:
         """Read every TenantCredential and every chain of cn=TrustedCertificateChains.
@@ -173,6 +178,13 @@ class Directory(Protocol):
 
     def read_replication_status(self) -> ReplicationStatus:
         """Read cn=replicationstatus of this node."""
+
+    def has_changes_after(self, usn: int, *, invocation_id: str) -> bool:
+        """Tell whether this node, whose invocation id is *invocation_id*, made a change after *usn*
+        that it sends to its partners. Changes of its own server entry and agreements are not sent
+        (ldap-head/result.c L315-360, lightwave@1ff3beaa), though they count: each pull makes two.
+        True also if there are too many changes to look through.
+        """
 
     def read_certificates(self) -> DirectoryCertificates:
         """Read solution users, trusted roots, trusted chains, lookup-service registrations and

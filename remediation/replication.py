@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import ReplicationStatus
 
 AT_REST: Final = 20
-"""Changes that a directory may be behind although nothing is missing: 2 to 8 were measured with
-equal content, because a node's own agreement updates count and are not sent (vmdird measured,
-8). More partners make more such updates; how many is unverified."""
+"""Changes that a directory may be behind before anybody asks what they are: 2 to 8 were measured
+with equal content, because a node's updates of its own server entry and agreements count and are
+not sent (vmdird measured, 8). It makes two with each pull that brought something, so a node that
+only listens is any number ahead of its partners: `Directory.has_changes_after` tells."""
 
 
 class LagState(enum.Enum):
@@ -28,13 +29,15 @@ class LagState(enum.Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
     """*consumer* lacks *changes* of *supplier* (BEHIND, 0 and more), has seen *changes* more
-    than the supplier has made (AHEAD: it was reverted alone), or nobody knows (UNKNOWN, 0).
+    than the supplier has made (AHEAD: it was reverted alone), or nobody knows (UNKNOWN, 0). *seen*
+    is the supplier's last change that the consumer has, 0 if nobody knows.
     """
 
     consumer: str
     supplier: str
     state: LagState
     changes: int = 0
+    seen: int = 0
 
     @property
     def is_late(self) -> bool:
@@ -66,6 +69,7 @@ def _lag(consumer: str, mine: ReplicationStatus, supplier: str, theirs: Replicat
             supplier=supplier,
             state=LagState.AHEAD,
             changes=seen - theirs.usn,
+            seen=seen,
         )
     made = theirs.usn if theirs.max_originating is None else theirs.max_originating
     # A database that was copied at the join starts with USNs that its node did not make.
@@ -74,16 +78,20 @@ def _lag(consumer: str, mine: ReplicationStatus, supplier: str, theirs: Replicat
         supplier=supplier,
         state=LagState.BEHIND,
         changes=max(0, made - seen),
+        seen=seen,
     )
 
 
 def stalled(before: Iterable[Lag], after: Iterable[Lag]) -> frozenset[tuple[str, str]]:
-    """Return (consumer, supplier) of the pairs that were late and have caught up nothing."""
+    """Return (consumer, supplier) of the pairs that were late and have caught up nothing.
+
+    What counts is what the consumer has seen: the supplier may make changes meanwhile.
+    """
     first = {(lag.consumer, lag.supplier): lag for lag in before if lag.is_late}
     return frozenset(
         pair
         for lag in after
         if (pair := (lag.consumer, lag.supplier)) in first
         and lag.is_late
-        and lag.changes >= first[pair].changes
+        and lag.seen <= first[pair].seen
     )

@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 _ANY: Final = "(objectClass=*)"
 """The one filter that vmdird's rootDSE and status entries answer to (measured, section 3)."""
 
+_LOOKED_THROUGH: Final = 500
+"""Entries that are looked at to tell changes that are sent to partners from others."""
+
 _ADMINISTRATOR: Final = "administrator"
 _INVALID_DN: Final = 34
 
@@ -98,7 +101,10 @@ class LdapDirectory:
         return vmdir_entries.root_dse(found[0])
 
     def read_topology(self) -> Topology:
-        """Read accounts, servers and agreements in four searches."""
+        """Read accounts, servers and agreements in four searches; proves first that our user sees
+        them: to anybody else the domain is empty.
+        """
+        self._prove()
         sites = dn.sites(self._domain)
         return vmdir_entries.topology(
             self._domain,
@@ -165,6 +171,20 @@ class LdapDirectory:
             if status.invocation_id:
                 return status
         return self._read_own_server()
+
+    def has_changes_after(self, usn: int, *, invocation_id: str) -> bool:
+        """See `ports.Directory`; one search by the filter that replication itself uses."""
+        found = self._session.search(
+            dn.domain_dn(self._domain),
+            f"({dn.USN_CHANGED}>={usn + 1})",
+            scope="SUBTREE",
+            attributes=(dn.OBJECT_CLASS, dn.META_DATA),
+            most=_LOOKED_THROUGH,
+            deleted=True,
+        )
+        if len(found) >= _LOOKED_THROUGH:
+            return True
+        return any(vmdir_entries.is_news(entry, usn, invocation_id) for entry in found)
 
     def read_certificates(self) -> DirectoryCertificates:
         """Read each part in one or two searches; a part that is refused costs that part only."""

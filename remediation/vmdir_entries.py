@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 STS_ATTRIBUTES: Final = (dn.CN, dn.CERTIFICATE, dn.OBJECT_GUID, dn.USN_CHANGED)
 _UNKNOWN: Final = "unknown"
+_METADATA_FIELDS: Final = 6
+_NOT_SENT: Final = frozenset({b"vmwdirserver", b"vmwreplicationagreement"})
+"""Classes of entries whose changes are a node's own affair (ldap-head/result.c L324-360)."""
 
 
 def root_dse(entry: Entry) -> RootDse:
@@ -134,6 +137,26 @@ def topology(
         computers=_names(computers),
         servers=tuple(sorted(found, key=lambda s: (s.name, s.site))),
     )
+
+
+def is_news(entry: Entry, usn: int, invocation_id: str) -> bool:
+    """Tell whether the node *invocation_id* changed something of *entry* after *usn* that partners
+    are sent. An attribute's metadata are its name, the USN here, a version, the invocation id of
+    the node that made the change, a time, and the USN there (measured, section 5). Metadata that
+    are missing or look otherwise count as news.
+    """
+    classes = {name.lower() for name in entry.values(dn.OBJECT_CLASS)}
+    if classes & _NOT_SENT:
+        return False
+    metadata = [value.decode(errors="replace").split(":") for value in entry.values(dn.META_DATA)]
+    return not metadata or any(_is_later(parts, usn, invocation_id) for parts in metadata)
+
+
+def _is_later(parts: Sequence[str], usn: int, invocation_id: str) -> bool:
+    if len(parts) < _METADATA_FIELDS:
+        return True
+    made = _number(parts[-1])
+    return parts[3] == invocation_id and (made is None or made > usn)
 
 
 def replication_status(lines: Sequence[str]) -> ReplicationStatus:

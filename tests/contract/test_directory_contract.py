@@ -95,6 +95,24 @@ def test_replication_status_is_of_this_node(directory):
     assert found.usn > 0
 
 
+def test_changes_that_partners_have_to_be_sent_are_told(request, directory):
+    """None after the last there is; one that was made since counts, deleted or not."""
+    if request.node.callspec.params["world"] == "slapd":
+        pytest.skip("slapd numbers no changes")
+    status = directory.read_replication_status()
+
+    def has_news():
+        return directory.has_changes_after(status.usn, invocation_id=status.invocation_id)
+
+    before = has_news()
+    directory.add_chain(77, OLD.chain)
+    added = has_news()
+    made = next(e for e in directory.read_sts_entries().chains if e.index == 77)
+    directory.delete_entry(made)
+
+    assert (before, added, has_news()) == (False, True, True)
+
+
 def test_sts_entries_come_as_stored(directory):
     """Credential and chain have their number, certificates in order and a verdict on the key."""
     found = directory.read_sts_entries()

@@ -259,6 +259,7 @@ INVENTORIES = st.builds(
     ).map(tuple),
     topology=st.none() | _TOPOLOGIES,
     stalled=st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=2).map(tuple),
+    at_rest=st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=2).map(tuple),
     certificates=st.none() | _HELD,
     issuer=st.sampled_from(["vmca", "own-ca", "files"]),
     problems=st.lists(

@@ -362,6 +362,11 @@ class MemoryDirectory:
             up_to_date=dict(node.up_to_date) or None,
         )
 
+    def has_changes_after(self, usn: int, *, invocation_id: str) -> bool:
+        """See the port; here every change is sent."""
+        node = self._enter("has_changes_after")
+        return node.invocation_id == invocation_id and node.usn > usn
+
     def read_certificates(self) -> DirectoryCertificates:
         """See the port; the chains of the STS are those of the node's entries."""
         node = self._enter("read_certificates", tenant=True)

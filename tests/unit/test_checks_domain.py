@@ -11,7 +11,7 @@ from error_leaves import error_leaves
 from memory_hypervisor import MemoryClock, MemoryHost
 from stsfix.remediation.checks import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
-from stsfix.remediation.model import DirServer, Role, StsEntries, StsEntry, Topology
+from stsfix.remediation.model import DirServer, Role, Severity, StsEntries, StsEntry, Topology
 from stsfix.snapshot.model import HostRef
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -75,26 +75,54 @@ def test_known_errors_are_errors_of_the_product():
     assert set(UNREADABLE) <= {leaf.__name__ for leaf in error_leaves()}
 
 
-def test_a_directory_without_partner_blocks():
-    """No change would reach it."""
-    topology = Topology(
+def listing(*servers):
+    """Return what one directory says of a domain of two controllers."""
+    return Topology(
+        domain="vsphere.local", controllers=("vc1", "vc2"), computers=(), servers=servers
+    )
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "alone"),
+    [
+        (["vc2"], ["vc1"], []),
+        ([], ["vc1"], []),  # one way, which is another finding
+        ([], [], ["vc1", "vc2"]),
+        (None, [], ["vc2"]),
+        (None, None, []),
+    ],
+    ids=["both ways", "one way", "apart", "one not read", "none read"],
+)
+def test_a_directory_that_replicates_with_nobody_blocks(mine, theirs, alone):
+    """Each directory is believed of its own agreements only: what it says of others may be old."""
+    old = listing(server("vc1", "vc2"), server("vc2", "vc1"))
+    one = None if mine is None else listing(server("vc1", *mine), server("vc2", "vc1"))
+    two = None if theirs is None else listing(server("vc1", "vc2"), server("vc2", *theirs))
+
+    ids = found(node(listed=one), node("vc2", listed=two), topology=old)
+
+    assert ids == [("REPL-NO-PARTNER", name) for name in alone]
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity"), [("chain", Severity.BLOCKS), ("credential", Severity.WARNS)]
+)
+def test_an_entry_without_certificate_is_told(kind, severity):
+    """Every chain is looked at by the STS, of the credentials only the one that signs."""
+    empty = StsEntry(kind=kind, dn="cn=Entry-1", index=1, chain=(), object_guid="g", usn=1)
+    entries = {"credentials": (), "chains": ()} | {f"{kind}s": (empty,)}
+    inventory = Inventory(
         domain="vsphere.local",
-        controllers=("vc1", "vc2"),
-        computers=(),
-        servers=(server("vc1", "vc2"), server("vc2")),
+        taken=NOW,
+        nodes=(node(sts=StsEntries(node="vc1", **entries)),),
+        hosts=(HOST,),
+        topology=None,
+        problems=(),
     )
 
-    assert found(node(), node("vc2"), topology=topology) == [("REPL-NO-PARTNER", "vc2")]
+    told = [f for check in CHECKS for f in check(inventory) if f.id == "STS-EMPTY-CHAIN"]
 
-
-def test_an_entry_without_certificate_warns():
-    """It verifies nothing."""
-    empty = StsEntry(
-        kind="chain", dn="cn=TrustedCertChain-1", index=1, chain=(), object_guid="g", usn=1
-    )
-    entries = StsEntries(node="vc1", credentials=(), chains=(empty,))
-
-    assert ("STS-EMPTY-CHAIN", "cn=TrustedCertChain-1") in found(node(sts=entries))
+    assert [(f.subject, f.severity) for f in told] == [("cn=Entry-1", severity)]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation.discover_nodes import find_stalled
+from stsfix.remediation.discover_nodes import find_at_rest, find_stalled
 from stsfix.remediation.inventory import NodeInventory
 from stsfix.remediation.model import ReplicationStatus, Role
 from stsfix.remediation.replication import AT_REST, Lag, LagState, lags, stalled
@@ -64,7 +65,7 @@ def test_measured_rest_is_no_lag():
     """4293 of 4295 was measured with equal content."""
     found = lags(two(4293))[0]
 
-    assert found == Lag(consumer="a", supplier="b", state=LagState.BEHIND, changes=2)
+    assert found == Lag(consumer="a", supplier="b", state=LagState.BEHIND, changes=2, seen=4293)
     assert not found.is_late
 
 
@@ -76,7 +77,9 @@ def test_more_than_at_rest_is_late():
 
 def test_seen_more_than_there_is_means_a_rollback():
     """The supplier was reverted alone (measured, 8)."""
-    assert lags(two(4310))[0] == Lag(consumer="a", supplier="b", state=LagState.AHEAD, changes=10)
+    found = lags(two(4310))[0]
+
+    assert (found.state, found.changes, found.seen) == (LagState.AHEAD, 10, 4310)
 
 
 def test_no_vector_and_no_entry_are_unknown():
@@ -134,6 +137,67 @@ def test_a_vector_that_moves_is_not_stalled():
 
     assert watched.stalled() == frozenset()
     assert watched.slept == 10
+
+
+def test_a_vector_that_moves_while_more_is_written_is_not_stalled():
+    """It is no nearer than before, because the other node makes changes meanwhile."""
+    watched = Watched(two(4000), two(4100, usn=4900, made=4895))
+
+    assert watched.stalled() == frozenset()
+
+
+class Asked:
+    """Nodes that have news or not, and what they were asked for."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.calls = []
+
+    def __call__(self, *asked):
+        self.calls.append(asked)
+        return self.answer
+
+
+def at_rest(statuses, answer):
+    """Return the pairs at rest, and what the nodes were asked."""
+    nodes = [
+        NodeInventory(fqdn=name, role=Role.EMBEDDED, replication=found)
+        for name, found in statuses.items()
+    ]
+    asked = Asked(answer)
+    return find_at_rest(nodes, asked), asked.calls
+
+
+def test_nobody_is_asked_for_news_while_nobody_is_late():
+    """A sound domain costs no question."""
+    assert at_rest(two(4293), answer=False) == (frozenset(), [])
+
+
+def test_a_late_directory_whose_partner_has_no_news_is_at_rest():
+    """The partner is asked for changes of its own after the last that was seen."""
+    assert at_rest(two(4000), answer=False) == ({("a", "b")}, [("b", 4000, "id-b")])
+
+
+@pytest.mark.parametrize("answer", [True, None], ids=["news", "no answer"])
+def test_a_late_directory_whose_partner_has_news_is_late(answer):
+    """Who does not answer may have news."""
+    assert at_rest(two(4000), answer)[0] == frozenset()
+
+
+def test_a_pair_at_rest_is_not_watched():
+    """Nothing is waited for."""
+    nodes = [
+        NodeInventory(fqdn=name, role=Role.EMBEDDED, replication=found)
+        for name, found in two(4000).items()
+    ]
+    watched = Watched(two(4000))
+
+    pairs = frozenset({("a", "b")})
+    found = find_stalled(
+        nodes, watched.read, watched, patience=timedelta(seconds=30), at_rest=pairs
+    )
+
+    assert (found, watched.slept) == (frozenset(), 0.0)
 
 
 def test_a_node_that_dies_meanwhile_counts_as_stalled():

@@ -67,6 +67,48 @@ def test_vector(text, expected):
     assert vmdir_entries.vector(text) == expected
 
 
+def _meta(made, by="me", attribute="cn"):
+    return f"{attribute}:4308:1:{by}:20261123163941.0Z:{made}".encode()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "news"),
+    [
+        ({"attributeMetaData": [_meta(11)]}, True),
+        ({"attributeMetaData": [_meta(10)]}, False),
+        ({"attributeMetaData": [_meta(3), _meta(12)]}, True),
+        ({"attributeMetaData": [_meta(99, by="other")]}, False),
+        ({"attributeMetaData": [_meta("?")]}, True),
+        ({"attributeMetaData": [_meta(3), b"noise"]}, True),
+        ({}, True),
+        ({"objectClass": [b"top", b"vmwDirServer"], "attributeMetaData": [_meta(11)]}, False),
+        ({"objectClass": [b"VMWReplicationAgreement"], "attributeMetaData": [_meta(11)]}, False),
+    ],
+    ids=[
+        "after",
+        "seen",
+        "one attribute after",
+        "of another node",
+        "no number",
+        "of another form",
+        "none told",
+        "server entry",
+        "agreement",
+    ],
+)
+def test_news_are_own_later_changes_that_are_sent(attributes, news):
+    """Entries of a node's own affairs are none; what cannot be told is."""
+    assert vmdir_entries.is_news(_entry(**attributes), 10, "me") is news
+
+
+@given(st.lists(st.binary()), st.integers(), st.text())
+def test_any_metadata_gives_an_answer(values, usn, invocation_id):
+    """No bytes make it fail."""
+    entry = _entry(attributeMetaData=values)
+
+    assert vmdir_entries.is_news(entry, usn, invocation_id) in {True, False}
+
+
 @given(st.lists(st.text()))
 def test_status_of_any_lines_is_a_value(lines):
     """No line makes the parser fail."""
