@@ -39,6 +39,7 @@ class CertificatePlan:
         source_days: Of the certificate of another identity source; None for no such source.
         smart_card: There are smart-card client CAs.
         external_idp: There is an external identity provider.
+        other_chain: There is a trusted chain below a container that no release is known to have.
         root_malformed: An entry of the trusted roots holds no certificate.
         pinned: The operator pins all certificates, because they cannot be verified.
     """
@@ -67,6 +68,7 @@ class CertificatePlan:
     source_days: float | None = None
     smart_card: bool = False
     external_idp: bool = False
+    other_chain: bool = False
     root_malformed: bool = False
     pinned: bool = False
 
@@ -151,6 +153,10 @@ PLANS = {
     "external-idp": (
         "people log in at an external identity provider",
         CertificatePlan(external_idp=True),
+    ),
+    "chain-of-nobody": (
+        "the tenant has a trusted chain below a container that no release is known to have",
+        CertificatePlan(other_chain=True),
     ),
 }
 """Texts and plans by the name of the scenario; everything else is healthy in them."""

@@ -68,14 +68,16 @@ def _quoted(text: str) -> str:
 
 
 def _config(lab: Lab) -> str:
-    first = lab.topology.controllers[0].fqdn
     wrong = lab.scenario.files
+    nodes = [lab.topology.controllers[0].fqdn, *([wrong.node] if wrong.node else [])]
+    domain = wrong.domain or DOMAIN
+    user = f"{wrong.user or 'administrator'}@{domain}"
     lines = [
         "# Written by the stsfix lab; every name and password is made up.",
         "[sso]",
-        f"domain = {_quoted(wrong.domain or DOMAIN)}",
-        f"nodes = [{_quoted(first)}]",
-        f"user = {_quoted(f'administrator@{wrong.domain or DOMAIN}')}",
+        f"domain = {_quoted(domain)}",
+        f"nodes = [{', '.join(map(_quoted, nodes))}]",
+        f"user = {_quoted(user)}",
     ]
     for name in HOSTS[: len(HOSTS) - wrong.hosts_left_out]:
         pinned = name == HOSTS[0] or lab.scenario.certificates.pinned

@@ -181,6 +181,8 @@ def _rule(fields: dict[str, Any]) -> Rule:
         given["when"] = When(given["when"])
     if "effect" in given:
         given["effect"] = Effect(given["effect"])
+    if given.get("effect") is Effect.MEANWHILE or "others" in given:
+        raise ValueError("what others do meanwhile is for scenarios and tests only")
     return Rule(**given)
 
 

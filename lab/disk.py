@@ -71,7 +71,8 @@ class NodeDisk:
 
     *age* is that of its vmdird (lab.vmdir.ages). *psc* is the FQDN of the node whose STS this
     node uses: itself unless it is an external vCenter. *directory* is the vmdir database, None
-    on an external vCenter. *clock_offset_s* is what the node's clock is ahead. *failed_logins*
+    on an external vCenter, *pull_limit* how many changes one pull brings to it (0: all there are).
+    *clock_offset_s* is what the node's clock is ahead. *failed_logins*
     is pam's tally for root: it is on the disk, and only a right password before the third
     wrong one clears it. *login_shell* is root's; *bash_until* is when appliancesh stops to let
     root into bash (None: it does not now); *ssh_host_keys* are private ones in OpenSSH's format.
@@ -98,6 +99,7 @@ class NodeDisk:
     machine_id: str
     root_password: str
     directory: Any = None
+    pull_limit: int = 0
     certool_days: float = 730.0
     shown: dict[str, KeyPair] = field(default_factory=dict)
     sts_stale: bool = False

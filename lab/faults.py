@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 
 class When(enum.Enum):
@@ -23,11 +23,14 @@ class When(enum.Enum):
 
 
 class Effect(enum.Enum):
-    """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no."""
+    """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no. MEANWHILE is
+    what somebody or something else does at that moment; the call itself goes on.
+    """
 
     REFUSE = "refuse"
     DROP = "drop"
     DELAY = "delay"
+    MEANWHILE = "meanwhile"
 
 
 class Refused(Exception):  # noqa: N818 - it is the lab's event, not an error of the lab
@@ -48,7 +51,8 @@ class Rule:
     shell patterns (``CreateSnapshot_Task``, ``ADD``, ``issue``; a VM, host or node name).
 
     It fires on calls number *nth* to *nth* + *times* - 1 that match, counted from when it was
-    added. *detail* is for the protocol: a fault name for soap, a result code for ldap.
+    added. *detail* is for the protocol: a fault name for soap, a result code for ldap. *others*
+    is called for MEANWHILE.
     """
 
     protocol: str
@@ -60,6 +64,7 @@ class Rule:
     effect: Effect = Effect.REFUSE
     detail: str = ""
     delay_s: float = 0.0
+    others: Callable[[], object] = lambda: None
     seen: int = field(default=0, init=False)
 
     def fires(self, protocol: str, call: str, target: str) -> bool:
@@ -115,6 +120,8 @@ class FaultBook:
                 continue
             if rule.effect is Effect.DELAY:
                 time.sleep(rule.delay_s)
+            elif rule.effect is Effect.MEANWHILE:
+                rule.others()
             elif rule.effect is Effect.DROP:
                 raise Dropped
             else:

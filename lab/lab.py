@@ -13,7 +13,7 @@ from stsfix.lab.clock import LabClock
 from stsfix.lab.estate import VmMaker, build_hosts
 from stsfix.lab.esx.machine import ON
 from stsfix.lab.faults import FaultBook
-from stsfix.lab.machine_trouble import slow_down, unsettle
+from stsfix.lab.machine_trouble import haunt, slow_down, unsettle
 from stsfix.lab.passwords import Passwords, Seed
 from stsfix.lab.ports import PortBlock
 from stsfix.lab.programs import Network, NodePorts
@@ -298,4 +298,7 @@ class Lab:
                 host.start()
 
     def _unsettle(self) -> None:
-        unsettle(self.machines[self.topology.nodes[0].fqdn], self.scenario.machine)
+        node = self.topology.nodes[0]
+        vm = self.machines[node.fqdn]
+        unsettle(vm, self.scenario.machine)
+        haunt(self.faults, vm, node, self.scenario.machine)

@@ -63,6 +63,8 @@ class MachinePlan:
     set once it runs. *disk* is one more disk. *snapshots* were taken before, oldest first.
     *power* is off or suspended when nothing else runs any more; empty: it stays on. *unplugged*:
     its network adapter is disconnected once it runs. *stale_copy*: another host lists it too.
+    *fades*: its host loses its files right after it has listed its VMs. *guest_fault*: what its
+    guest answers to every guest operation, although VMware Tools says it is ready.
     """
 
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -72,12 +74,15 @@ class MachinePlan:
     power: str = ""
     unplugged: bool = False
     stale_copy: bool = False
+    fades: bool = False
+    guest_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesPlan:
-    """What is wrong in the operator's files: a password, a pin, the domain's name, or a host
-    that is left out (*hosts_left_out* counts from the end of the list).
+    """What is wrong in the operator's files: a password, a pin, the domain's name, a host that is
+    left out (*hosts_left_out* counts from the end of the list), one more node in the list, or a
+    user who is no administrator of the domain.
     """
 
     host_password: bool = False
@@ -87,6 +92,8 @@ class FilesPlan:
     node_pin: bool = False
     domain: str = ""
     hosts_left_out: int = 0
+    node: str = ""
+    user: str = ""
 
 
 ORDINARY = MachinePlan()
@@ -254,6 +261,10 @@ MACHINE_PLANS = {
         "another host still lists the first node",
         MachinePlan(stale_copy=True),
     ),
+    "registration-fades": (
+        "the first host loses the files of its node right after it has listed its VMs",
+        MachinePlan(fades=True),
+    ),
     "node-off": ("the first node is off", MachinePlan(power="off")),
     "node-suspended": ("the first node is suspended", MachinePlan(power="suspended")),
     "nic-disconnected": (
@@ -263,6 +274,10 @@ MACHINE_PLANS = {
     "guest-operations-off": (
         "guest operations are switched off in the first node",
         MachinePlan(fields={"guest_operations": False}),
+    ),
+    "guest-operations-refused": (
+        "VMware Tools of the first node says it is ready and refuses guest operations",
+        MachinePlan(guest_fault="OperationDisabledByGuest"),
     ),
 }
 
@@ -294,5 +309,13 @@ FILES_PLANS = {
     "domain-wrong": (
         "the operator has the name of another SSO domain",
         FilesPlan(domain="other.local"),
+    ),
+    "node-of-another-domain": (
+        "the operator has listed a node that is none of this domain",
+        FilesPlan(node="vc7.lab.example"),
+    ),
+    "user-without-rights": (
+        "the operator logs in as a user who may not read the tenant",
+        FilesPlan(user="auditor"),
     ),
 }

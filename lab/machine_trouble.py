@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.lab.esx.machine import VirtualMachine
-from stsfix.lab.faults import Effect, Rule
+from stsfix.lab.faults import Effect, Rule, When
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stsfix.lab.esx.host_objects import Datastore
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.machine_plan import HostPlan, MachinePlan
+    from stsfix.lab.topology import NodePlan
 
 _FULL = 200 * 1024 * 1024
 _AGE = timedelta(days=40)
@@ -57,6 +58,32 @@ def slow_down(faults: FaultBook, plans: Iterable[HostPlan]) -> None:
                 delay_s=plan.slow_s,
             )
             faults.add(rule)
+
+
+def haunt(faults: FaultBook, vm: VirtualMachine, node: NodePlan, plan: MachinePlan) -> None:
+    """Let happen to the VM, while somebody looks at it, what *plan* says."""
+    if plan.fades:
+        vm.connection_state = "connected"
+        faults.add(
+            Rule(
+                protocol="soap",
+                call="RetrievePropertiesEx",
+                target=node.host,
+                when=When.AFTER,
+                effect=Effect.MEANWHILE,
+                others=lambda: setattr(vm, "connection_state", "inaccessible"),
+            )
+        )
+    if plan.guest_fault:
+        faults.add(
+            Rule(
+                protocol="guest",
+                call="make_temporary_file",
+                target=node.fqdn,
+                times=sys.maxsize,
+                detail=plan.guest_fault,
+            )
+        )
 
 
 def spoil_machine(vm: VirtualMachine, plan: MachinePlan, clock: LabClock) -> None:

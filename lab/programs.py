@@ -241,6 +241,7 @@ class NodeParts:
             registry=network.directories,
             age=disk.age,
         )
+        self.vmdir.replicator.limit = disk.pull_limit
         self.vmdir.read_only = disk.vmdir_state == "Read only"
         self.sts = StsService(
             disk.fqdn,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stsfix.lab.access_plan import ACCESS_PLANS, USUAL, AccessPlan
 from stsfix.lab.certificate_plan import IN_ORDER, PLANS, REPAIR_PLANS, CertificatePlan
+from stsfix.lab.link_plan import CONNECTED, LINK_PLANS, LinkTrouble
 from stsfix.lab.machine_plan import (
     CORRECT,
     FILES_PLANS,
@@ -50,7 +51,8 @@ class CredentialPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainPlan:
-    """A TrustedCertChain that belongs to no credential: of a node long gone, or without leaf.
+    """A TrustedCertChain that belongs to no credential: of a node long gone, without leaf, or
+    *empty*, without any certificate (no vmdird that was measured takes one).
 
     With *gone* its issuer is of no node that is left.
     """
@@ -60,6 +62,7 @@ class ChainPlan:
     leaf: bool = True
     gone: bool = False
     starts_days: float = STARTED_DAYS
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,29 +79,6 @@ class NodeTrouble:
     disabled: tuple[str, ...] = ()
     no_vmdird: bool = False
     version: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkTrouble:
-    """What is wrong between directories.
-
-    *stale_partner*: the first controller has an agreement with a node that nothing else knows.
-    *hidden_server*: it also has a directory server entry. *retired*: a controller's account is
-    left of a node that is gone. *one_way*: the second has no agreement with the first any more.
-    *deaf*: the second pulls nothing. *never_pulled*: it never did. *unseen*: changes on the
-    first that were made since. *conflict*: both added TenantCredential-2 at one moment.
-    *level*: functional level that the second tells (0: that of the others).
-    """
-
-    stale_partner: bool = False
-    hidden_server: bool = False
-    retired: bool = False
-    one_way: bool = False
-    deaf: bool = False
-    never_pulled: bool = False
-    unseen: int = 0
-    conflict: bool = False
-    level: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +107,7 @@ class Scenario:
     version: str = ""
     node: NodeTrouble = NodeTrouble()
     windows: WindowsPlan = NO_WINDOWS
-    links: LinkTrouble = LinkTrouble()
+    links: LinkTrouble = CONNECTED
     machine: MachinePlan = ORDINARY
     files: FilesPlan = CORRECT
     certificates: CertificatePlan = IN_ORDER
@@ -182,6 +162,11 @@ SCENARIOS = {
             name="leafless-chain",
             text="a trusted chain of an old upgrade holds a root and no leaf",
             chains=(ChainPlan(index=2, leaf=False), ChainPlan(index=5)),
+        ),
+        Scenario(
+            name="empty-chain",
+            text="TrustedCertChain-2 holds no certificate, which breaks the whole tenant",
+            chains=(ChainPlan(index=2, empty=True),),
         ),
         Scenario(
             name="no-credential",
@@ -314,46 +299,7 @@ SCENARIOS = {
             text="the second node is of an older release",
             node=NodeTrouble(version="6.7"),
         ),
-        Scenario(
-            name="functional-levels-differ",
-            text="the second node tells a lower domain functional level",
-            links=LinkTrouble(level=1),
-        ),
-        Scenario(
-            name="stale-partner",
-            text="the first controller replicates with a node that nothing else knows",
-            links=LinkTrouble(stale_partner=True),
-        ),
-        Scenario(
-            name="hidden-partner",
-            text="a node has a server entry and an agreement, and is no controller",
-            links=LinkTrouble(stale_partner=True, hidden_server=True),
-        ),
-        Scenario(
-            name="retired-node",
-            text="a controller's account is left of a node that is gone",
-            links=LinkTrouble(retired=True),
-        ),
-        Scenario(
-            name="one-way-agreement",
-            text="the second controller has no agreement with the first any more",
-            links=LinkTrouble(one_way=True),
-        ),
-        Scenario(
-            name="never-pulled",
-            text="the second controller never pulled from its partner",
-            links=LinkTrouble(deaf=True, never_pulled=True),
-        ),
-        Scenario(
-            name="replication-stalled",
-            text="the second controller stopped to pull 100 changes ago",
-            links=LinkTrouble(deaf=True, unseen=100),
-        ),
-        Scenario(
-            name="entries-differ",
-            text="both controllers added TenantCredential-2 at one moment: they differ for good",
-            links=LinkTrouble(conflict=True),
-        ),
+        *(Scenario(name=name, text=text, links=plan) for name, (text, plan) in LINK_PLANS.items()),
         *(
             Scenario(name=name, text=text, hosts=(plan,))
             for name, (text, plan) in HOST_PLANS.items()

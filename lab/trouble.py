@@ -9,14 +9,19 @@ from stsfix.lab import pki
 from stsfix.lab.disk import NodeFile
 from stsfix.lab.faults import Rule
 from stsfix.lab.root_login import LOGIN_LIMIT
+from stsfix.lab.topology import DOMAIN
 from stsfix.lab.vmdir import dn
+from stsfix.lab.vmdir.ages import AGES
+from stsfix.lab.vmdir.replication import pull
+from stsfix.lab.vmdir.tree import tenant_dn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
-    from stsfix.lab.scenario import LinkTrouble, Scenario
+    from stsfix.lab.link_plan import LinkTrouble
+    from stsfix.lab.scenario import Scenario
     from stsfix.lab.topology import Topology
     from stsfix.lab.vmdir.store import DirectoryStore
 
@@ -47,18 +52,29 @@ def spoil_disks(disks: Sequence[NodeDisk], scenario: Scenario) -> None:
             disk.files[VMDIRD] = NodeFile(content=b"\x7fELF", mode=0o755)
     if scenario.access.locked:
         first.failed_logins = LOGIN_LIMIT
+    with_directory = [disk for disk in disks if disk.role.has_directory]
+    if len(with_directory) > 1:
+        with_directory[1].pull_limit = scenario.links.thin
     if len(disks) > 1:
         disks[1].disabled |= set(trouble.disabled)
         if trouble.no_vmdird:
             disks[1].files.pop(VMDIRD, None)
 
 
-def spoil_entries(first: DirectoryStore, trouble: LinkTrouble) -> None:
+def spoil_entries(first: DirectoryStore, scenario: Scenario) -> None:
     """Add entries that the first controller has; those that replicate reach its partners."""
-    me = first.identity
+    me, trouble = first.identity, scenario.links
+    for extra in scenario.chains:
+        if extra.empty:
+            name = f"cn=TrustedCertChain-{extra.index},cn=TrustedCertificateChains"
+            chain = {"objectClass": [b"vmwSTSTenantTrustedCertificateChain"]}
+            _add(first, f"{name},{tenant_dn(DOMAIN)}", chain)
     if trouble.retired:
-        account = f"cn={GONE},ou=Domain Controllers,{me.domain_dn}"
-        _add(first, account, {"objectClass": [b"computer"], "sAMAccountName": [GONE.encode()]})
+        _add(
+            first,
+            _account(first),
+            {"objectClass": [b"computer"], "sAMAccountName": [GONE.encode()]},
+        )
     if trouble.hidden_server:
         server = me.server_dn.replace(me.host, GONE, 1)
         values = {"objectClass": [b"vmwDirServer"], "invocationId": [b"00000000-gone"]}
@@ -73,6 +89,17 @@ def spoil_entries(first: DirectoryStore, trouble: LinkTrouble) -> None:
         _add(first, agreement, values)
 
 
+def listen(stores: Mapping[str, DirectoryStore], age: str, changes: int) -> None:
+    """Let the second controller pull *changes* of the first one by one: each pull makes changes of
+    its own entries, which count and are not sent (vmdird measured, 8).
+    """
+    first, *partners = stores.values()
+    for number in range(changes if partners else 0):
+        name = f"cn=change-of-a-year-{number},cn=System,{first.identity.domain_dn}"
+        _add(first, name, {"objectClass": [b"container"]})
+        pull(partners[0], first, AGES[age], pki.days_from_now(0))
+
+
 def spoil_links(stores: Mapping[str, DirectoryStore], trouble: LinkTrouble) -> None:
     """Break what is between the first two controllers; nothing to do with only one."""
     if len(stores) == 1:
@@ -82,15 +109,28 @@ def spoil_links(stores: Mapping[str, DirectoryStore], trouble: LinkTrouble) -> N
         domain = second.find(second.identity.domain_dn)
         if domain is not None:
             domain.attributes["vmwDomainFunctionalLevel"] = [str(trouble.level).encode()]
-    if trouble.one_way:
-        mine = f"labeledURI=ldap://{first.identity.host},{second.identity.agreements_dn}"
-        del second.entries[dn.key(mine)]
-        second.marks.pop(first.identity.host, None)
+    if trouble.one_way or trouble.apart:
+        _forget_partner(second, first)
+    if trouble.apart:
+        _forget_partner(first, second)
+    if trouble.forgotten:
+        # What it wrote itself is not sent to it again: the change is lost for good.
+        first.guids.pop(first.entries.pop(dn.key(_account(first))).guid)
     if trouble.never_pulled:
         second.vector, second.marks = {}, dict.fromkeys(second.marks, 0)
     for number in range(trouble.unseen):
         name = f"cn=unseen-{number},cn=System,{first.identity.domain_dn}"
         _add(first, name, {"objectClass": [b"container"]})
+
+
+def _forget_partner(store: DirectoryStore, partner: DirectoryStore) -> None:
+    mine = f"labeledURI=ldap://{partner.identity.host},{store.identity.agreements_dn}"
+    del store.entries[dn.key(mine)]
+    store.marks.pop(partner.identity.host, None)
+
+
+def _account(store: DirectoryStore) -> str:
+    return f"cn={GONE},ou=Domain Controllers,{store.identity.domain_dn}"
 
 
 def silence(faults: FaultBook, topology: Topology, trouble: LinkTrouble) -> None:

@@ -26,7 +26,7 @@ from stsfix.lab.releases import BUILDS, issue
 from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.ssh_keys import new_host_keys
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
-from stsfix.lab.trouble import GONE, as_release, spoil_disks, spoil_entries, spoil_links
+from stsfix.lab.trouble import GONE, as_release, listen, spoil_disks, spoil_entries, spoil_links
 from stsfix.lab.trust import (
     Authority,
     KeySource,
@@ -45,6 +45,7 @@ from stsfix.lab.world_certificates import (
     extra_roots,
     identity_sources,
     old_leaf,
+    other_chains,
     providers,
     trusted_root,
 )
@@ -218,6 +219,8 @@ class _Maker:
         materials = {plan.cn: self._credential(plan) for plan in plans}
         chains = {p.chain: materials[p.cn].chain for p in plans if p.chain is not None}
         for extra in self._scenario.chains:
+            if extra.empty:
+                continue
             chain = self._sts(
                 extra.days, starts_days=min(STARTED_DAYS, extra.days - 730), gone=extra.gone
             ).chain
@@ -229,6 +232,9 @@ class _Maker:
                 node.fqdn for node in self._topology.nodes if not node.role.has_directory
             ),
             administrator_password=self._passwords.sso,
+            users={self._scenario.files.user: self._passwords.sso}
+            if self._scenario.files.user
+            else {},
             created=pki.days_from_now(-733),
             credentials={
                 p.index: SigningCredential(
@@ -244,6 +250,7 @@ class _Maker:
             ),
             client_ca_chain=client_cas(self._plan, self._stranger),
             idp_chains=providers(self._plan, self._stranger),
+            other_chains=other_chains(self._plan, self._stranger),
             identity_sources=identity_sources(self._plan, self._stranger),
             connections=self._plan.connections,
             solution_users={
@@ -287,7 +294,7 @@ class _Maker:
         for plan in plans:
             if plan.name:
                 _add_credential(first, plan.cn, materials[plan.cn])
-        spoil_entries(first, self._scenario.links)
+        spoil_entries(first, self._scenario)
         self._replicate(first, partners)
         if self._scenario.links.conflict:
             for store in stores.values():
@@ -295,6 +302,7 @@ class _Maker:
         older = self._scenario.node.version
         if older and partners:
             as_release(partners[0], BUILDS[older].rpartition(".")[0])
+        listen(stores, self._age, self._scenario.links.one_sided)
         spoil_links(stores, self._scenario.links)
         if self._scenario.replication_broken:
             before = copy.deepcopy(first)

@@ -114,6 +114,13 @@ def client_cas(plan: CertificatePlan, other: Authority) -> tuple[bytes, ...]:
     return (pki.der(other.certificate),) if plan.smart_card else ()
 
 
+def other_chains(plan: CertificatePlan, other: Authority) -> dict[str, tuple[bytes, ...]]:
+    """Return chains (DER) below containers of the tenant that nobody knows, by its name."""
+    if not plan.other_chain:
+        return {}
+    return {"Partners": (old_leaf(other, "partner.example.org"), pki.der(other.certificate))}
+
+
 def providers(plan: CertificatePlan, other: Authority) -> dict[str, tuple[bytes, ...]]:
     """Return the chain of the external identity provider, DER by its name."""
     if not plan.external_idp:

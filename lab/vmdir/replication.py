@@ -164,8 +164,16 @@ def _here(meta: Metadata, usn: int) -> Metadata:
     )
 
 
-def pull(consumer: DirectoryStore, supplier: DirectoryStore, age: Behaviour, now: datetime) -> int:
-    """Bring *consumer* up to date with *supplier* and return how many entries came.
+def pull(
+    consumer: DirectoryStore,
+    supplier: DirectoryStore,
+    age: Behaviour,
+    now: datetime,
+    *,
+    limit: int = 0,
+) -> int:
+    """Bring *consumer* up to date with *supplier*, or nearer by *limit* entries unless that is 0,
+    and return how many came.
 
     Raises:
         PartnerAheadError: The supplier refuses; the mark stays.
@@ -174,6 +182,7 @@ def pull(consumer: DirectoryStore, supplier: DirectoryStore, age: Behaviour, now
     with consumer.lock:
         mark, vector = consumer.marks.get(host, 0), dict(consumer.vector)
     sent = changes_after(supplier, mark, vector, consumer.identity.invocation_id)
+    sent = sent[: limit or None]
     with consumer.lock:
         consumer.cycles += 1
         for change in sent:
@@ -212,7 +221,9 @@ def partners(store: DirectoryStore) -> list[str]:
 
 
 class Replicator:
-    """The consuming side of one node. *last_errors* has the reason of a partner's last failure."""
+    """The consuming side of one node. *last_errors* has the reason of a partner's last failure,
+    *limit* is how many entries a pull brings (0: all).
+    """
 
     def __init__(
         self,
@@ -233,6 +244,7 @@ class Replicator:
         self._faults = faults
         self._interval_s = interval_s
         self._pulling = threading.Lock()
+        self.limit = 0
         self.last_errors: dict[str, str] = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -263,7 +275,7 @@ class Replicator:
         supplier = self._partner(host)
         if supplier is None:
             raise ConnectionError(host)
-        pull(store, supplier, self._age, self._clock.now())
+        pull(store, supplier, self._age, self._clock.now(), limit=self.limit)
 
     def _note(self, host: str, text: str) -> None:
         if self.last_errors.get(host) != text:

@@ -78,6 +78,7 @@ class DomainSpec:
         roots: Entries of Certificate-Authorities.
         client_ca_chain: DER of the smart-card CAs; empty for no such entry.
         idp_chains: DER chain of each external identity provider by its entity id.
+        other_chains: DER chain by the name of a container right below the tenant.
         solution_users: DER certificate by the account's name (``machine-<guid>`` ...).
         registrations: Lookup service registrations.
         identity_sources: Directories of other people.
@@ -102,6 +103,7 @@ class DomainSpec:
     roots: tuple[TrustedRoot, ...] = ()
     client_ca_chain: tuple[bytes, ...] = ()
     idp_chains: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    other_chains: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     solution_users: Mapping[str, bytes] = field(default_factory=dict)
     registrations: tuple[Registration, ...] = ()
     identity_sources: tuple[IdentitySource, ...] = ()

@@ -324,6 +324,9 @@ class _Builder:
             above = self._container(name, f"cn=ExternalIdpConfigs,{self._tenant}")
             above = self._container("TrustedCertificateChains", above)
             self._chain(f"cn=TrustedCertChain-1,{above}", chain)
+        for name, chain in self._spec.other_chains.items():
+            above = self._container(name, self._tenant)
+            self._chain(f"cn=TrustedCertChain-1,{above}", chain)
 
     def _registrations(self) -> None:
         site = f"cn={self._spec.site},cn=Sites,cn=Configuration,{self._base}"

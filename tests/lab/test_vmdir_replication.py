@@ -404,3 +404,31 @@ def test_three_nodes_in_a_line_converge():
         assert dn.lower() in dumps[2]
         assert [store.usn for store in lab.stores.values()] == usns
         assert find_entries(lab.stores[nodes[0]], TENANT, "vmwSTSTenantCredential") == []
+
+
+def test_a_thin_line_brings_a_part_with_each_pull(lab):
+    """The rest comes with the pulls after it, in order; then both are equal."""
+    for number in range(2, 9):
+        add_chain(lab, N1, number, b"a")
+    lab.registry[N2].replicator.limit = 3
+
+    seen = []
+    for _ in range(3):
+        lab.registry[N2].replicate()
+        seen.append(len(find_entries(lab.stores[N2], CHAINS, CHAIN_CLASS)))
+
+    assert seen == [seen[0], seen[0] + 3, seen[0] + 4]
+    assert equal(lab)
+
+
+def test_a_node_that_only_listens_makes_changes_that_nobody_is_sent(lab):
+    """However many it pulls, its partner's vector stays where it was (result.c L315-360)."""
+    lab.registry[N1].replicate()
+    before = vector(lab, N1)
+    for number in range(2, 22):
+        add_chain(lab, N1, number, b"a")
+        lab.replicate()
+
+    theirs = replication_status(lab.stores[N2])
+    assert vector(lab, N1) == before
+    assert theirs.max_originating - before[theirs.invocation_id] >= 40
