@@ -16,14 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stsfix.lab import judge
+from stsfix.lab import judge, judge_certificates
 from stsfix.lab.faults import Rule
 from stsfix.lab.lab import Lab
 from stsfix.lab.marker import replication_failures, ways
 from stsfix.lab.probe import CredentialProbe
+from stsfix.plugin import rehearsal_certificates
 from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.plugin.text import counted
-from stsfix.remediation.errors import DirectoryFaultError, ProofError
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    PreflightBlockedError,
+    ProofError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,9 +126,11 @@ class Rehearsal:
     def _play(self, lab: Lab, shell: _Shell, probe: CredentialProbe) -> None:
         foreign = judge.foreign_state(lab)
         before = judge.all_sts_entries(lab)
+        stores = judge_certificates.stored(lab)
         self._before(lab, shell)
         self._failure(lab, shell, probe)
         self._rollback(lab, shell, before)
+        self._judge(rehearsal_certificates.unchanged(stores, judge_certificates.stored(lab)))
         self._again(lab, shell, probe, before)
         self._release(lab, shell)
         self._claim(
@@ -135,11 +142,13 @@ class Rehearsal:
     def _before(self, lab: Lab, shell: _Shell) -> None:
         self._begin("Before: nobody can log in")
         code = shell.type("preflight", *shell.accepting)
-        self._claim(
-            "preflight finds no reason against a repair",
-            held=code in {0, 1},
-            evidence=f"exit code {code}",
-        )
+        if shell.repair:
+            # What they renew forbids a run without them, or not: preflight says which.
+            text = f"preflight says what is wrong; the run gets {' '.join(shell.repair)}"
+            allowed = {0, 1, EXIT_CODES[PreflightBlockedError]}
+        else:
+            text, allowed = "preflight finds no reason against a repair", {0, 1}
+        self._claim(text, held=code in allowed, evidence=f"exit code {code}")
         self._refused(lab)
         code = shell.type("verify")
         expected = EXIT_CODES[ProofError]
@@ -235,6 +244,8 @@ class Rehearsal:
             if left
             else f"{names} is on none of {counted(len(after), 'directory', 'directories')}",
         )
+        for claim in rehearsal_certificates.repaired(lab, renewed=bool(shell.repair)):
+            self._judge(claim)
         self._replicates(lab)
 
     def _release(self, lab: Lab, shell: _Shell) -> None:
@@ -288,6 +299,10 @@ class Rehearsal:
             evidence="; ".join(apart[:3])
             or f"{counted(len(lab.topology.controllers), 'directory', 'directories')} compared",
         )
+
+    def _judge(self, judged: rehearsal_certificates.Judged) -> None:
+        text, held, evidence = judged
+        self._claim(text, held=held, evidence=evidence)
 
     def _begin(self, act: str) -> None:
         self._act = act

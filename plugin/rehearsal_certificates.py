@@ -1,0 +1,54 @@
+"""What a rehearsal claims of certificates, by the lab's own eye."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.lab import judge_certificates
+from stsfix.plugin.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from stsfix.lab.judge_certificates import StoredCertificate
+    from stsfix.lab.lab import Lab
+
+Judged = tuple[str, bool, str]
+"""A claim's text, whether it holds, and the evidence."""
+
+
+def unchanged(before: Sequence[StoredCertificate], after: Sequence[StoredCertificate]) -> Judged:
+    """Judge that every store of every node holds what it held."""
+    differ = sorted({f"{c.node} {c.store} {c.alias}" for c in set(before) ^ set(after)})
+    return (
+        "every certificate of every store is what it was",
+        not differ,
+        "; ".join(differ) or f"{counted(len(after), 'certificate')} compared",
+    )
+
+
+def repaired(lab: Lab, *, renewed: bool) -> Iterator[Judged]:
+    """Judge the certificates of a domain that was repaired; *renewed* those that had expired."""
+    refused = [
+        f"{node}: {service}: {reasons[0]}"
+        for node in lab.nodes
+        for service, reasons in judge_certificates.refusals(lab, node).items()
+    ]
+    yield (
+        "no service would refuse to start because of a certificate",
+        not refused,
+        "; ".join(refused) or ", ".join(lab.nodes),
+    )
+    apart = judge_certificates.apart(lab)
+    yield (
+        "stores, directory, trust anchors and what nodes show agree",
+        not apart,
+        "; ".join(apart) or f"{counted(len(judge_certificates.stored(lab)), 'certificate')} seen",
+    )
+    if renewed:
+        expired = judge_certificates.expired(lab)
+        yield (
+            "no certificate of any store is over",
+            not expired,
+            "; ".join(expired) or ", ".join(lab.nodes),
+        )
