@@ -115,7 +115,7 @@ class Appliance:
         self.network = network
         self.argv_log = ArgvLog()
         self.boots = 0
-        self.installed = frozenset({*disk.files, *disk.folders})
+        self.installed = frozenset(disk.paths())
         self._lock = threading.Lock()
         self._run: _Run | None = None
 

@@ -17,21 +17,25 @@ if TYPE_CHECKING:
 
 WATCHED = ("/tmp/", "/var/tmp/", "/root/", "/run/", "/dev/shm/")  # noqa: S108 - the nodes'
 WATCHED_ON_WINDOWS = ("\\temp\\", "\\tmp\\")
+OURS = "stsfix-"
+"""What the product's files on a node are called like."""
+
 _SHORTEST = 8
 """Characters below which a form of a secret says nothing: it would be found by chance."""
 
 
 def leftovers(lab: Lab) -> list[str]:
-    """Return every file and folder in a temporary place of a node that its installation had not.
+    """Return every file and folder of a node that its installation had not, as "<fqdn>: <path>":
+    all in temporary places, and elsewhere those that have our name.
 
-    By whatever way it came there, and whatever was booted or reverted since: "<fqdn>: <path>".
+    By whatever way it came there, and whatever was booted or reverted since.
     """
     return [
         f"{fqdn}: {path}"
         for fqdn, node in lab.nodes.items()
-        for path in sorted({*node.disk.files, *node.disk.folders} - node.installed)
+        for path in sorted(node.disk.paths() - node.installed)
         if f"{path}/".startswith(WATCHED)
-        or any(place in path.lower() for place in WATCHED_ON_WINDOWS)
+        or any(place in path.lower() for place in (*WATCHED_ON_WINDOWS, OURS))
     ]
 
 

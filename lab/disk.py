@@ -147,6 +147,10 @@ class NodeDisk:
         entry = self.vecs.find(MACHINE_SSL, MACHINE_ALIAS)
         return KeyPair(certificates_pem=b"", key_pem=b"") if entry is None else entry.pair
 
+    def paths(self) -> set[str]:
+        """Return every path that is there: files, and folders that were made."""
+        return {*self.files, *self.folders, *self.windows_folders}
+
     @property
     def release(self) -> tuple[int, ...]:
         """The version as numbers, to compare."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stsfix.lab import judge_certificates, pki
+from stsfix.lab import canary, judge_certificates, pki
 from stsfix.lab.sso import tenant
 from stsfix.lab.vmdir.reader import dump
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from stsfix.lab.lab import Lab
     from stsfix.lab.vmdir.store import DirectoryStore
 
-_OURS = "stsfix-"
-"""What the product's files on a node are called like."""
 
 Entries = dict[str, dict[str, tuple[bytes, ...]]]
 
@@ -123,24 +121,12 @@ def signing_leaf(lab: Lab, node: str) -> str | None:
 
 def leftovers(lab: Lab) -> list[str]:
     """Return every file and folder on a node that a repair left there, as "node: path"."""
-    found = [
-        f"{fqdn}: {path}"
-        for fqdn, node in lab.nodes.items()
-        for path in (*node.disk.files, *node.disk.folders, *node.disk.windows_folders)
-        if _OURS in path
-    ]
-    return sorted(found)
+    return canary.leftovers(lab)
 
 
 def exposed(lab: Lab) -> list[str]:
-    """Return every command line of a node that showed a password of the lab, as "node: line"."""
-    secrets = lab.passwords.everything()
-    return [
-        f"{fqdn}: {line}"
-        for fqdn, node in lab.nodes.items()
-        for line in list(node.argv_log.lines)
-        if any(secret in line for secret in secrets)
-    ]
+    """Return every text of a node, a command line or a file, that shows a password of the lab."""
+    return canary.find(lab.passwords.everything(), canary.texts_of_nodes(lab))
 
 
 def foreign_state(lab: Lab) -> tuple[object, ...]:
