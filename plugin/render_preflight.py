@@ -109,8 +109,9 @@ def preflight_lines(
 def _summary(report: PreflightReport, width: int) -> Iterator[Line]:
     inventory = report.inventory
     yield from wrapped(f"SSO domain {_cut(inventory.domain)}", width, style="bold")
+    known = "" if inventory.topology else " (as configured: nobody told the domain's own list)"
     yield from wrapped(
-        f"{counted(len(inventory.nodes), 'node')}, "
+        f"{counted(len(inventory.nodes), 'node')}{known}, "
         f"{counted(len(inventory.hosts), 'ESXi host')} read, "
         f"{inventory.taken:%Y-%m-%d %H:%M:%S} UTC",
         width,

@@ -123,6 +123,8 @@ def _facts(report: PreflightReport, held: tuple[Validity, ...]) -> Iterator[Mark
     inventory = report.inventory
     roles = Counter(node.role.value for node in inventory.nodes)
     kinds = ", ".join(f"{number} {role}" for role, number in sorted(roles.items()))
+    if inventory.topology is None:
+        kinds = "as configured: nobody told the domain's own list"
     yield _fact("Nodes", str(len(inventory.nodes)), kinds)
     yield _fact("ESXi hosts read", str(len(inventory.hosts)), "")
     yield _fact("STS signing certificate", *_signing(held, inventory.taken))

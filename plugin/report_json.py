@@ -21,7 +21,7 @@ from stsfix.plugin.report_json_parts import (
     host_object,
     topology_object,
 )
-from stsfix.remediation.certificates import Certificate, Malformed
+from stsfix.remediation.certificates import Certificate, Malformed, key_usages
 from stsfix.remediation.model import Severity
 from stsfix.remediation.preflight import Verdict
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
+    from stsfix.remediation.replication import Lag
 
 EXIT_CODES = {Verdict.CLEAN: SUCCESS, Verdict.WARNINGS: WARNINGS, Verdict.BLOCKED: BLOCKED}
 """What ``stsfix preflight`` ends with."""
@@ -58,18 +59,29 @@ def preflight_document(report: PreflightReport) -> JsonObject:
         ],
         "expected": _expected(report.phases),
         "topology": topology_object(inventory.topology),
+        "replication": [_lag(lag, inventory) for lag in inventory.lags()],
         "replication_stalled": [
             {"consumer": consumer, "supplier": supplier} for consumer, supplier in inventory.stalled
         ],
-        "replication_at_rest": [
-            {"consumer": consumer, "supplier": supplier} for consumer, supplier in inventory.at_rest
-        ],
         "nodes": [
-            node_object(node, health=node_state(node, report).health) for node in inventory.nodes
+            node_object(node, inventory, health=node_state(node, report).health)
+            for node in inventory.nodes
         ],
         "hosts": [host_object(host, inventory) for host in inventory.hosts],
         "directory": held_object(inventory.certificates),
         "certificates": {v.certificate.sha256: _certificate(v) for v in held},
+    }
+
+
+def _lag(lag: Lag, inventory: Inventory) -> JsonObject:
+    pair = (lag.consumer, lag.supplier)
+    return {
+        "consumer": lag.consumer,
+        "supplier": lag.supplier,
+        "state": lag.state,
+        "changes": lag.changes,
+        "at_rest": pair in inventory.at_rest or not lag.is_late,
+        "stalled": pair in inventory.stalled,
     }
 
 
@@ -144,6 +156,7 @@ def _certificate(validity: Validity) -> JsonObject:
         "expiry": validity.expiry,
         "key": key_words(certificate),
         "signature_hash": certificate.signature_hash,
+        "key_usages": key_usages(certificate),
         "authority": certificate.authority,
         "subject_key_id": certificate.key_id,
         "der_base64": base64.b64encode(certificate.der).decode("ascii"),

@@ -12,20 +12,21 @@ from stsfix.plugin.report_json_parts import (
     topology_object,
     vm_object,
 )
-from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.certificates import Certificate, check_links, fingerprint, parse
 from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
     from stsfix.plugin.preflight_view import Health
-    from stsfix.remediation.inventory import NodeInventory
+    from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import ReplicationStatus, StsEntry
 
 T = TypeVar("T")
 
 
-def node_object(node: NodeInventory, *, health: Health) -> JsonObject:
+def node_object(node: NodeInventory, inventory: Inventory, *, health: Health) -> JsonObject:
     """Return everything about one node of the domain."""
     root_dse, services, location = node.root_dse, node.services, node.location
     return {
@@ -56,7 +57,9 @@ def node_object(node: NodeInventory, *, health: Health) -> JsonObject:
         },
         "vm": node.vm and vm_object(node.vm),
         "guest": _guest(node.facts) if isinstance(node.facts, NodeFacts) else None,
-        "clock": _clock(node.clock) if isinstance(node.clock, ClockReading) else None,
+        "clock": _clock(node.clock, inventory.host_skew(node))
+        if isinstance(node.clock, ClockReading)
+        else None,
         "vcenter": _about(node.about) if isinstance(node.about, VCenterAbout) else None,
         "tls": [
             {"port": shown.port, "certificate": fingerprint(shown.leaf)}
@@ -104,9 +107,10 @@ def _read(fact: T | Unread) -> T | None:
     return None if isinstance(fact, Unread) else fact
 
 
-def _clock(reading: ClockReading) -> JsonObject:
+def _clock(reading: ClockReading, host_skew: timedelta | None) -> JsonObject:
     return {
         "skew_seconds": reading.skew,
+        "against_host_seconds": None if host_skew is None else reading.skew - host_skew,
         "uncertainty_seconds": reading.uncertainty,
         "source": reading.source,
     }
@@ -138,6 +142,7 @@ def _unread(node: NodeInventory) -> Iterator[tuple[str, str]]:
 
 
 def _entry(entry: StsEntry, node: NodeInventory) -> JsonObject:
+    parsed = [parse(der) for der in entry.chain]
     return {
         "dn": entry.dn,
         "index": entry.index,
@@ -146,6 +151,9 @@ def _entry(entry: StsEntry, node: NodeInventory) -> JsonObject:
         "signs_now": node.sts is not None and entry == node.sts.signing(),
         "key_matches": entry.key_matches,
         "certificates": fingerprints(entry.chain),
+        "leaves": sum(isinstance(c, Certificate) and not c.authority for c in parsed),
+        "authorities": sum(isinstance(c, Certificate) and bool(c.authority) for c in parsed),
+        "broken_links": check_links(entry.chain),
     }
 
 

@@ -161,6 +161,7 @@ def vm_object(vm: VmFacts) -> JsonObject:
             for snapshot in vm.snapshots
         ],
         "current_snapshot": vm.current_snapshot,
+        "chain_depth": vm.chain_depth,
         "fault_tolerance": vm.fault_tolerance,
         "encrypted": vm.encrypted,
         "bus_sharing": vm.bus_sharing,

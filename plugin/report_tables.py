@@ -17,6 +17,7 @@ from stsfix.plugin.report_shapes import health_class, inline_icon
 from stsfix.plugin.text import counted
 from stsfix.remediation.certificates import Malformed, parse
 from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.replication import LagState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.preflight_view import PreflightReport
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import StsEntry
+    from stsfix.remediation.replication import Lag
     from stsfix.snapshot.model import HostFacts, VmFacts
 
 LONGEST = 2000
@@ -92,6 +94,9 @@ def inventory_tables(report: PreflightReport, held: Sequence[Validity]) -> Itera
     if inventory.hosts:
         yield _titled("ESXi hosts", _hosts(inventory))
         yield _titled("Datastores", _datastores(inventory.hosts))
+    lags = inventory.lags()
+    if lags:
+        yield _titled("Replication", _replication(inventory, lags))
     if any(node.sts is not None for node in inventory.nodes):
         yield _titled("STS entries", _entries(inventory))
     if held:
@@ -143,6 +148,23 @@ def skew_words(skew: timedelta | None) -> str:
         return "as here"
     shown = f"{abs(seconds):.0f} s" if abs(seconds) < 120 else f"{abs(seconds) / 60:.0f} min"  # noqa: PLR2004 - two minutes
     return f"{shown} {'ahead' if seconds > 0 else 'behind'}"
+
+
+def _replication(inventory: Inventory, lags: Sequence[Lag]) -> Markup:
+    rows = [(lag.consumer, lag.supplier, _lag_words(inventory, lag)) for lag in lags]
+    headers = ("Directory", "Partner", "What it lacks of it")
+    return table("How far each directory is behind each other one", headers, rows)
+
+
+def _lag_words(inventory: Inventory, lag: Lag) -> str:
+    pair = (lag.consumer, lag.supplier)
+    if lag.state is LagState.UNKNOWN:
+        return "unknown: it has seen no change of it"
+    if lag.state is LagState.AHEAD:
+        return f"it has seen {lag.changes} changes more than there are: its partner was reverted"
+    if not lag.is_late or pair in inventory.at_rest:
+        return "nothing"
+    return f"{lag.changes} changes{', and stands still' if pair in inventory.stalled else ''}"
 
 
 def _machines(nodes: Sequence[NodeInventory]) -> Markup:

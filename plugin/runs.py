@@ -109,8 +109,11 @@ class Runs:
 
     def outlook(self, inventory: Inventory) -> tuple[RunPhase, ...]:
         """Return what a run would do to whom and how long it takes, as measured by the newest
-        run of the same nodes if this state folder has one.
+        run of the same nodes if this state folder has one. Nothing if nobody told which nodes
+        the domain has: those that were configured may not be all.
         """
+        if inventory.topology is None:
+            return ()
         roles = {node.fqdn: node.role for node in inventory.nodes}
         plan = step_names(retire=self._wiring.settings.sts.retire_old)
         for name in reversed(self._file.names()):

@@ -224,6 +224,25 @@ def key_bytes(certificate: Certificate) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+_USAGES: Final = (
+    ("digital_signature", "digitalSignature"),
+    ("content_commitment", "nonRepudiation"),
+    ("key_encipherment", "keyEncipherment"),
+    ("data_encipherment", "dataEncipherment"),
+    ("key_agreement", "keyAgreement"),
+    ("key_cert_sign", "keyCertSign"),
+    ("crl_sign", "cRLSign"),
+)
+
+
+def key_usages(certificate: Certificate) -> tuple[str, ...] | None:
+    """Return what its key may be used for, in RFC 5280's words; None if it does not say."""
+    usage = _extension(certificate.x509, x509.KeyUsage)
+    if usage is None:
+        return None
+    return tuple(word for name, word in _USAGES if getattr(usage, name))
+
+
 def algorithm(certificate: Certificate) -> str:
     """Return key and signature for people: ``RSA 2048, sha256``."""
     key = f"RSA {certificate.rsa_bits}" if certificate.rsa_bits else "no RSA"

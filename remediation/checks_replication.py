@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.replication import LagState, lags
+from stsfix.remediation.replication import LagState
 from stsfix.remediation.rules_nodes import RULES
 from stsfix.snapshot.risk import Finder
 
@@ -59,7 +59,7 @@ def nobody_lags(inventory: Inventory) -> Iterator[Finding]:
     """
     statuses = {n.fqdn: n.replication for n in inventory.nodes if n.replication is not None}
     partners = _own_partners(inventory)
-    for lag in lags(statuses):
+    for lag in inventory.lags():
         pair = (lag.consumer, lag.supplier)
         if lag.is_late and pair not in inventory.at_rest:
             evidence = f"it is {lag.changes} changes behind {lag.supplier}"

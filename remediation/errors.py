@@ -144,7 +144,7 @@ class TenantNotFoundError(RefusedError):
     """The directory login works and the tenant entry is not readable there."""
 
     def __init__(self, node: str, dn: str) -> None:
-        super().__init__(f"{node} has no tenant entry {dn}")
+        super().__init__(f"{node} shows our user no tenant entry {dn}")
         self.node = node
         self.dn = dn
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.inventory_certificates import NodeCertificates
 from stsfix.remediation.model import NodePlan, Platform
 from stsfix.remediation.node_facts import NOT_ASKED, Database, NodeFacts
+from stsfix.remediation.replication import lags
 from stsfix.snapshot.model import VmListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from stsfix.remediation.authority import Authority
     from stsfix.remediation.extensions import Extension
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from stsfix.remediation.node_facts import ClockReading, Unread, VCenterAbout
     from stsfix.remediation.ports import ServiceReport
+    from stsfix.remediation.replication import Lag
     from stsfix.remediation.vecs import NodeStores
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmSummary
 
@@ -133,6 +135,16 @@ class Inventory:
     configured: tuple[str, ...] = ()
     certificates: DirectoryCertificates | None = None
     issuer: str = "own-ca"
+
+    def lags(self) -> tuple[Lag, ...]:
+        """Return how far each directory is behind each other one that told its status."""
+        statuses = {n.fqdn: n.replication for n in self.nodes if n.replication is not None}
+        return lags(statuses)
+
+    def host_skew(self, node: NodeInventory) -> timedelta | None:
+        """Return the clock skew of the host that *node* runs on, None if nobody knows."""
+        host = node.vm.vm.host if node.vm is not None else None
+        return next((h.clock_skew for h in self.hosts if h.host == host), None)
 
     def node(self, fqdn: str) -> NodeInventory:
         """Return the node *fqdn*; LookupError if the domain has none such."""

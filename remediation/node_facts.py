@@ -64,6 +64,7 @@ class Unread:
 
 
 NOT_ASKED: Final = Unread(reason="no command was run in the node's guest")
+NO_VCENTER: Final = Unread(reason="it is no vCenter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from stsfix.remediation.discover_nodes import FrontAnswer
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
 from stsfix.remediation.https import request
 from stsfix.remediation.node_facts import (
-    NOT_ASKED,
+    NO_VCENTER,
     ClockReading,
     Unread,
     VCenterAbout,
@@ -45,7 +45,7 @@ class HttpsNodeFront:
         """Two requests at most, each once; the second only if the first was answered."""
         endpoint = self._endpoint(fqdn)
         clock = self._read_clock(endpoint)
-        about: VCenterAbout | Unread = NOT_ASKED
+        about: VCenterAbout | Unread = NO_VCENTER
         if vcenter:
             about = clock if isinstance(clock, Unread) else self._read_about(endpoint)
         return FrontAnswer(clock=clock, about=about)

@@ -95,6 +95,7 @@ def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
         in_vapp=found.get("parentVApp") is not None,
         administrator=_is_administrator(found.get("effectiveRole")),
         booted=None if booted is None else as_utc(booted),
+        chain_depth=_depth(info),
     )
 
 
@@ -173,6 +174,14 @@ def _snapshots(vm: VmId, info: Any) -> Iterator[SnapshotRef]:
             # fd061606): necessary for an offline snapshot, not sufficient.
             taken_off=str(tree.state) == "poweredOff",
         )
+
+
+def _depth(info: Any) -> int:
+    depth, level = 0, list(getattr(info, "rootSnapshotList", None) or ())
+    while level:
+        depth += 1
+        level = [child for tree in level for child in tree.childSnapshotList or ()]
+    return depth
 
 
 def as_utc(moment: datetime) -> datetime:

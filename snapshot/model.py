@@ -193,6 +193,7 @@ class VmFacts:
     """Everything about one node's VM that decides whether it can be stopped and snapshotted.
 
     *guest_os* is vim's guestFamily, or the guestId it is configured with; empty if unknown.
+    *chain_depth* is how many snapshots lie on top of each other at most, None if nobody knows.
     *snapshot_limit* is what an administrator set (snapshot.maxSnapshots), None if nobody did.
     *administrator* tells whether our user has the administrator's role on it, None if the host
     does not tell. *booted* is when it was last powered on, by the host's clock, aware UTC.
@@ -222,6 +223,7 @@ class VmFacts:
     in_vapp: bool = False
     administrator: bool | None = None
     booted: datetime | None = None
+    chain_depth: int | None = None
 
     @property
     def vm(self) -> VmId:

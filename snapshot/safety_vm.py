@@ -72,8 +72,11 @@ def _vm_chain(facts: VmFacts) -> Iterator[Finding]:
     if facts.snapshot_limit is not None and count >= facts.snapshot_limit:
         evidence = f"{count} of {facts.snapshot_limit} allowed snapshots exist."
         yield found("SNAP-LIMIT", subject, evidence)
-    if count >= CHAIN_LIMIT:  # a count is an upper bound of the depth: errs on the safe side
-        yield found("SNAP-CHAIN-TOO-DEEP", subject, f"{count} of at most {CHAIN_LIMIT} exist.")
+    # Without the depth the count, which is never less: errs on the safe side.
+    depth = count if facts.chain_depth is None else facts.chain_depth
+    if depth >= CHAIN_LIMIT:
+        evidence = f"{depth} of at most {CHAIN_LIMIT} lie on top of each other."
+        yield found("SNAP-CHAIN-TOO-DEEP", subject, evidence)
     elif count:
         names = ", ".join(sorted(snapshot.name for snapshot in facts.snapshots))
         yield found("SNAP-EXISTING", subject, f"Snapshots exist: {names}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lab_keys import shared_keys
@@ -80,3 +82,10 @@ def test_the_outlook_names_every_node_in_every_wave(runs):
     assert first.waves == (("vc1.lab.example", "vc2.lab.example"),)
     assert first.basis.startswith("typical, unmeasured")
     assert last.step == "retire-old"
+
+
+def test_there_is_no_outlook_for_nodes_that_may_not_be_all(runs):
+    """Without the domain's own list nobody knows whom a run would stop."""
+    inventory, _ = runs.look()
+
+    assert runs.outlook(replace(inventory, topology=None)) == ()

@@ -113,6 +113,30 @@ def test_a_vm_that_tells_nothing_has_honest_defaults():
     assert facts.managed_by is None
 
 
+def tree(*children):
+    """Return a snapshot with *children* on top of it."""
+    return vim.vm.SnapshotTree(
+        snapshot=vim.vm.Snapshot("snapshot-1"),
+        name="s",
+        createTime=datetime(2026, 1, 1, tzinfo=UTC),
+        state="poweredOff",
+        childSnapshotList=list(children),
+    )
+
+
+@pytest.mark.parametrize(
+    ("roots", "depth"),
+    [([tree()], 1), ([tree(), tree()], 1), ([tree(tree(), tree(tree())), tree()], 3)],
+    ids=["one", "side by side", "branches"],
+)
+def test_depth_counts_snapshots_on_top_of_each_other(roots, depth):
+    """Branches do not add up."""
+    info = vim.vm.SnapshotInfo(rootSnapshotList=roots)
+
+    assert vm_facts(HOST, "7", {"snapshot": info}).chain_depth == depth
+    assert vm_facts(HOST, "7", {}).chain_depth == 0
+
+
 def test_a_host_that_tells_nothing_has_honest_defaults():
     """Unknown is unknown: no licence, no lockdown mode, no time, no datastore."""
     facts = host_facts(HOST, None, [], None)

@@ -146,6 +146,14 @@ def test_repair_is_told_in_order_only_where_one_is_needed():
     assert "Nothing needs a repair" in sound
 
 
+def test_nodes_that_may_not_be_all_are_said_to_be_those_of_the_configuration():
+    """Nobody takes one node for the whole domain."""
+    shown = text(report(replace(domain(1), topology=None)))
+
+    assert "1 node (as configured: nobody told the domain's own list)" in shown
+    assert "as configured" not in text(report(domain(1)))
+
+
 @pytest.mark.parametrize("width", [80, 40])
 def test_lines_fit_and_hostile_names_are_spelled_out(width):
     """Nothing is wider than the terminal, and nothing moves its cursor."""

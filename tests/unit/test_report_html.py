@@ -227,3 +227,37 @@ def test_repair_is_told_in_order_with_its_length():
     assert "about 5 min" in words(items[0])
     assert "typical, unmeasured" in words(items[0])
     assert made.phases[0].takes == timedelta(minutes=5)
+
+
+def with_usn(usn, **changes):
+    """Return a domain whose second node is at *usn* and has been seen up to 90."""
+    one, two = domain().nodes
+    assert two.replication is not None
+    status = replace(two.replication, usn=usn)
+    return replace(domain(), nodes=(one, replace(two, replication=status)), **changes)
+
+
+PAIR = ("vc1.lab.example", "vc2.lab.example")
+
+
+@pytest.mark.parametrize(
+    ("inventory", "expected"),
+    [
+        (with_usn(100), "nothing"),
+        (with_usn(200), "110 changes"),
+        (with_usn(200, stalled=(PAIR,)), "110 changes, and stands still"),
+        (with_usn(200, at_rest=(PAIR,)), "nothing"),
+        (with_usn(80), "it has seen 10 changes more than there are: its partner was reverted"),
+    ],
+    ids=["in step", "late", "stalled", "only seems late", "reverted"],
+)
+def test_replication_is_told_for_each_direction(inventory, expected):
+    """What each directory lacks of each other one, in words."""
+    root = page(report(inventory))
+
+    rows = [
+        [words(cell) for cell in row]
+        for row in root.iter("tr")
+        if row[1].get("data-label") == "Partner"
+    ]
+    assert rows == [[*PAIR, expected], [*reversed(PAIR), "nothing"]]
