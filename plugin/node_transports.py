@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
+    from stsfix.remediation.discover_nodes import GuestReader
     from stsfix.remediation.host_keys import HostKeys
     from stsfix.remediation.ports import NodeShell, ProgressHook, ServiceControl
     from stsfix.remediation.ports_scripts import BatchShell
     from stsfix.remediation.transports.attempts import Attempts
-    from stsfix.remediation.transports.chosen import Way
+    from stsfix.remediation.transports.chosen import Choice, Way
     from stsfix.remediation.transports.service_control import PolledServiceControl, ServiceWay
     from stsfix.remediation.transports.ssh import SshShell
     from stsfix.remediation.transports.vami import Vami
@@ -55,18 +56,9 @@ class NodeTransports:
     def shell(self) -> NodeShell:
         """Commands and small files on appliances."""
         from stsfix.remediation.transports.by_platform import ApplianceShell  # noqa: PLC0415
-        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
-            Choice,
-            ChosenShell,
-            Way,
-            runs_nothing,
-        )
+        from stsfix.remediation.transports.chosen import ChosenShell  # noqa: PLC0415
 
-        ways: dict[Transport, Way[NodeShell]] = {
-            Transport.GUEST: Way(make=lambda: self._guest_shell, probe=runs_nothing),
-            Transport.SSH: Way(make=lambda: self._ssh_shell, probe=runs_nothing),
-        }
-        return ApplianceShell(ChosenShell(Choice(self.transport, ways, self._attempts, self._hook)))
+        return ApplianceShell(ChosenShell(self._shells))
 
     @cached_property
     def batch_shell(self) -> BatchShell:
@@ -79,9 +71,50 @@ class NodeTransports:
     def services(self) -> ServiceControl:
         """Services of nodes."""
         from stsfix.remediation.transports.by_platform import ServicesByPlatform  # noqa: PLC0415
+
+        return ServicesByPlatform(
+            {
+                Platform.APPLIANCE: self._appliance_services,
+                Platform.WINDOWS: self._windows_services,
+            }
+        )
+
+    def reader(self, scripts: GuestReader) -> GuestReader:
+        """Return who asks appliances, by *scripts* where they can be run."""
+        from stsfix.remediation.transports.node_reader import ChosenNodeReader  # noqa: PLC0415
+
+        return ChosenNodeReader(
+            scripts,
+            self._appliance_services,
+            wanted=self.transport,
+            scripts=self._shells.used,
+            listing=self._controls.used,
+        )
+
+    @cached_property
+    def _shells(self) -> Choice[NodeShell]:
         from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
             Choice,
-            ChosenServices,
+            Way,
+            runs_nothing,
+        )
+
+        ways: dict[Transport, Way[NodeShell]] = {
+            Transport.GUEST: Way(make=lambda: self._guest_shell, probe=runs_nothing),
+            Transport.SSH: Way(make=lambda: self._ssh_shell, probe=runs_nothing),
+        }
+        return Choice(self.transport, ways, self._attempts, self._hook)
+
+    @cached_property
+    def _appliance_services(self) -> ServiceControl:
+        from stsfix.remediation.transports.chosen import ChosenServices  # noqa: PLC0415
+
+        return ChosenServices(self._controls)
+
+    @cached_property
+    def _controls(self) -> Choice[ServiceControl]:
+        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415
+            Choice,
             Way,
             lists_services,
         )
@@ -91,14 +124,7 @@ class NodeTransports:
             Transport.SSH: Way(make=lambda: self._ssh_services, probe=lists_services),
             Transport.VAMI: Way(make=lambda: self._vami_services, probe=lists_services),
         }
-        return ServicesByPlatform(
-            {
-                Platform.APPLIANCE: ChosenServices(
-                    Choice(self.transport, ways, self._attempts, self._hook)
-                ),
-                Platform.WINDOWS: self._windows_services,
-            }
-        )
+        return Choice(self.transport, ways, self._attempts, self._hook)
 
     def transport(self, fqdn: str) -> Transport:
         """Return what domain.toml says of node *fqdn*."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.certificate_view import validity_words
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks import SOON
-from stsfix.remediation.model import Severity
+from stsfix.remediation.model import Severity, Transport
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.preflight import needs_repair, verdict
 from stsfix.snapshot.model import LockdownMode, PowerState
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import Finding
     from stsfix.remediation.preflight import Verdict
 
+
+TRANSPORT_WORDS = {
+    Transport.AUTO: "",
+    Transport.GUEST: "",
+    Transport.SSH: "over SSH",
+    Transport.VAMI: "over VAMI: services only",
+    Transport.NONE: "not asked itself",
+}
+"""How a node was asked; what is usual is left out."""
 
 POWER_WORDS = {PowerState.ON: "on", PowerState.OFF: "OFF", PowerState.SUSPENDED: "SUSPENDED"}
 """A VM's power as people say it; what needs attention is in capitals."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.certificate_view import expired, validities, validity_words
 from stsfix.plugin.preflight_view import (
     POWER_WORDS,
+    TRANSPORT_WORDS,
     Health,
     about,
     grouped,
@@ -189,7 +190,8 @@ def _about(node: NodeInventory) -> str:
     services = node.services
     number = len(services.stopped) if services is not None else 0
     stopped = f"{counted(number, 'service')} stopped" if number else ""
-    return ", ".join(filter(None, (role, version_words(node), stopped)))
+    way = TRANSPORT_WORDS[node.transport] if node.transport is not None else ""
+    return ", ".join(filter(None, (role, version_words(node), way, stopped)))
 
 
 def _machine(

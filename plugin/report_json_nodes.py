@@ -34,6 +34,7 @@ def node_object(node: NodeInventory, inventory: Inventory, *, health: Health) ->
         "role": node.role,
         "role_verified": node.role_verified,
         "platform": node.platform,
+        "transport": node.transport,
         "health": health,
         "directory": root_dse
         and {

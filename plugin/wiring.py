@@ -208,7 +208,7 @@ class Wiring:
 
         return ReaderByPlatform(
             {
-                Platform.APPLIANCE: GuestNodeReader(self.shell, self.clock),
+                Platform.APPLIANCE: self.transports.reader(GuestNodeReader(self.shell, self.clock)),
                 Platform.WINDOWS: GuestNodeReader(self.batch_shell, self.clock, WINDOWS_LOOK),
             }
         )
@@ -233,6 +233,7 @@ class Wiring:
             certificates=self._certificates(),
             tools=self._tools(),
             issuer=self.settings.issuer_for,
+            transport=self.transports.transport,
         )
 
     @property

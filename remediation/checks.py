@@ -14,6 +14,7 @@ from stsfix.remediation.certificates import Certificate, Expiry, Malformed, clas
 from stsfix.remediation.checks_rules import RULES
 from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
 from stsfix.remediation.inventory import foreign_runs
+from stsfix.remediation.model import Transport
 from stsfix.remediation.service_names import is_normally_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
 from stsfix.snapshot.risk import Finder, Severity
@@ -48,6 +49,8 @@ UNREADABLE = {
     "GuestUnavailableError": "GUEST-UNAVAILABLE",
     "NodeLoginError": "GUEST-LOGIN",
     "TransportUnavailableError": "GUEST-UNAVAILABLE",
+    "NoShellError": "GUEST-UNAVAILABLE",
+    "HostKeyError": "SSH-HOST-KEY",
     "GuestRightsError": "WIN-UAC",
     "WindowsNodeError": "WIN-SETTINGS",
 }
@@ -158,12 +161,15 @@ def managers_are_known(inventory: Inventory) -> Iterator[Finding]:
 def roles_are_known(inventory: Inventory) -> Iterator[Finding]:
     """The node itself said what it is; otherwise the role is a guess."""
     for node in inventory.nodes:
-        if not node.role_verified and node.location.found is not None:
-            yield found(
-                "NODE-ROLE-UNVERIFIED",
-                node.fqdn,
-                f"taken for {node.role} from the directory: its guest did not answer",
-            )
+        if node.role_verified or node.location.found is None:
+            continue
+        said = f"taken for {node.role} from the directory: "
+        if node.transport in {Transport.VAMI, Transport.NONE}:
+            # The operator knows that no command can be run there.
+            said += f"transport {node.transport} cannot ask the node"
+            yield found("NODE-ROLE-UNVERIFIED", node.fqdn, said, severity=Severity.WARNS)
+        else:
+            yield found("NODE-ROLE-UNVERIFIED", node.fqdn, f"{said}its guest did not answer")
 
 
 def entries_are_sound(inventory: Inventory) -> Iterator[Finding]:

@@ -84,10 +84,24 @@ READING_RULES = (
     Rule(
         id="GUEST-UNAVAILABLE",
         severity=BLOCKS,
-        title="Guest operations do not work in a node",
-        why="Without them its role cannot be read and its services cannot be restarted.",
-        source="vSphere API reference, GuestOperationsUnavailable",
-        advice="Start VMware Tools or allow guest operations.",
+        title="No transport gets through to a node",
+        why="Without one its role cannot be read and its services cannot be restarted.",
+        source="vSphere API reference, GuestOperationsUnavailable; RFC 4253 for SSH",
+        advice=(
+            "Allow guest operations or enable SSH; or choose what works: transport in the table of"
+            " the node."
+        ),
+    ),
+    Rule(
+        id="SSH-HOST-KEY",
+        severity=BLOCKS,
+        title="A node's SSH host key is not trusted",
+        why="A password could reach somebody else; none was sent.",
+        source="RFC 4251, 4.1",
+        advice=(
+            "Compare it with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the node's own"
+            " console; if it is the same, set ssh_host_key in the table of the node."
+        ),
     ),
     Rule(
         id="NOT-CHECKED",
@@ -147,7 +161,10 @@ NODE_RULES = (
         title="What a node is could not be verified",
         why="Order of power and services depends on it, and its services cannot be restarted.",
         source="/etc/vmware/deployment.node.type, as VMware's own scripts read it",
-        advice="Make guest operations work on the node.",
+        advice=(
+            "Make guest operations or SSH work on the node; with transports that run no commands"
+            " compare its role with what you know."
+        ),
     ),
     Rule(
         id="HOST-MANAGED-ELSEWHERE",

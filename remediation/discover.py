@@ -34,7 +34,7 @@ from stsfix.remediation.inventory import (
     first_directory,
     locate_each,
 )
-from stsfix.remediation.model import Role
+from stsfix.remediation.model import Role, Transport
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import OperationError
 
@@ -64,14 +64,20 @@ def _own_ca(writer: str) -> str:
     return "own-ca"
 
 
+def _guest_operations(node: str) -> Transport:
+    del node
+    return Transport.GUEST
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Whom to ask. *directory* opens the vmdir of one node; *addresses* are configured ones.
 
     *vm_uuids* are instance UUIDs the operator named for nodes. *guest* and *front* may be None:
-    then nothing is run in any guest, or asked over HTTPS. *patience* is how long directories
-    that lag may take to move before they count as stalled. *tools* are asked for certificates on
-    each node, unless None. *issuer* tells who signs if a given node is written to.
+    then no node is asked itself, or over HTTPS. *patience* is how long directories that lag may
+    take to move before they count as stalled. *tools* are asked for certificates on each node,
+    unless None. *issuer* tells who signs if a given node is written to, *transport* how a node is
+    to be asked itself.
     """
 
     domain: str
@@ -88,6 +94,7 @@ class Sources:
     certificates: CertificateSources | None = None
     tools: ToolSources | None = None
     issuer: Callable[[str], str] = _own_ca
+    transport: Callable[[str], Transport] = _guest_operations
 
 
 class Discovery:
@@ -265,7 +272,8 @@ class Discovery:
         )
 
     def _with_guest(self, node: NodeInventory) -> NodeInventory:
-        seen = with_guest(node, self._sources.guest, self._tried)
+        transport = self._sources.transport(node.fqdn)
+        seen = with_guest(node, self._sources.guest, self._tried, transport)
         return with_tools(seen, self._sources.tools)
 
 

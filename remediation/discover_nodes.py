@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from stsfix.remediation.model import Role
+from stsfix.remediation.model import Platform, Role, Transport
 from stsfix.remediation.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread, VCenterAbout
 from stsfix.remediation.replication import lags, stalled
 
@@ -25,6 +25,8 @@ NODE_TYPES = {
 }
 """/etc/vmware/deployment.node.type (seen in VMware's own fixsts and vCert scripts)."""
 
+NO_TRANSPORT = Unread(reason='it has no transport (transport = "none")')
+
 _LOOKS = 3
 """How often directories that lag are looked at before they count as stalled."""
 
@@ -39,11 +41,14 @@ class FrontAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestAnswer:
-    """What a node's guest said. *services* is None if it listed none."""
+    """What a node's guest said. *services* is None if it listed none, *facts* is the reason where
+    no script can be run; *transport* is how it was asked.
+    """
 
-    facts: NodeFacts
+    facts: NodeFacts | Unread
     clock: ClockReading | Unread
     services: ServiceReport | None
+    transport: Transport = Transport.GUEST
 
 
 class FrontReader(Protocol):
@@ -54,10 +59,12 @@ class FrontReader(Protocol):
 
 
 class GuestReader(Protocol):
-    """Runs the script of `node_facts` on a node."""
+    """Asks a node itself, by its transport."""
 
     def read_guest(self, node: NodePlan) -> GuestAnswer:
-        """Read everything in one run of one script; raises what `GuestOperations` does."""
+        """Read everything in one run of one script, or what there is without one; raises what
+        `NodeShell` and `ServiceControl` do.
+        """
 
 
 def with_front(node: NodeInventory, reader: FrontReader | None) -> NodeInventory:
@@ -68,11 +75,14 @@ def with_front(node: NodeInventory, reader: FrontReader | None) -> NodeInventory
     return replace(node, clock=answer.clock, about=answer.about)
 
 
-def guest_refusal(node: NodeInventory) -> Unread | None:
-    """Return why nothing can be asked in the node's guest, None if it can."""
+def guest_refusal(node: NodeInventory, transport: Transport) -> Unread | None:
+    """Return why nothing can be asked of the node itself, None if it can."""
+    if transport is Transport.NONE:
+        return NO_TRANSPORT
     if node.vm is None:
         return Unread(reason="its VM was not found")
-    if not node.vm.guest_operations_ready:
+    by_guest = transport is Transport.GUEST or node.platform is Platform.WINDOWS
+    if by_guest and not node.vm.guest_operations_ready:
         return Unread(reason="VMware Tools is not ready for guest operations")
     return None
 
@@ -81,16 +91,18 @@ def with_guest(
     node: NodeInventory,
     reader: GuestReader | None,
     tried: Callable[[str, Callable[[], GuestAnswer]], GuestAnswer | None],
+    transport: Transport = Transport.GUEST,
 ) -> NodeInventory:
     """Return *node* with what its guest said; *tried* turns errors into problems and None."""
-    refusal = guest_refusal(node) if reader is not None else NOT_ASKED
+    refusal = guest_refusal(node, transport) if reader is not None else NOT_ASKED
     plan = node.plan
     if refusal is not None or reader is None or plan is None:
-        return replace(node, facts=refusal or NOT_ASKED)
+        used = transport if transport is Transport.NONE else None
+        return replace(node, facts=refusal or NOT_ASKED, transport=used)
     answer = tried(node.fqdn, lambda: reader.read_guest(plan))
     if answer is None:
         return replace(node, facts=Unread(reason="no script could be run in its guest"))
-    kind = answer.facts.node_type
+    kind = answer.facts.node_type if isinstance(answer.facts, NodeFacts) else answer.facts
     role = NODE_TYPES.get(kind) if isinstance(kind, str) else None
     return replace(
         node,
@@ -99,6 +111,7 @@ def with_guest(
         services=answer.services,
         facts=answer.facts,
         clock=better_clock(node.clock, answer.clock),
+        transport=answer.transport,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RootDse,
         StsEntries,
         Topology,
+        Transport,
     )
     from stsfix.remediation.node_facts import ClockReading, Unread, VCenterAbout
     from stsfix.remediation.ports import ServiceReport
@@ -71,7 +72,8 @@ class NodeInventory:
     where the directory lists it. Anything that could not be read is None, with a Problem, or an
     `Unread` with its reason. *listed* is the domain as this node's own directory tells it: each
     node knows its own agreements best (they are not replicated, vmdir.md 6.5). *clock* is the
-    most precise reading of the node's clock. *stores*, *authority* (nodes with a directory) and
+    most precise reading of the node's clock, *transport* how it was asked itself, None if nothing
+    got through. *stores*, *authority* (nodes with a directory) and
     *extensions* (vCenters) are from its own tools, and from nowhere if no command runs there.
     """
 
@@ -91,6 +93,7 @@ class NodeInventory:
     certificates: NodeCertificates = field(default_factory=NodeCertificates)
     stores: NodeStores | Unread = NOT_ASKED
     authority: Authority | Unread = NOT_ASKED
+    transport: Transport | None = None
     extensions: tuple[Extension, ...] | Unread = NOT_ASKED
 
     @property

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation import node_facts, windows_scripts
 from stsfix.remediation.discover_nodes import GuestAnswer
-from stsfix.remediation.node_facts import ClockReading, Unread
-from stsfix.remediation.ports import READ_LIMIT
+from stsfix.remediation.errors import NoShellError
+from stsfix.remediation.model import Transport
+from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread
+from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
 from stsfix.remediation.service_status import parse_status, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from stsfix.remediation.discover_nodes import GuestReader
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.node_facts import NodeFacts
-    from stsfix.remediation.ports import ServiceReport
+    from stsfix.remediation.ports import ServiceControl, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
+    from stsfix.snapshot.errors import OperationError
     from stsfix.snapshot.ports import Clock
 
 
@@ -57,6 +60,50 @@ class GuestNodeReader:
         facts = self._look.parse(result.output)
         return GuestAnswer(
             facts=facts, clock=_clock(facts, before, after), services=_services(node, facts)
+        )
+
+
+class ChosenNodeReader:
+    """`discover_nodes.GuestReader` for appliances, by the transport of each.
+
+    Where scripts cannot be run, but services can be listed (VAMI, or SSH without a bash), these
+    are read and the rest is told as not checked. *scripts* and *listing* name the transports that
+    are used for either, *wanted* what domain.toml says.
+    """
+
+    def __init__(
+        self,
+        reader: GuestReader,
+        services: ServiceControl,
+        *,
+        wanted: Callable[[str], Transport],
+        scripts: Callable[[str], Transport],
+        listing: Callable[[str], Transport],
+    ) -> None:
+        self._reader = reader
+        self._services = services
+        self._wanted = wanted
+        self._scripts = scripts
+        self._listing = listing
+
+    def read_guest(self, node: NodePlan) -> GuestAnswer:
+        """See `GuestReader`."""
+        try:
+            answer = self._reader.read_guest(node)
+        except (NoShellError, *UNAVAILABLE) as error:
+            if self._wanted(node.fqdn) is Transport.AUTO or isinstance(error, NoShellError):
+                return self._without_scripts(node, error)
+            raise
+        return replace(answer, transport=self._scripts(node.fqdn))
+
+    def _without_scripts(self, node: NodePlan, error: OperationError) -> GuestAnswer:
+        try:
+            services = self._services.read_services(node)
+        except (NoShellError, *UNAVAILABLE):
+            raise error from None  # it says more: every way that was tried
+        why = Unread(reason=str(error))
+        return GuestAnswer(
+            facts=why, clock=why, services=services, transport=self._listing(node.fqdn)
         )
 
 

@@ -11,9 +11,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 FAST = ("--topology", "embedded", "--speed", "2000")
 
 
-def test_a_rehearsal_proves_every_claim(tmp_path):
-    """Exit 0, every claim with its evidence, and both runs were watched."""
-    ended = Command(tmp_path).run("rehearse", "--json", "-q", *FAST)
+@pytest.mark.parametrize("scenario", ["expired", "ssh-only", "vami-only"])
+def test_a_rehearsal_proves_every_claim(tmp_path, scenario):
+    """Exit 0, every claim with its evidence, and both runs were watched, over any transport."""
+    ended = Command(tmp_path).run("rehearse", "--json", "-q", "--scenario", scenario, *FAST)
 
     document = ended.json()
     assert ended.code == 0

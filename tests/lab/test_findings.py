@@ -197,26 +197,25 @@ EXPECTED = {
     "snapshot-there": {"warns SNAP-EXISTING"},
     "snapshot-unsupported": {"blocks SNAP-UNSUPPORTED"},
     "ssh-bash": {
-        "blocks NODE-ROLE-UNVERIFIED",
         "warns GUEST-OPERATIONS-OFF",
-        "warns NODE-NOT-CHECKED",
     },
     "ssh-host-key-wrong": {
         "blocks NODE-ROLE-UNVERIFIED",
+        "blocks SSH-HOST-KEY",
         "warns GUEST-OPERATIONS-OFF",
         "warns NODE-NOT-CHECKED",
     },
     "ssh-locked": {
+        "blocks GUEST-LOGIN",
         "blocks NODE-ROLE-UNVERIFIED",
         "warns GUEST-OPERATIONS-OFF",
         "warns NODE-NOT-CHECKED",
     },
     "ssh-only": {
-        "blocks NODE-ROLE-UNVERIFIED",
         "warns GUEST-OPERATIONS-OFF",
-        "warns NODE-NOT-CHECKED",
     },
     "ssh-root-password-expired": {
+        "blocks GUEST-LOGIN",
         "blocks NODE-ROLE-UNVERIFIED",
         "warns GUEST-OPERATIONS-OFF",
         "warns NODE-NOT-CHECKED",
@@ -232,9 +231,9 @@ EXPECTED = {
     },
     "user-without-rights": {"blocks SSO-TENANT", "warns CERT-NOT-CHECKED"},
     "vami-only": {
-        "blocks NODE-ROLE-UNVERIFIED",
         "warns GUEST-OPERATIONS-OFF",
         "warns NODE-NOT-CHECKED",
+        "warns NODE-ROLE-UNVERIFIED",
     },
     "vapp": {"warns VM-VAPP"},
     "vcha": {"blocks NODE-VCHA"},

@@ -204,6 +204,7 @@ def test_a_windows_node_is_read_by_a_batch_script():
 
     answer = GuestNodeReader(_Cmd(node), MemoryClock(), WINDOWS_LOOK).read_guest(WINDOWS)
 
+    assert isinstance(answer.facts, NodeFacts)
     assert answer.facts.node_type == "embedded"
     assert answer.services is not None
     assert "VMwareSTS" in answer.services.running
