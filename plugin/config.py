@@ -218,8 +218,8 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
 
 
 def _read_transport(table: TomlTable, base: Transport) -> Transport:
-    known = [transport.value for transport in Transport]
-    value = table.choice("transport", base.value, known, ())
+    known = [t.value for t in Transport if t is not Transport.NONE]
+    value = table.choice("transport", base.value, known, (Transport.NONE.value,))
     return Transport(value) if value in known else base  # what is wrong was reported
 
 

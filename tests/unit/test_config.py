@@ -384,7 +384,7 @@ ssh_known_hosts = "ca.pem"
 ports = {{ ssh = 2222 }}
 [nodes."vc1.lab.example"]
 address = "192.0.2.1"
-transport = "none"
+transport = "vami"
 ssh_host_key = "{OPENSSH}"
 [nodes."vc2.lab.example"]
 ports = {{ ssh = 22 }}
@@ -392,7 +392,7 @@ ports = {{ ssh = 22 }}
     )
 
     first, second = found.node("vc1.lab.example"), found.node("vc2.lab.example")
-    assert (first.transport, first.address) == (Transport.NONE, "192.0.2.1")
+    assert (first.transport, first.address) == (Transport.VAMI, "192.0.2.1")
     assert first.ssh == SshSettings(port=2222, host_key=DIGITS)
     assert (second.transport, second.address) == (Transport.SSH, "vc2.lab.example")
     assert second.ssh == SshSettings(port=22, known_hosts=tmp_path / "ca.pem")
