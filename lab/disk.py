@@ -83,7 +83,8 @@ class NodeDisk:
     stores, *extensions* those that vpxd has registered. *certool_days* is how long its certool
     lets a certificate last. *shown* replaces the machine certificate on a port (``ldaps``,
     ``vami``). With *sts_stale* the STS of the next boot works with the credential before the
-    newest until it restarts.
+    newest until it restarts. With *outlived_sts* the services of the next boot start as if that
+    had been while the STS still issued tokens. *zone* (lab.zones) is its time zone.
     *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
     it is a Windows node: *files* and *windows_folders* have lower-case paths, *registry* holds
     values by lower-case key, and *free_kib* is by drive.
@@ -103,6 +104,8 @@ class NodeDisk:
     certool_days: float = 730.0
     shown: dict[str, KeyPair] = field(default_factory=dict)
     sts_stale: bool = False
+    outlived_sts: bool = False
+    zone: str = "UTC"
     jwks_key: bytes | None = None
     clock_offset_s: float = 0.0
     root_password_expired: bool = False

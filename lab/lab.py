@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 from stsfix.lab import config_files
 from stsfix.lab.appliance import Appliance
+from stsfix.lab.attempts import try_to_work
 from stsfix.lab.checkpoint import Checkpoint, restore_vm, save_vm
 from stsfix.lab.clock import LabClock
 from stsfix.lab.estate import VmMaker, build_hosts
 from stsfix.lab.esx.machine import ON
 from stsfix.lab.faults import FaultBook
 from stsfix.lab.machine_trouble import haunt, slow_down, unsettle
+from stsfix.lab.outage import hinder
 from stsfix.lab.passwords import Passwords, Seed
 from stsfix.lab.ports import PortBlock
 from stsfix.lab.programs import Network, NodePorts
@@ -290,6 +292,7 @@ class Lab:
     def _add_faults(self) -> None:
         silence(self.faults, self.topology, self.scenario.links)
         slow_down(self.faults, self.scenario.hosts)
+        hinder(self.faults, self.topology, self.scenario.outage)
 
     def _start_hosts(self) -> None:
         down = {plan.host for plan in self.scenario.hosts if plan.down}
@@ -298,6 +301,8 @@ class Lab:
                 host.start()
 
     def _unsettle(self) -> None:
+        if self.scenario.outage.tried:
+            try_to_work(self)
         node = self.topology.nodes[0]
         vm = self.machines[node.fqdn]
         unsettle(vm, self.scenario.machine)

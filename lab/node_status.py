@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 _DF_HEAD = "Filesystem     1024-blocks     Used Available Capacity Mounted on"
 _SIZE_KIB = 10_932_232
-_DEVICES = {"/": "/dev/sda3", "/storage/log": "/dev/mapper/log_vg-log"}
+_DEVICES = {
+    "/": "/dev/sda3",
+    "/storage/db": "/dev/mapper/db_vg-db",
+    "/storage/log": "/dev/mapper/log_vg-log",
+}
 
 
 class NodeStatus:

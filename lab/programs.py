@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import ssl
@@ -14,19 +15,20 @@ from cryptography import x509
 from stsfix.lab import pki, trusted_roots
 from stsfix.lab.certificate_gate import USERS, CertificateGate
 from stsfix.lab.event_loop import EventLoop
+from stsfix.lab.service_logs import ServiceLogs
 from stsfix.lab.services import StartFailedError, Verdict
+from stsfix.lab.sso import login_page
 from stsfix.lab.sso.front import NodeFront
-from stsfix.lab.sso.names import WST
+from stsfix.lab.sso.lifetime import TokenPolicy
 from stsfix.lab.sso.publish import PREFIXES, PublishService
 from stsfix.lab.sso.sts import StsService
-from stsfix.lab.sso.vapi import VapiService
-from stsfix.lab.sso.vcenter import StartRefused, VcenterService
-from stsfix.lab.sso.wstrust import StsFault
 from stsfix.lab.vami import Vami
+from stsfix.lab.vcenter_parts import VcenterParts
 from stsfix.lab.vmafd import Vmafd
 from stsfix.lab.vmca import Vmca
 from stsfix.lab.vmdir.server import VmdirServer
 from stsfix.lab.vmware_tools import Reach
+from stsfix.lab.zones import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,14 +39,12 @@ if TYPE_CHECKING:
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.services import Program
-    from stsfix.lab.sso.wstrust import IssuedToken
+    from stsfix.lab.sso.client import ClientService
+    from stsfix.lab.sso.vapi import VapiService
+    from stsfix.lab.sso.vcenter import VcenterService
     from stsfix.lab.vmdir.store import DirectoryStore
 
 logger = logging.getLogger(__name__)
-
-_NEEDS_TOKEN = frozenset({"vmware-vpxd-svcs", "vmware-vpxd"})
-_API_VERSIONS = {"6.5": "6.5", "6.7": "6.7.3", "7.0": "7.0.3.0", "8.0": "8.0.3.0"}
-"""Newest SOAP API of each release (pyVmomi's version names)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,52 +118,6 @@ class NetworkReach(Reach):
         return self._network.vmca_of(fqdn)
 
 
-class DomainSts:
-    """The STS of node *psc* as other nodes' services see it: maybe not there (TokenAuthority)."""
-
-    def __init__(self, network: Network, psc: str) -> None:
-        self._network = network
-        self._psc = psc
-
-    def _sts(self) -> StsService:
-        sts = self._network.sts_of(self._psc)
-        if sts is None:
-            raise StsFault(WST, "RequestFailed", f"the STS of {self._psc} does not run")
-        return sts
-
-    def refusal(self) -> str | None:
-        """Return why it would not issue a token now; None if it would."""
-        try:
-            return self._sts().refusal()
-        except StsFault as fault:
-            return fault.text
-
-    def anchors(self) -> Sequence[x509.Certificate]:
-        """Return the leaf of every trusted chain of its directory."""
-        sts = self._network.sts_of(self._psc)
-        return () if sts is None else sts.anchors()
-
-    def issue_for(self, user: str, password: str) -> IssuedToken:
-        """Return a bearer token, or raise StsFault or Dropped."""
-        return self._sts().issue_for(user, password)
-
-
-class _Vpxd:
-    """Starts and stops vpxd as a service; its refusal to start is the service's failure."""
-
-    def __init__(self, service: VcenterService) -> None:
-        self._service = service
-
-    def start(self) -> None:
-        try:
-            self._service.start()
-        except StartRefused as refused:
-            raise StartFailedError(str(refused)) from refused
-
-    def stop(self) -> None:
-        self._service.stop()
-
-
 class _Front:
     """Starts and stops a front as a service; a key that is another's is the service's failure."""
 
@@ -180,6 +134,25 @@ class _Front:
         self._front.stop()
 
 
+class _Sts:
+    """Starts and stops an STS, and its own port where the release has one."""
+
+    def __init__(self, sts: StsService, own: NodeFront | None) -> None:
+        self._sts = sts
+        self._own = own
+
+    def start(self) -> None:
+        self._sts.start()
+        if self._own is not None:
+            with contextlib.suppress(ssl.SSLError):  # its port stays closed, the STS runs
+                self._own.start()
+
+    def stop(self) -> None:
+        if self._own is not None:
+            self._own.stop()
+        self._sts.stop()
+
+
 class NodeParts:
     """The servers of one boot of one node; `programs` and `gates` are keyed by service name."""
 
@@ -188,19 +161,16 @@ class NodeParts:
         self.vmdir: VmdirServer | None = None
         self.vcenter: VcenterService | None = None
         self.vapi: VapiService | None = None
+        self.client: ClientService | None = None
         self.vmca: Vmca | None = None
         self.programs: dict[str, Program] = {}
         self.gates: dict[str, Callable[[], Verdict]] = {}
+        self._needs: dict[str, Callable[[], Verdict]] = {}
         self._disk = disk
         self._network = network
+        self.logs = ServiceLogs(disk, self._now)
         ports = network.ports[disk.fqdn]
-        self.front = NodeFront(
-            disk.fqdn,
-            ports.https,
-            lambda: disk.machine,
-            faults=network.faults,
-            now=lambda: network.clock.now() + self._offset(),
-        )
+        self.front = self._front(ports.https)
         for name in ("vmware-envoy", "vmware-rhttpproxy"):
             self.programs[name] = _Front(self.front)
         self.vami = Vami(
@@ -216,7 +186,7 @@ class NodeParts:
         if disk.role.has_directory:
             self._add_directory(ports)
         if disk.role.has_vcenter:
-            self._add_vcenter()
+            self._add(VcenterParts(disk, network, self.front, self.logs))
         self.certificates = CertificateGate(
             disk=disk,
             directory=lambda: network.directory_of(disk.psc),
@@ -224,6 +194,22 @@ class NodeParts:
             now=self._now,
         )
         self.gates |= {name: functools.partial(self._gate, name) for name in USERS}
+
+    def _add(self, parts: VcenterParts) -> None:
+        self.vcenter, self.vapi, self.client = parts.vcenter, parts.vapi, parts.client
+        self.programs |= parts.programs
+        self._needs = parts.needs
+
+    def _front(self, port: int) -> NodeFront:
+        disk = self._disk
+        return NodeFront(
+            disk.fqdn,
+            port,
+            lambda: disk.machine,
+            faults=self._network.faults,
+            now=self._now,
+            older=disk.release < (7,),
+        )
 
     def _offset(self) -> timedelta:
         return timedelta(seconds=self._disk.clock_offset_s)
@@ -240,6 +226,7 @@ class NodeParts:
             faults=network.faults,
             registry=network.directories,
             age=disk.age,
+            write_refused=self.logs.write_refused,
         )
         self.vmdir.replicator.limit = disk.pull_limit
         self.vmdir.read_only = disk.vmdir_state == "Read only"
@@ -250,6 +237,8 @@ class NodeParts:
             clock=network.clock,
             clock_offset=self._offset,
             faults=network.faults,
+            policy=TokenPolicy(zone=ZONES[disk.zone]),
+            logs=self.logs,
             stale=disk.sts_stale,
         )
         disk.sts_stale = False
@@ -257,10 +246,14 @@ class NodeParts:
         pages = PublishService(self.sts, with_x5c=disk.release >= (6, 7), other_key=disk.jwks_key)
         for prefix in PREFIXES:
             self.front.route(prefix, pages)
+        self.front.route(login_page.PREFIX, login_page.LoginPage(self.sts, self.logs))
+        own = self._front(ports.sts) if disk.release < (7,) else None
+        if own is not None:
+            own.route("/sts", self.sts)
         self.vmca = Vmca(disk, now=self._now, publish=self._publish_roots)
         self.programs |= {
             "vmdird": self.vmdir,
-            "vmware-stsd": self.sts,
+            "vmware-stsd": _Sts(self.sts, own),
             "vmcad": self.vmca,
         }
 
@@ -272,43 +265,23 @@ class NodeParts:
         if store is not None:
             trusted_roots.publish(store, roots, self._network.clock.now())
 
-    def _add_vcenter(self) -> None:
-        disk, network = self._disk, self._network
-        authority = DomainSts(network, disk.psc)
-        self.vcenter = VcenterService(
-            disk.fqdn,
-            authority,
-            machine_certificate=lambda: disk.machine.certificates_pem,
-            clock=network.clock,
-            clock_offset=self._offset,
-            faults=network.faults,
-            api_version=_API_VERSIONS[disk.version],
-        )
-        self.vapi = VapiService(
-            disk.fqdn,
-            authority,
-            clock=network.clock,
-            clock_offset=self._offset,
-            faults=network.faults,
-        )
-        self.front.route("/sdk", self.vcenter)
-        for prefix in ("/api", "/rest"):
-            self.front.route(prefix, self.vapi)
-        self.programs |= {"vmware-vpxd": _Vpxd(self.vcenter), "vmware-vapi-endpoint": self.vapi}
-
     def _gate(self, service: str) -> Verdict:
-        """Say whether *service* may start: certificates first, then a token if it needs one.
+        """Say whether *service* may start: room, certificates, then a token if it needs one.
 
         vmafd copies within a minute what a boot takes longer for: a fast lab must not differ.
         """
         if self.vmafd.running:
             self.vmafd.refresh()
+        if not self.logs.has_room:
+            return Verdict.NO
         if (refusal := self.certificates.refusal(service)) is not None:
             if self._controller_is_starting():
                 return Verdict.NOT_YET
+            self.logs.certificate_refused(service, refusal)
             logger.info("%s: %s refuses to start: %s", self._disk.fqdn, service, refusal)
             return Verdict.NO
-        return self._token() if service in _NEEDS_TOKEN else Verdict.READY
+        needed = self._needs.get(service)
+        return Verdict.READY if needed is None else needed()
 
     def _controller_is_starting(self) -> bool:
         """True on an external vCenter whose PSC has no directory yet, and will have one."""
@@ -316,12 +289,3 @@ class NodeParts:
         if disk.psc == disk.fqdn or network.directory_of(disk.psc) is not None:
             return False
         return network.is_starting(disk.psc)
-
-    def _token(self) -> Verdict:
-        """Both need a token (peers.md c1)."""
-        disk, network = self._disk, self._network
-        sts = network.sts_of(disk.psc)
-        if sts is None:
-            elsewhere = disk.psc != disk.fqdn and network.is_starting(disk.psc)
-            return Verdict.NOT_YET if elsewhere else Verdict.NO
-        return Verdict.READY if sts.refusal() is None else Verdict.NO

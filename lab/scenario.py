@@ -17,6 +17,7 @@ from stsfix.lab.machine_plan import (
     HostPlan,
     MachinePlan,
 )
+from stsfix.lab.outage_plan import EXPIRED_PLANS, HEALTHY_PLANS, NO_OUTAGE, OutagePlan
 from stsfix.lab.topology import HOSTS
 from stsfix.lab.windows_plan import NO_WINDOWS, WINDOWS_PLANS, WindowsPlan
 
@@ -112,12 +113,14 @@ class Scenario:
     files: FilesPlan = CORRECT
     certificates: CertificatePlan = IN_ORDER
     access: AccessPlan = USUAL
+    outage: OutagePlan = NO_OUTAGE
     repair: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
 
 
 _HEALTHY = (CredentialPlan(index=1, days=VALID_DAYS, chain=1),)
 _TWO_HEALTHY = (*_HEALTHY, CredentialPlan(index=2, days=VALID_DAYS, chain=2))
+_RENEWED = (CredentialPlan(index=1, chain=1), CredentialPlan(index=2, days=VALID_DAYS, chain=2))
 _GAP = (CredentialPlan(index=1, chain=1), CredentialPlan(index=3, chain=3))
 _MALFORMED = (
     CredentialPlan(index=1, chain=1),
@@ -192,6 +195,17 @@ SCENARIOS = {
             ),
         ),
         Scenario(
+            name="signer-key-mismatch",
+            text="the key of the signing credential is another one's",
+            credentials=(CredentialPlan(index=1, days=VALID_DAYS, chain=1, spoilt="key"),),
+        ),
+        Scenario(
+            name="sts-stale",
+            text="the STS still signs with a credential that has expired; a new one is there",
+            credentials=_RENEWED,
+            certificates=CertificatePlan(sts_stale=True),
+        ),
+        Scenario(
             name="malformed-certificate",
             text="TenantCredential-1 holds no certificate but noise; TenantCredential-2 signs",
             credentials=(
@@ -247,6 +261,12 @@ SCENARIOS = {
             name="node-clock-far",
             text="the first node's clock is an hour behind its host's",
             node_clock_offset_s=-3600.0,
+        ),
+        Scenario(
+            name="node-clock-reset",
+            text="the first node's clock fell back three years; the STS certificate is sound",
+            credentials=_HEALTHY,
+            node_clock_offset_s=-3 * 365 * 86400.0,
         ),
         Scenario(
             name="vmdir-read-only",
@@ -321,6 +341,14 @@ SCENARIOS = {
         *(
             Scenario(name=name, text=text, access=plan)
             for name, (text, plan) in ACCESS_PLANS.items()
+        ),
+        *(
+            Scenario(name=name, text=text, credentials=_HEALTHY, outage=plan)
+            for name, (text, plan) in HEALTHY_PLANS.items()
+        ),
+        *(
+            Scenario(name=name, text=text, outage=plan)
+            for name, (text, plan) in EXPIRED_PLANS.items()
         ),
         Scenario(
             name="ssh-root-password-expired",

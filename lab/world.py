@@ -21,6 +21,7 @@ from stsfix.lab.node_pairs import (
     registered_extensions,
     write_authority,
 )
+from stsfix.lab.outage import befall
 from stsfix.lab.registrations import sts_registration, vcenter_registration
 from stsfix.lab.releases import BUILDS, issue
 from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
@@ -131,6 +132,7 @@ class _Maker:
         disks[first].root_password_expired = self._scenario.root_password_expired
         disks[first].tools_installed = not self._scenario.tools_missing
         spoil_disks(list(disks.values()), self._scenario)
+        befall(list(disks.values()), self._scenario.outage)
         return World(
             disks=disks,
             host_certificates=self._host_certificates(),

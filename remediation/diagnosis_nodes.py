@@ -28,6 +28,9 @@ WORKSTATION: Final = "this workstation"
 CLOCK_FAR: Final = timedelta(minutes=5)
 """Kerberos refuses more; the STS itself tolerates 10 minutes (SSO programming guide 6.7)."""
 
+_HOURS_TOLD: Final = 72
+"""From here on days are told."""
+
 _AGREE: Final = timedelta(minutes=2)
 _WITNESSES: Final = 3
 """Clocks that have to agree before this workstation's is called the wrong one."""
@@ -92,6 +95,8 @@ def _words(skew: timedelta, *, of: str = "") -> str:
     minutes, seconds = divmod(round(abs(skew).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     text = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+    if hours >= _HOURS_TOLD:
+        text = f"{abs(skew).days} days"
     if skew < timedelta(0):
         return f"{text} behind {of}".rstrip()
     return f"{text} ahead of {of}" if of else f"{text} ahead"

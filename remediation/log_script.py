@@ -16,7 +16,7 @@ from typing import Final
 
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.log_lines import LINE_LIMIT, LocalDate, line_time
-from stsfix.remediation.log_signatures import SIGNATURES
+from stsfix.remediation.log_signatures import SIGNATURES, Signature
 from stsfix.remediation.node_logs import LOGS, LogFile
 
 TAIL_BYTES: Final = 4 * 1024 * 1024
@@ -152,7 +152,9 @@ def _moment(seconds: int) -> datetime | None:
 
 
 def _quotes(log: LogFile, file: _File, sections: dict[str, list[str]]) -> list[LogQuote]:
-    """Only lines that hold what they were searched for: an answer may be anything."""
+    """Only lines that hold what they were searched for: an answer may be anything. A line of two
+    kinds is of the first: the kinds are sorted by how much they tell.
+    """
     return [
         LogQuote(
             log=log.name,
@@ -165,5 +167,10 @@ def _quotes(log: LogFile, file: _File, sections: dict[str, list[str]]) -> list[L
         for signature in SIGNATURES
         if log.name in signature.logs
         for line in sections.get(f"lines {log.name} {signature.id}", [])[-LINES_KEPT:]
-        if re.search(signature.pattern, line)
+        if _kind(log.name, line) is signature
     ]
+
+
+def _kind(log: str, line: str) -> Signature | None:
+    fitting = (s for s in SIGNATURES if log in s.logs and re.search(s.pattern, line))
+    return next(fitting, None)

@@ -46,7 +46,7 @@ _COMMANDS: Final = {
     "test -e /storage/vmware-vmon/defaultStartProfile"
     " && cat /storage/vmware-vmon/defaultStartProfile",
     "password": "chage -l root",
-    "disks": "df -P -k / /storage/log",
+    "disks": "df -P -k / /storage/log /storage/db",
     "uptime": "cat /proc/uptime",
     "addresses": "ip -o addr show scope global",
     "pnid": _vmafd("get-pnid"),

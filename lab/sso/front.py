@@ -19,13 +19,35 @@ if TYPE_CHECKING:
 UNHEALTHY = Reply(status=503, body=b"no healthy upstream", content_type="text/plain")
 """What a client sees of a service that does not run (KB 316619, releases with Envoy)."""
 
+_PIPE = (
+    "[N7Vmacore4Http20NamedPipeServiceSpecE:0x00007fb444041040] _serverNamespace = {prefix} "
+    "action = Allow _pipeName =/var/run/vmware/vpxd-webserver-pipe"
+)
+_PORT = (
+    "[N7Vmacore4Http16LocalServiceSpecE:0x00007fb444041040] _serverNamespace = {prefix} "
+    "action = Allow _port = {port}"
+)
+_PORTS = {"/ui": 5090, "/api": 12346, "/rest": 12346}
+_TOMCAT = 7080
+
+
+def no_endpoint(prefix: str) -> Reply:
+    """Return what a client of rhttpproxy sees of such a service (KB 316619, releases 6.x; for
+    services with a port public reports, and the numbers [K]).
+    """
+    form = _PIPE if prefix == "/sdk" else _PORT
+    shown = "/" if prefix == "/sdk" else prefix
+    where = form.format(prefix=shown, port=_PORTS.get(prefix, _TOMCAT))
+    body = f"503 Service Unavailable (Failed to connect to endpoint: {where})"
+    return Reply(status=503, body=body.encode(), content_type="text/plain")
+
 
 class WebService(Protocol):
     """A service behind the front of a node."""
 
     @property
     def running(self) -> bool:
-        """False makes the front answer 503 "no healthy upstream"."""
+        """False makes the front answer 503."""
 
     def handle(self, request: Request) -> Reply:
         """Answer one request; called from many threads at once.
@@ -40,7 +62,8 @@ class NodeFront:
 
     A request goes to the longest prefix that matches whole path segments. A service that does
     not run, or a fault rule that refuses (protocol ``https``, call ``<METHOD> <prefix>``, the
-    node), gives 503 "no healthy upstream". `start` and `stop` may follow each other any number
+    node), gives 503: "no healthy upstream", or with *older*, as rhttpproxy, the endpoint that it
+    could not connect to. `start` and `stop` may follow each other any number
     of times; the port stays the same, and *tls* is read by each start. With *now*, the node's
     clock, every answer has a Date.
     """
@@ -53,9 +76,11 @@ class NodeFront:
         *,
         faults: FaultBook,
         now: Callable[[], datetime] | None = None,
+        older: bool = False,
     ) -> None:
         self.node = node
         self.port = port
+        self._older = older
         self._tls = tls
         self._shown: KeyPair | None = None
         self._faults = faults
@@ -123,9 +148,12 @@ class NodeFront:
                 if prefix is None:
                     return Reply(status=404)
                 service = self._routes[prefix]
-                return service.handle(request) if service.running else UNHEALTHY
+                return service.handle(request) if service.running else self._down(prefix)
         except Refused:
-            return UNHEALTHY
+            return self._down(prefix or "/")
+
+    def _down(self, prefix: str) -> Reply:
+        return no_endpoint(prefix) if self._older else UNHEALTHY
 
     def _prefix(self, path: str) -> str | None:
         matching = [p for p in self._routes if path == p or path.startswith(p + "/")]

@@ -7,32 +7,31 @@ lightwave@a04d9171); the whole sentence is printed in KB 316619.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.lab.sso.names import WST
 from stsfix.lab.sso.wstrust import StsFault
+from stsfix.lab.zones import UTC_ZONE, Zone
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cryptography import x509
 
 _MILLISECOND = timedelta(milliseconds=1)
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPolicy:
     """Limits of a tenant. Bearer: 5 minutes is the default that vCenter's documentation gives
-    [K]; Lightwave's code says an hour (IConfigStore.java L54-78).
+    [K]; Lightwave's code says an hour (IConfigStore.java L54-78). *zone* is the node's.
     """
 
     tolerance: timedelta = timedelta(minutes=10)
     bearer: timedelta = timedelta(minutes=5)
     holder_of_key: timedelta = timedelta(days=30)
+    zone: Zone = UTC_ZONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,9 @@ class Lifespan:
     end: datetime | None = None
 
 
-def check_signer(leaf: x509.Certificate, now: datetime, asked: Lifespan) -> None:
+def check_signer(
+    leaf: x509.Certificate, now: datetime, asked: Lifespan, zone: Zone = UTC_ZONE
+) -> None:
     """Return if *leaf* may sign at *now*: from its start to a millisecond past its end,
     without any tolerance.
 
@@ -55,8 +56,9 @@ def check_signer(leaf: x509.Certificate, now: datetime, asked: Lifespan) -> None
     if not first <= now < last:
         raise _time_range(
             asked,
-            f"Signing certificate is not valid at {java_date(now)}, "
-            f"cert validity: {_time_period(first, last)}",
+            f"Signing certificate is not valid at {zone.java_date(now)}, "
+            f"cert validity: {_time_period(first, last, zone)}",
+            zone,
         )
 
 
@@ -80,8 +82,9 @@ def token_lifetime(
             "The requested token start time differs from the issue instant more than the "
             "acceptable deviation (clock tolerance) of "
             f"{milliseconds(policy.tolerance)} ms. Requested token start time="
-            f"{java_date(start)}, issue instant time={java_date(now)}. "
+            f"{policy.zone.java_date(start)}, issue instant time={policy.zone.java_date(now)}. "
             "This might be due to a clock skew problem.",
+            policy.zone,
         )
     longest = policy.bearer if holder is None else policy.holder_of_key
     ends = [start + longest, leaf.not_valid_after_utc + _MILLISECOND]
@@ -92,23 +95,17 @@ def token_lifetime(
     return start, min(ends)
 
 
-def java_date(moment: datetime) -> str:
-    """Return *moment* as java.util.Date prints it on a node whose time zone is UTC."""
-    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    return f"{day} {month} {moment:%d %H:%M:%S} UTC {moment:%Y}"
-
-
 def milliseconds(duration: timedelta) -> int:
     """Return *duration* in whole milliseconds."""
     return duration // _MILLISECOND
 
 
-def _time_range(asked: Lifespan, cause: str) -> StsFault:
-    period = _time_period(asked.start, asked.end)
+def _time_range(asked: Lifespan, cause: str, zone: Zone) -> StsFault:
+    period = _time_period(asked.start, asked.end, zone)
     text = f"The token authority rejected an issue request for {period} :: {cause}"
     return StsFault(WST, "InvalidTimeRange", text)
 
 
-def _time_period(start: datetime | None, end: datetime | None) -> str:
-    first, last = ("null" if moment is None else java_date(moment) for moment in (start, end))
+def _time_period(start: datetime | None, end: datetime | None, zone: Zone) -> str:
+    first, last = ("null" if moment is None else zone.java_date(moment) for moment in (start, end))
     return f"TimePeriod [startTime={first}, endTime={last}]"

@@ -31,6 +31,13 @@ class TokenAuthority(Protocol):
         """Return a bearer token, or raise StsFault or Dropped."""
 
 
+class ServiceAuthority(TokenAuthority, Protocol):
+    """What a service with an account of its own asks of that STS, too."""
+
+    def issue_for_service(self, name: str) -> IssuedToken:
+        """Return a bearer token for the solution user *name*, or raise StsFault."""
+
+
 class LoginRefusedError(Exception):
     """Somebody is not let in. The reason is for the service's log, never for the client."""
 

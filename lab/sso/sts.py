@@ -6,6 +6,7 @@ import logging
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.lab import pki
@@ -17,7 +18,6 @@ from stsfix.lab.sso.lifetime import (
     Lifespan,
     TokenPolicy,
     check_signer,
-    java_date,
     milliseconds,
     token_lifetime,
 )
@@ -26,18 +26,24 @@ from stsfix.lab.sso.wstrust import IssuedToken, StsFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from cryptography import x509
 
     from stsfix.lab.clock import LabClock
     from stsfix.lab.seams import DirectoryReader
+    from stsfix.lab.service_logs import ServiceLogs
 
 logger = logging.getLogger(__name__)
 
 REFRESH_S = 15.0
 """Field seconds between two reads of the directory (IdentityManager.java L250)."""
 
+_REQUEST = timedelta(minutes=5)
+"""How long a request of a service is good for."""
+
+_SERVICE_TOKEN = timedelta(days=1)  # what vpxd-svcs asks for (KB 316619)
+_PERSON_TOKEN = timedelta(minutes=10)
 _PATH = "/sts/STSService"
 _XML = "text/xml;charset=utf-8"
 _GROUPS = ("Users", "Administrators", "CAAdmins", "SystemConfiguration.Administrators", "Everyone")
@@ -68,7 +74,8 @@ class StsService:
         clock: The lab's time.
         clock_offset: How far the node's clock is ahead of the true time, asked each time.
         faults: Every issue runs inside ``around("sts", "issue", node_fqdn)``.
-        policy: Lifetimes.
+        policy: Lifetimes and time zone.
+        logs: Where it tells what it refuses, and that it could not read the tenant.
         stale: Until it is stopped it does not see the credential with the highest index, as an
             STS whose reloads fail (vmdir.md 3.5).
     """
@@ -83,6 +90,7 @@ class StsService:
         clock_offset: Callable[[], timedelta],
         faults: FaultBook,
         policy: TokenPolicy | None = None,
+        logs: ServiceLogs | None = None,
         stale: bool = False,
     ) -> None:
         self.node = node_fqdn
@@ -92,6 +100,7 @@ class StsService:
         self._clock_offset = clock_offset
         self._faults = faults
         self._policy = policy or TokenPolicy()
+        self._logs = logs
         self._stale = stale
         self._tenant: tenants.Tenant | None = None
         self._trouble = ""
@@ -144,15 +153,16 @@ class StsService:
             try:
                 self._load()
             except (tenants.TenantBrokenError, ConnectionError) as error:
-                self._trouble = str(error)
-                logger.debug(
-                    "%s: Failed to refreshTenantCredentialCache for tenant %s: %s",
-                    self.node,
-                    self.tenant_name,
-                    error,
-                )
+                self._complain(str(error))
                 return False
             return True
+
+    def _complain(self, trouble: str) -> None:
+        """Log what keeps the tenant from being read; once, though it is tried again and again."""
+        if trouble != self._trouble and self._logs is not None:
+            self._logs.tenant_unread(self.tenant_name, trouble)
+        self._trouble = trouble
+        logger.debug("%s: tenant %s: %s", self.node, self.tenant_name, trouble)
 
     def _load(self) -> None:
         credentials, chains = read = tenants.read_entries(
@@ -196,10 +206,49 @@ class StsService:
             StsFault: The STS says no.
             Dropped: A fault rule closes the connection.
         """
+        with self._logged():
+            self._check_running()
+            with self._around():
+                subject = self._authenticated(user, password)
+                return self._issued(_Grant(subject=subject), self._lifespan(_PERSON_TOKEN))
+
+    def issue_for_service(self, name: str) -> IssuedToken:
+        """Return a bearer token for the solution user *name*, which is not checked.
+
+        Raises:
+            StsFault: The STS says no.
+        """
+        with self._logged():
+            self._check_running()
+            return self._issued(_Grant(subject=name, solution=True), self._lifespan(_SERVICE_TOKEN))
+
+    def check_service(self, client_now: datetime) -> None:
+        """Return if a service whose clock says *client_now* would get a token; nothing is signed.
+
+        Raises:
+            StsFault: It would not.
+        """
+        with self._logged():
+            self._check_running()
+            self._check_time(client_now, client_now + _REQUEST)
+            self._valid_signer(self.now(), self._lifespan(_SERVICE_TOKEN))
+
+    def _lifespan(self, lasting: timedelta) -> Lifespan:
+        now = self.now()
+        return Lifespan(start=now, end=now + lasting)
+
+    def _check_running(self) -> None:
         if not self.running:
             raise StsFault(WST, "RequestFailed", f"the STS of {self.node} does not run")
-        with self._around():
-            return self._issued(_Grant(subject=self._authenticated(user, password)), Lifespan())
+
+    @contextmanager
+    def _logged(self) -> Generator[None]:
+        try:
+            yield
+        except StsFault as fault:
+            if self._logs is not None and self.running:
+                self._logs.token_refused(fault)
+            raise
 
     def validate(
         self, token: str | bytes, anchors: tuple[x509.Certificate, ...] | None = None
@@ -236,7 +285,7 @@ class StsService:
         if request.method != "POST":
             return Reply(status=405)
         try:
-            with self._around():
+            with self._logged(), self._around():
                 return Reply(content_type=_XML, body=wstrust.answer(self._soap(request)))
         except StsFault as fault:
             return Reply(status=500, content_type=_XML, body=wstrust.fault(fault))
@@ -246,7 +295,7 @@ class StsService:
         if action not in {"", WST_ISSUE_ACTION}:
             raise StsFault(WST, "InvalidRequest")
         asked = wstrust.parse(request.body)
-        self._check_time(asked)
+        self._check_time(asked.created, asked.expires)
         return self._issued(self._grant(asked), Lifespan(start=asked.start, end=asked.end))
 
     def _grant(self, asked: wstrust.IssueRequest) -> _Grant:
@@ -270,15 +319,16 @@ class StsService:
             renewable=asked.renewable,
         )
 
-    def _check_time(self, asked: wstrust.IssueRequest) -> None:
+    def _check_time(self, created: datetime, expires: datetime) -> None:
         now, tolerance = self.now(), self._policy.tolerance
-        if asked.created - tolerance <= now <= asked.expires + tolerance:
+        if created - tolerance <= now <= expires + tolerance:
             return
-        first, last = java_date(asked.created), java_date(asked.expires)
+        told = self._policy.zone.java_date
+        first, last = told(created), told(expires)
         raise StsFault(
             WSSE,
             "MessageExpired",
-            f"The time now {java_date(now)} does not fall in the request lifetime interval "
+            f"The time now {told(now)} does not fall in the request lifetime interval "
             f"extended with clock tolerance of {milliseconds(tolerance)} ms: [ {first}; {last}). "
             "This might be due to a clock skew problem.",
         )
@@ -292,7 +342,7 @@ class StsService:
             raise StsFault(WST, "RequestFailed", str(refused)) from refused
 
     def _authenticated(self, user: str, password: str) -> str:
-        upn = _upn(user, self.tenant_name)
+        upn = tenants.upn(user, self.tenant_name)
         try:
             matches = bool(password) and self._directory.password_matches(upn, password)
         except ConnectionError as error:
@@ -345,13 +395,5 @@ class StsService:
             raise StsFault(WST, "RequestFailed", f"no tenant {self.tenant_name}: {self._trouble}")
         if tenant.signer is None:
             raise StsFault(WST, "RequestFailed", "the tenant has no signing credential")
-        check_signer(tenant.signer.chain[0], now, asked)
+        check_signer(tenant.signer.chain[0], now, asked, self._policy.zone)
         return tenant.signer
-
-
-def _upn(user: str, domain: str) -> str:
-    """Return user@domain for that, for the down-level form, and for a bare name."""
-    if "\\" in user:
-        given, _, name = user.partition("\\")
-        return f"{name}@{given}"
-    return user if "@" in user else f"{user}@{domain}"

@@ -157,3 +157,11 @@ def _is_pkcs8(value: bytes) -> bool:
     """
     version = value.find(b"\x02\x01\x00", 1, 8)
     return version > 0 and len(value) > version + 3 and value[version + 3] != _INTEGER
+
+
+def upn(user: str, domain: str) -> str:
+    """Return user@domain for that, for the down-level form, and for a bare name."""
+    if "\\" in user:
+        given, _, name = user.partition("\\")
+        return f"{name}@{given}"
+    return user if "@" in user else f"{user}@{domain}"

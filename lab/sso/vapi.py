@@ -93,6 +93,11 @@ class VapiService:
         """The users of the open sessions."""
         return tuple(session.user for session in self._sessions.values())
 
+    def has_session(self, request: Request) -> bool:
+        """Tell whether *request* comes with an open session's key."""
+        with self._lock:
+            return request.headers.get(_HEADER, "") in self._sessions
+
     def now(self) -> datetime:
         """Return the time of the node, aware UTC."""
         return self._clock.now() + self._clock_offset()

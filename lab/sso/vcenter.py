@@ -50,6 +50,7 @@ class VcenterService:
         faults: Every call runs inside it.
         api_version: Newest API version offered, such as "8.0.3.0".
         trust_at_start: See `Logins`.
+        refused: Told about everybody who is not let in.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class VcenterService:
         faults: FaultBook,
         api_version: str = "8.0.3.0",
         trust_at_start: bool = True,
+        refused: Callable[[LoginRefusedError], None] | None = None,
     ) -> None:
         self.node = node
         self._sts = sts
+        self._refused = refused
         self._machine_certificate = machine_certificate
         self._clock = clock
         self._clock_offset = clock_offset
@@ -133,7 +136,7 @@ class VcenterService:
 
     def _service(self) -> SoapService:
         service = SoapService(self.node, faults=self._faults, api_version=self._api_version)
-        manager = service.add(SessionManager(self._logins, self.now))
+        manager = service.add(SessionManager(self._logins, self.now, self._refused))
         folder = service.add(RootFolder())
         collector = service.add(Collector(vim.PropertyCollector("propertyCollector"), ChangeBell()))
         content = self._content(folder, manager, collector)
@@ -203,9 +206,15 @@ class RootFolder(Servant):
 class SessionManager(Servant):
     """Lets people in. Whatever goes wrong, they hear InvalidLogin and no more (vsphere.md 0)."""
 
-    def __init__(self, logins: Logins, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        logins: Logins,
+        now: Callable[[], datetime],
+        refused: Callable[[LoginRefusedError], None] | None = None,
+    ) -> None:
         super().__init__(vim.SessionManager("SessionManager"))
         self._logins = logins
+        self._refused = refused
         self._now = now
         self._serial = itertools.count(1)
 
@@ -240,6 +249,8 @@ class SessionManager(Servant):
             subject = authenticate()
         except LoginRefusedError as error:
             logger.info("%s: login refused: %s", call.service.name, error)
+            if self._refused is not None:
+                self._refused(error)
             raise vim.fault.InvalidLogin from error
         name, _, domain = subject.partition("@")
         moment = self._now()

@@ -54,6 +54,7 @@ class VmdirServer:
         plain_port: Plain LDAP port; it refuses simple binds with 53 unless *allow_insecure*.
         min_idle_s: Real seconds an idle connection is kept at least, however fast the clock.
         replication_s: Field seconds between two pulls.
+        write_refused: Told the kind of each write that is refused because it is read-only.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class VmdirServer:
         allow_insecure: bool = False,
         min_idle_s: float = 5.0,
         replication_s: float = 30.0,
+        write_refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.node = node
         self.port = port
@@ -85,6 +87,7 @@ class VmdirServer:
             behaviour=AGES[age],
             faults=faults,
             now=clock.now,
+            write_refused=write_refused,
         )
         self.replicator = Replicator(
             node=node,

@@ -49,6 +49,7 @@ class Service:
     faults: FaultBook
     now: Callable[[], datetime]
     read_only: bool = False
+    write_refused: Callable[[str], None] = lambda _: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,6 +142,7 @@ class Session:
         if not self.user or not accounts.is_administrator(store, self.user):
             raise LdapRefusal(ages.INSUFFICIENT_ACCESS)
         if self.service.read_only:
+            self.service.write_refused(type(request).__name__.removesuffix("Request"))
             raise LdapRefusal(ages.UNWILLING, "Server in read-only mode")
         age, now = self.service.behaviour, self.service.now()
         match request:
