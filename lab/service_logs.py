@@ -232,7 +232,7 @@ class ServiceLogs:
                     "ERROR",
                     "com.vmware.vise.vim.security.sso.impl.SsoUtilInternal",
                     "[400] An error occurred while sending an authentication request to the "
-                    f"vCenter Single Sign-On server - {SIGNER}",
+                    "vCenter Single Sign-On server",
                 )
             ]
         if fault.code == "RequestFailed":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _API_VERSIONS = {"6.5": "6.5", "6.7": "6.7.3", "7.0": "7.0.3.0", "8.0": "8.0.3.0"}
 """Newest SOAP API of each release (pyVmomi's version names)."""
 
+_OLD_STS_PORT = 7444
+
 DATABASE_MOUNT = "/storage/db"
 
 
@@ -88,6 +90,7 @@ class VcenterParts:
             self._authority,
             controller=disk.psc,
             domain=disk.domain,
+            port=_OLD_STS_PORT if disk.release < (7,) else None,
             now=self._now,
             logs=logs,
         )

@@ -29,6 +29,7 @@ class ClientService:
         sts: The STS of the node's domain controller.
         controller: FQDN of that controller, whose login page it uses.
         domain: The SSO domain.
+        port: Of that STS, as its errors name it (7444 on 6.x; KB 316619 prints both).
         now: The node's clock.
         logs: Where it tells that it got no token.
     """
@@ -40,6 +41,7 @@ class ClientService:
         *,
         controller: str,
         domain: str,
+        port: int | None = None,
         now: Callable[[], datetime],
         logs: ServiceLogs,
     ) -> None:
@@ -47,6 +49,8 @@ class ClientService:
         self._sts = sts
         self._controller = controller
         self._domain = domain
+        shown = "" if port is None else f":{port}"
+        self._url = f"https://{controller}{shown}/sts/STSService/{domain}"
         self._now = now
         self._logs = logs
         self._running = False
@@ -73,8 +77,7 @@ class ClientService:
             token = self._sts.issue_for_service(f"vsphere-webclient@{self._domain}")
             saml.verify(token.assertion, anchors=tuple(self._sts.anchors()), now=self._now())
         except StsFault as fault:
-            url = f"https://{self._controller}/sts/STSService/{self._domain}"
-            self._logs.client_refused(fault, url)
+            self._logs.client_refused(fault, self._url)
         except saml.TokenRejectedError:
             self._logs.signer_untrusted()
 

@@ -1,0 +1,47 @@
+"""Diagnoses of labs, without the command line."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from lab_keys import shared_keys
+from preflight_lab import wired
+from stsfix.lab.lab import Lab
+from stsfix.remediation.diagnosis import diagnose
+from stsfix.remediation.investigate import investigate
+
+if TYPE_CHECKING:
+    from stsfix.remediation.diagnosis_model import Diagnosis, NamedCause
+    from stsfix.remediation.evidence import Evidence
+
+
+def examine(lab: Lab) -> tuple[Evidence, Diagnosis]:
+    """Return what one diagnosis of *lab* reads and names."""
+    with wired(lab) as wiring:
+        evidence = investigate(wiring.investigation)
+    return evidence, diagnose(evidence)
+
+
+@functools.cache  # each costs a lab
+def examined(scenario: str, topology: str = "elm") -> tuple[Evidence, Diagnosis]:
+    """Return what one diagnosis of a fresh lab of *scenario* reads and names."""
+    with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab:
+        return examine(lab)
+
+
+def named(diagnosis: Diagnosis) -> dict[str, str]:
+    """Return the confidence of each cause that is named, by its id, in their order."""
+    return {found.cause.id: found.confidence.name for found in diagnosis.causes}
+
+
+def cause_of(diagnosis: Diagnosis, cause: str) -> NamedCause:
+    """Return what is told of *cause*.
+
+    Raises:
+        LookupError: It is not named.
+    """
+    for found in diagnosis.causes:
+        if found.cause.id == cause:
+            return found
+    raise LookupError(f"{cause} is not among {list(named(diagnosis))}")
