@@ -76,10 +76,6 @@ class CertificatePlan:
 IN_ORDER = CertificatePlan()
 
 PLANS = {
-    "machine-ssl-expired": (
-        "the first node's machine certificate has expired; the STS is in order",
-        CertificatePlan(machine_days=-1.0),
-    ),
     "machine-certificate-expiring": (
         "the first node's machine certificate ends in 10 days",
         CertificatePlan(machine_days=10),

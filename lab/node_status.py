@@ -40,8 +40,10 @@ class NodeStatus:
         days = self._disk.password_days
         if self._disk.root_password_expired:
             days = -1.0
-        ends = "never" if days is None else f"{self._now() + timedelta(days=days):%b %d, %Y}"
-        changed = f"{self._now() - timedelta(days=60):%b %d, %Y}"
+        # These dates are on the disk: a clock that went wrong later does not move them.
+        true = self._now() - timedelta(seconds=self._disk.clock_offset_s)
+        ends = "never" if days is None else f"{true + timedelta(days=days):%b %d, %Y}"
+        changed = f"{true - timedelta(days=60):%b %d, %Y}"
         streams.say(f"Last password change\t\t\t\t\t: {changed}")
         streams.say(f"Password expires\t\t\t\t\t: {ends}")
         streams.say("Password inactive\t\t\t\t\t: never")

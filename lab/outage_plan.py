@@ -57,7 +57,7 @@ EXPIRED_PLANS = {
     ),
     "sts-stopped": (
         "as expired-while-running, and the STS of the first controller does not run",
-        OutagePlan(outlived=True, tried=True, stopped=("vmware-stsd",)),
+        OutagePlan(outlived=True, tried=True, stopped=("vmware-stsd",), zone="CEST"),
     ),
 }
 """With an STS certificate that has expired."""

@@ -248,6 +248,12 @@ SCENARIOS = {
             machine_certificate_expired=True,
         ),
         Scenario(
+            name="machine-ssl-expired",
+            text="the first node's machine certificate has expired; the STS is in order",
+            credentials=_HEALTHY,
+            machine_certificate_expired=True,
+        ),
+        Scenario(
             name="root-password-expired",
             text="root's password of the first node has expired",
             root_password_expired=True,

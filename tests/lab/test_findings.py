@@ -30,6 +30,7 @@ EXPECTED = {
     "changed-block-tracking": {"warns SNAP-CBT"},
     "clock-skew": {"blocks HOST-CLOCK", "blocks NODE-CLOCK"},
     "consolidation": {"blocks SNAP-CONSOLIDATION"},
+    "database-partition-out": {"blocks NODE-DISK-FULL"},
     "datastore-full": {"blocks SNAP-NO-SPACE"},
     "datastore-inaccessible": {"blocks SNAP-DATASTORE-INACCESSIBLE"},
     "datastore-maintenance": {"blocks SNAP-DATASTORE-INACCESSIBLE"},
@@ -110,7 +111,14 @@ EXPECTED = {
     },
     "lists-differ": {"blocks REPL-LISTS-DIFFER"},
     "log-partition-full": {"blocks NODE-DISK-FULL"},
+    "log-partition-out": {"blocks NODE-DISK-FULL"},
     "machine-certificate-expired": {
+        "blocks CERT-MACHINE-EXPIRED",
+        "blocks NODE-TLS",
+        "informs CERT-NOT-CHECKED",
+        "warns CERT-NOT-CHECKED",
+    },
+    "machine-ssl-expired": {
         "blocks CERT-MACHINE-EXPIRED",
         "blocks NODE-TLS",
         "informs CERT-NOT-CHECKED",
@@ -140,6 +148,7 @@ EXPECTED = {
         "warns CERT-NOT-CHECKED",
     },
     "node-clock": {"warns NODE-CLOCK", "warns NODE-CLOCK-HOST"},
+    "node-clock-reset": {"blocks NODE-CLOCK", "blocks NODE-CLOCK-HOST"},
     "node-clock-far": {"blocks NODE-CLOCK", "blocks NODE-CLOCK-HOST"},
     "node-of-another-domain": {"blocks NODE-NOT-IN-DOMAIN"},
     "node-off": {
@@ -189,6 +198,7 @@ EXPECTED = {
         "warns NODE-NOT-CHECKED",
     },
     "shared-disk": {"blocks SNAP-MULTI-WRITER"},
+    "signer-key-mismatch": {"warns STS-KEY-MISMATCH"},
     "signer-not-yet-valid": {"warns STS-NOT-YET-VALID"},
     "signer-untrusted": {"warns STS-UNTRUSTED-SIGNER"},
     "snapshot-chain": {"blocks SNAP-CHAIN-TOO-DEEP"},
@@ -224,6 +234,12 @@ EXPECTED = {
     "stale-copy": {"informs NODE-STALE-COPY"},
     "stale-partner": {"blocks NODE-UNLISTED"},
     "stale-registration": {"blocks NODE-NOT-FOUND", "warns NODE-NOT-CHECKED"},
+    "sts-stale": {
+        "informs STS-SEVERAL-CHAINS",
+        "informs STS-SEVERAL-CREDENTIALS",
+        "warns STS-PUBLISHED-DIFFERS",
+    },
+    "sts-stopped": {"informs CERT-NOT-CHECKED"},
     "tools-missing": {
         "blocks NODE-ROLE-UNVERIFIED",
         "blocks TOOLS-NOT-RUNNING",

@@ -34,6 +34,7 @@ OURS = {rule.id for rule in RULES} - ALWAYS - ANYWHERE
 
 EXPECTED = {
     "machine-certificate-expired": {("blocks", "CERT-MACHINE-EXPIRED"): 1},
+    "machine-ssl-expired": {("blocks", "CERT-MACHINE-EXPIRED"): 1},
     "machine-certificate-expiring": {("warns", "CERT-MACHINE-EXPIRING"): 1},
     "machine-certificate-name": {("warns", "CERT-MACHINE-NAME"): 1},
     "tls-ports-differ": {("warns", "CERT-PORTS-DIFFER"): 1},
@@ -66,6 +67,7 @@ EXPECTED = {
     "sts-wrong-root": {("warns", "STS-ROOT-UNLISTED"): 1, ("warns", "STS-CHAIN-BROKEN"): 1},
     "sts-key-usage": {("informs", "STS-KEY-USAGE"): 1},
     "weak-key": {("warns", "CERT-WEAK"): 1},
+    "sts-stale": {("warns", "STS-PUBLISHED-DIFFERS"): 1},
     "published-differs": {("warns", "STS-PUBLISHED-DIFFERS"): 1},
     "jwks-differs": {("warns", "STS-JWKS-DIFFERS"): 1},
     "lookup-trust-mismatch": {("warns", "LOOKUP-TRUST"): 1},
