@@ -148,17 +148,10 @@ def anchors_apart(lab: Lab) -> list[str]:
 def summary(lab: Lab) -> dict[str, object]:
     """Return everything above as JSON can carry it; no key is in it."""
     return {
-        "stored": [
-            {
-                "node": found.node,
-                "store": found.store,
-                "alias": found.alias,
-                "sha256": found.sha256,
-                "subject": found.subject,
-                "not_after": found.not_after.isoformat(),
-                "flaws": list(found.flaws),
-            }
+        "flaws": [
+            f"{found.node} {found.store} {found.alias}: {flaw}"
             for found in stored(lab)
+            for flaw in found.flaws
         ],
         "expired": expired(lab),
         "apart": apart(lab),

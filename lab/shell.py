@@ -6,9 +6,8 @@ import copy
 import itertools
 from typing import TYPE_CHECKING
 
-from stsfix.lab.shell_arithmetic import evaluate
 from stsfix.lab.shell_builtins import BUILTINS, ExitShell, LeaveLoop
-from stsfix.lab.shell_fields import Fields
+from stsfix.lab.shell_expansion import text_of, words_of
 from stsfix.lab.shell_streams import (
     Buffer,
     Content,
@@ -19,15 +18,10 @@ from stsfix.lab.shell_streams import (
     NullSink,
     Streams,
 )
-from stsfix.lab.shell_syntax import For, Group, If, Simple, While, assignment, parse
+from stsfix.lab.shell_syntax import For, Group, If, Simple, While, parse
 from stsfix.lab.shell_words import (
-    Arithmetic,
-    Literal,
     ShellIncompleteError,
     ShellSyntaxError,
-    Substitution,
-    Variable,
-    has_pattern,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +30,6 @@ if TYPE_CHECKING:
 
     from stsfix.lab.shell_streams import Sink
     from stsfix.lab.shell_syntax import Command, Compound, Entry, Item, Redirection, Script
-    from stsfix.lab.shell_words import Piece, Word
 
 __all__ = ["Buffer", "Environment", "ExitShell", "Files", "Shell", "Streams"]
 
@@ -228,8 +221,8 @@ class Shell:
             return self._compound(command, redirected)
         before = dict(self.variables)
         for name, value in command.assignments:
-            self.variables[name] = self._text(value, streams)
-        words = self._words(command.words, streams)
+            self.variables[name] = text_of(self, value, streams)
+        words = words_of(self, command.words, streams)
         if not words:
             return self._substituted or 0
         try:
@@ -290,7 +283,7 @@ class Shell:
         return self.code == 0
 
     def _for(self, command: For, streams: Streams) -> None:
-        words = self._words(command.words, streams)
+        words = words_of(self, command.words, streams)
         self.code = 0
         for word in words:
             self.variables[command.name] = word
@@ -320,68 +313,13 @@ class Shell:
             return leave.again
         return True
 
-    def _words(self, words: Sequence[Word], streams: Streams) -> list[str]:
-        declaring = bool(words) and words[0].keyword in _DECLARING
-        found: list[str] = []
-        for word in words:
-            if declaring and assignment(word) is not None:
-                found.append(self._text(word, streams))
-            else:
-                found += self._fields(word, streams)
-        return found
-
-    def _text(self, word: Word, streams: Streams) -> str:
-        """Expand *word* without splitting."""
-        return "".join(self._value(piece, streams) for piece in word.pieces)
-
-    def _fields(self, word: Word, streams: Streams) -> list[str]:
-        """Expand *word*; what comes of unquoted expansions is split at blanks."""
-        fields = Fields(self.environment.files)
-        for piece in word.pieces:
-            if isinstance(piece, Variable) and piece.name == "@":
-                fields.add_each(self.arguments[1:])
-            elif has_pattern(piece):
-                fields.add_pattern(self._value(piece, streams))
-            elif piece.quoted or isinstance(piece, Literal):
-                fields.add(self._value(piece, streams))
-            else:
-                fields.split(self._value(piece, streams))
-        return fields.end()
-
-    def _value(self, piece: Piece, streams: Streams) -> str:
-        match piece:
-            case Literal(text):
-                return text
-            case Substitution(script):
-                output = Buffer()
-                child = self._subshell()
-                inner = Streams(stdin=streams.source, out=output, err=streams.err)
-                self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001
-                return output.content.decode("utf-8", "replace").rstrip("\n")
-            case Arithmetic(expression):
-                return str(evaluate(expression, self._find))
-            case Variable():
-                return self._parameter(piece, streams)
-
-    def _parameter(self, piece: Variable, streams: Streams) -> str:
-        value = self._find(piece.name)
-        if piece.default is not None and (value is None or (piece.also_empty and not value)):
-            return piece.default
-        if value is None and "u" in self.options:
-            streams.complain(f"bash: {piece.name}: unbound variable")
-            # As measured with bash -c: 127, and 1 under -e.
-            raise ExitShell(1 if "e" in self.options else NOT_FOUND)
-        return value or ""
-
-    def _find(self, name: str) -> str | None:
-        special = {
-            "?": str(self.code),
-            "$": str(self.pid),
-            "#": str(len(self.arguments) - 1),
-            "@": " ".join(self.arguments[1:]),
-        }
-        special |= {str(number): value for number, value in enumerate(self.arguments)}
-        return special.get(name, self.variables.get(name))
+    def substitute(self, script: Script, streams: Streams) -> str:
+        """Return what a command substitution prints, without line ends at its end."""
+        output = Buffer()
+        child = self._subshell()
+        inner = Streams(stdin=streams.source, out=output, err=streams.err)
+        self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001
+        return output.content.decode("utf-8", "replace").rstrip("\n")
 
     def _redirect(self, redirections: Sequence[Redirection], streams: Streams) -> Streams:
         if not redirections:
@@ -389,7 +327,7 @@ class Shell:
         result = copy.copy(streams)
         sinks = {1: result.out, 2: result.err}
         for redirection in redirections:
-            target = self._text(redirection.target, streams)
+            target = text_of(self, redirection.target, streams)
             match redirection.operator:
                 case "<":
                     if target == "/dev/null":
