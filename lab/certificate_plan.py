@@ -189,7 +189,7 @@ REPAIR_PLANS = {
     "data-encipherment-expired": (
         "the STS signing certificate and each vCenter's data-encipherment certificate expired",
         CertificatePlan(encipherment_days=-2),
-        RENEW,
+        (),
     ),
     "certool-two-years": (
         "the STS has expired, and VMCA's certool makes certificates of two years only",

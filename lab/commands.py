@@ -83,6 +83,7 @@ class Commands:
             disk,
             environment.files,
             reach or Reach(),
+            faults=faults,
             runs=lambda name: board.state(name) is State.RUNNING,
             now=now,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from stsfix.lab.seams import KeyPair
 
@@ -102,9 +102,9 @@ def vmca_leaf(
     subject: x509.Name | None = None,
     usages: Sequence[str] = (),
 ) -> x509.Certificate:
-    """Return a leaf as certool makes it: KU non-critical, SKI, AKI, no EKU, SAN of *names*
-    (DNS names, or IP addresses). Without *may_sign* KU grants no signature. *subject* replaces
-    the name that has *common_name* only, *usages* the usual ones.
+    """Return a leaf as certool makes it: KU non-critical, SKI, AKI, where its issuer's certificates
+    are, no EKU, SAN of *names* (DNS names, or IP addresses). Without *may_sign* KU grants no
+    signature. *subject* replaces the name that has *common_name* only, *usages* the usual ones.
     """
     public = key.public_key()
     signing = ("digital_signature", "content_commitment") if may_sign else ()
@@ -124,11 +124,26 @@ def vmca_leaf(
             critical=False,
         )
     )
+    if (host := _organization(issuer)) is not None:
+        builder = builder.add_extension(issuer_address(host), critical=False)
     if names:
         builder = builder.add_extension(
             x509.SubjectAlternativeName([general_name(n) for n in names]), critical=False
         )
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def issuer_address(host: str) -> x509.AuthorityInformationAccess:
+    """Return what VMCA of *host* writes into what it signs (VMCASetCSRAuthorityInfoAccess)."""
+    where = x509.UniformResourceIdentifier(f"https://{host}/afd/vecs/ssl")
+    access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
+    return x509.AuthorityInformationAccess([access])
+
+
+def _organization(root: x509.Certificate) -> str | None:
+    """Return the host of a VMCA from its root's name, None if it is none's."""
+    found = root.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(found[0].value) if found else None
 
 
 def general_name(name: str) -> x509.GeneralName:

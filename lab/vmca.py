@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from stsfix.lab import pki
 from stsfix.lab.disk import NodeFile
@@ -264,9 +263,7 @@ def _added(
     key: rsa.RSAPrivateKey, host: str
 ) -> tuple[x509.AuthorityKeyIdentifier, x509.AuthorityInformationAccess]:
     """Return what VMCA adds to the extensions of a request (VMCACopyExtensions)."""
-    where = x509.UniformResourceIdentifier(f"https://{host}/afd/vecs/ssl")
-    access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
     return (
         x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()),
-        x509.AuthorityInformationAccess([access]),
+        pki.issuer_address(host),
     )

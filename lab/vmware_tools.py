@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from stsfix.lab import pki, trusted_roots
 from stsfix.lab.certool import Certool, CertoolSettings
 from stsfix.lab.dir_cli import DirCli
 from stsfix.lab.extensions import Psql
+from stsfix.lab.faults import Dropped, Refused
 from stsfix.lab.openssl_cli import OpensslCli
 from stsfix.lab.vecs import TRUSTED_ROOTS, EntryKind, VecsEntry, certificate_alias
 from stsfix.lab.vecs_cli import VecsCli
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from stsfix.lab.disk import NodeDisk
+    from stsfix.lab.faults import FaultBook
     from stsfix.lab.shell_streams import Files, Streams
     from stsfix.lab.vmca import Vmca
     from stsfix.lab.vmdir.server import VmdirServer
 
+    Program = Callable[[Sequence[str], Streams], int]
+
 _LOCAL = frozenset({"localhost", "127.0.0.1"})
 _REQUESTS_SINCE = (7,)
+KILLED = 137
+"""Exit code of a program that was killed."""
 
 
 class Reach:
@@ -48,6 +55,8 @@ class VmwareTools:
         disk: The node's disk.
         files: Its files.
         reach: What is found over the network.
+        faults: Rules of protocol ``guest`` with calls like ``vecs-cli entry create``, ``certool
+            --gencert`` and ``dir-cli service update``; a number as *detail* is the exit code.
         runs: Tells whether a service of the node runs.
         now: The node's clock, aware UTC.
     """
@@ -58,6 +67,7 @@ class VmwareTools:
         files: Files,
         reach: Reach,
         *,
+        faults: FaultBook,
         runs: Callable[[str], bool],
         now: Callable[[], datetime],
     ) -> None:
@@ -78,16 +88,34 @@ class VmwareTools:
             server=lambda host: reach.vmdird(disk.fqdn if host in _LOCAL else host.lower()),
             afd_runs=lambda: runs("vmafdd"),
         )
-        self.table: dict[str, Callable[[Sequence[str], Streams], int]] = {
-            "/usr/lib/vmware-vmafd/bin/vecs-cli": vecs_cli.run,
-            "/usr/lib/vmware-vmafd/bin/dir-cli": dir_cli.run,
-            "/usr/lib/vmware-vmca/bin/certool": certool.run,
+        self._faults = faults
+        self.table: dict[str, Program] = {
+            path: functools.partial(self._guarded, path, program)
+            for path, program in {
+                "/usr/lib/vmware-vmafd/bin/vecs-cli": vecs_cli.run,
+                "/usr/lib/vmware-vmafd/bin/dir-cli": dir_cli.run,
+                "/usr/lib/vmware-vmca/bin/certool": certool.run,
+            }.items()
         }
         openssl = OpensslCli(files, release=disk.release, now=now)
         self.table |= {f"{folder}/openssl": openssl.run for folder in ("/bin", "/usr/bin")}
         if disk.role.has_vcenter:
             psql = Psql(disk.extensions, running=lambda: runs("vmware-vpostgres"))
             self.table["/opt/vmware/vpostgres/current/bin/psql"] = psql.run
+
+    def _guarded(self, path: str, program: Program, words: Sequence[str], streams: Streams) -> int:
+        name = path.rpartition("/")[2]
+        asked = words[:1] if name == "certool" else words[:2]
+        call = " ".join([name, *(word.partition("=")[0] for word in asked)])
+        try:
+            with self._faults.around("guest", call, self._disk.fqdn):
+                return program(words, streams)
+        except Refused as refused:
+            streams.complain(f"{name}: refused by a fault rule of the lab")
+            detail = refused.rule.detail
+            return int(detail) if detail.isdigit() else 1
+        except Dropped:
+            return KILLED
 
     def _vmca(self, server: str) -> Vmca | None:
         return self._reach.vmca(self._disk.fqdn if server in _LOCAL else server.lower())

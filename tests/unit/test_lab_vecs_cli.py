@@ -10,6 +10,7 @@ from cryptography import x509
 from lab_keys import shared_keys
 from stsfix.lab import pki
 from stsfix.lab.disk import Role
+from stsfix.lab.faults import Effect, Rule, When
 from stsfix.lab.vecs import EntryKind, Vecs, VecsEntry, solution_users, stores_of
 from vmca_node import VmcaNode
 
@@ -188,3 +189,16 @@ def test_which_solution_users_a_node_has():
     assert solution_users(Role.PSC, (6, 7)) == ("machine", "vsphere-webclient")
     assert "hvc" not in solution_users(Role.VCENTER, (6, 7))
     assert "wcp" in solution_users(Role.EMBEDDED, (8, 0))
+
+
+def test_fault_rules_break_the_tools(node):
+    """Before the call nothing is done; after it all is, and it fails all the same."""
+    words = "entry create --store machine --cert /tmp/c --key /tmp/k --alias"
+    node.faults.add(Rule(protocol="guest", call="vecs-cli entry create", detail="9"))
+    node.faults.add(Rule(protocol="guest", call="vecs-cli entry create", nth=2, when=When.AFTER))
+    node.faults.add(Rule(protocol="guest", call="vecs-cli entry create", nth=3, effect=Effect.DROP))
+
+    codes = [run(node, f"{words} {alias}")[0] for alias in ("a", "b", "c", "d")]
+
+    assert codes == [9, 1, 137, 0]
+    assert [entry.alias for entry in node.disk.vecs.entries("machine")] == ["b", "d"]
