@@ -98,17 +98,20 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
             yield Line(f"  {action}")  # never wrapped: it is copied
 
 
-_SIGNERS = {
-    "vmca": "VMCA",
-    "own-ca": "a CA made for it",
-    "files": "the CA in your files",
-}
+def signer_words(issuer: str, writer: str) -> str:
+    """Return who signs the new certificate, as people say it."""
+    known = {
+        "vmca": f"VMCA of {writer}",
+        "own-ca": "a CA made for it",
+        "files": "the CA in your files",
+    }
+    return known.get(issuer, issuer)
 
 
 def _new_certificate(run: RunView, ends: datetime, width: int) -> Iterator[Line]:
     """Yield how long the new certificate lives; a short life is worth a remark."""
     short = ends - run.created < SHORT_LIFE
-    signer = _SIGNERS.get(run.issuer, run.issuer)
+    signer = signer_words(run.issuer, run.writer)
     text = f"New certificate: signed by {signer}, valid to {ends:%Y-%m-%d}"
     if short:
         text += f". That is less than {SHORT_LIFE.days // 365} years: write the date down"

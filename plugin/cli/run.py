@@ -50,6 +50,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
     """
     from stsfix.plugin.cli.preflight import looked_at, seen, show_preflight  # noqa: PLC0415
     from stsfix.plugin.output import json_document  # noqa: PLC0415
+    from stsfix.plugin.render import signer_words  # noqa: PLC0415
     from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415
     from stsfix.plugin.runs import RunOptions  # noqa: PLC0415
     from stsfix.remediation.preflight import writer_of  # noqa: PLC0415
@@ -72,6 +73,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
         except OperationError as error:
             return report_error(session, error, **seen(report))
         names = ", ".join(node.fqdn for node in spec.nodes)
+        session.say(f"Signs the new certificate: {signer_words(spec.issuer, spec.writer)}.")
         if not confirmed(session, f"Shut down, snapshot and repair {names} now?"):
             return 0
         saved = json_document(preflight_document(report))
