@@ -111,7 +111,8 @@ def _config(lab: Lab) -> str:
         elif lab.scenario.certificates.pinned:
             machine = lab.nodes[fqdn].disk.machine
             lines.append(f"tls = {_quoted(f'sha256:{_leaf_pin(machine)}')}")
-    lines += ["", "[sts]", 'issuer = "own-ca"', "", "[timeouts]", *_timeouts(lab.clock.speed)]
+    # Who signs the new certificate is left to the default, as most operators would.
+    lines += ["", "[timeouts]", *_timeouts(lab.clock.speed)]
     lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]
     return "\n".join(lines)
 

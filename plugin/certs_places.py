@@ -129,8 +129,9 @@ def _tools(node: NodeInventory, held: DirectoryCertificates | None) -> Iterator[
         users = held.solution_users if held and held.has_read("solution users") else None
         for entry in node.stores.entries:
             used = _used_by(entry, users)
-            for der in entry.certificates:
-                yield node.fqdn, Place.STORE, f"{entry.store} {entry.alias}", used, der
+            for position, der in enumerate(entry.certificates):
+                own = used if not position else "sent with the certificate it issued"
+                yield node.fqdn, Place.STORE, f"{entry.store} {entry.alias}", own, der
 
 
 def _used_by(entry: StoreEntry, users: tuple[SolutionUser, ...] | None) -> str:

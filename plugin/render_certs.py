@@ -167,12 +167,18 @@ def _places(rows: Sequence[Row]) -> Iterator[str]:
     """Yield the places by kind, so that ten entries of one store are one clause."""
     kinds: dict[Place, list[str]] = {}
     for row in rows:
-        kinds.setdefault(row.place, []).append(row.where)
+        kinds.setdefault(row.place, []).append(_once(row.where))
     for place, found in kinds.items():
         names = list(dict.fromkeys(found))
         shown = ", ".join(names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         yield f"{_PREFIXES[place]}{shown}{more}"
+
+
+def _once(where: str) -> str:
+    """Return ``vpxd`` for alias vpxd in store vpxd."""
+    store, _, alias = where.partition(" ")
+    return store if alias == store else where
 
 
 def _beside(report: CertsReport, node: str, width: int) -> Iterator[Line]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from stsfix.remediation.model import Platform
 from stsfix.snapshot.tls import Endpoint, Trust
 
 if TYPE_CHECKING:
@@ -71,15 +72,13 @@ class NodeSettings:
 IssuerName = Literal["vmca", "own-ca", "files"]
 """Who signs the new credential."""
 
-SHELLS = frozenset({"guest-operations", "ssh", "auto"})
-"""Transports that run scripts on a node, which VMCA needs."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StsSettings:
     """How the new signing credential is made. The two CA files are set for ``files`` only.
 
-    *issuer* None is VMCA where the node has a transport that runs scripts, else a CA of our own.
+    *issuer* None is VMCA where the node is an appliance with a transport that runs scripts, else a
+    CA of our own.
     *allow_vmca_key* lets VMCA's key be read if certool would cut the validity.
     """
 
@@ -172,11 +171,12 @@ class Settings:
     node_defaults: NodeDefaults
     nodes: tuple[NodeSettings, ...]
 
-    def issuer_for(self, writer: str) -> IssuerName:
+    def issuer_for(self, writer: str, platform: Platform) -> IssuerName:
         """Return who signs if the credential is written on node *writer*."""
         if self.sts.issuer is not None:
             return self.sts.issuer
-        return "vmca" if self.node(writer).transport in SHELLS else "own-ca"
+        asked = platform is Platform.APPLIANCE and self.node(writer).transport.runs_scripts
+        return "vmca" if asked else "own-ca"
 
     def node(self, fqdn: str) -> NodeSettings:
         """Return the settings of any node of the domain, also of one the file does not name."""

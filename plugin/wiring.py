@@ -12,7 +12,6 @@ from stsfix.plugin.errors import SecretError
 from stsfix.plugin.node_transports import NodeTransports
 from stsfix.remediation.discover import Discovery, Sources
 from stsfix.remediation.discover_certificates import CertificateSources
-from stsfix.remediation.discover_stores import ToolSources
 from stsfix.remediation.host_keys import HostKeys, NoMemory
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.investigate import STEP, InvestigationSources
@@ -217,6 +216,7 @@ class Wiring:
     def sources(self) -> Sources:
         """Whom preflight asks."""
         from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
+        from stsfix.remediation.transports.tools_reader import NodeToolsReader  # noqa: PLC0415
 
         return Sources(
             domain=self.settings.sso.domain,
@@ -231,7 +231,7 @@ class Wiring:
             progress=self.hook,
             patience=_LOOKS * self.settings.timeouts.poll,
             certificates=self._certificates(),
-            tools=self._tools(),
+            tools=NodeToolsReader(self.shell),
             issuer=self.settings.issuer_for,
             transport=self.transports.transport,
         )
@@ -273,13 +273,6 @@ class Wiring:
             return {"https": node.https, "ldaps": node.ldaps, "vami": node.vami}[port]
 
         return CertificateSources(shown=TlsProbe(endpoint, self.clock), published=self.logins)
-
-    def _tools(self) -> ToolSources:
-        from stsfix.remediation.transports.psql import PsqlExtensions  # noqa: PLC0415 - as above
-
-        return ToolSources(
-            stores=self.stores, authority=self.authority, extensions=PsqlExtensions(self.shell)
-        )
 
     def _addresses(self, fqdn: str) -> frozenset[str]:
         """Return the configured address of *fqdn*, if it has one that tells it from others.

@@ -14,6 +14,7 @@ from stsfix.remediation.checks import SOON
 from stsfix.remediation.checks_certificates import CRL_REFUSED, CRL_WARNED, dates
 from stsfix.remediation.extensions import thumbprint
 from stsfix.remediation.inventory import first_directory
+from stsfix.remediation.model import Platform
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.rules_certificates import RULES as CERTIFICATE_RULES
 from stsfix.remediation.rules_stores import RULES
@@ -194,11 +195,12 @@ def trusted_entries(inventory: Inventory) -> Iterator[Finding]:
     held = inventory.certificates
     if held is None or not held.has_read("trusted roots"):
         return
+    # vmafd copies certificates; bytes that are none are told of where the directory is judged.
     roots = {
         der: root
         for root in held.roots
         for der in root.certificates
-        if not isinstance(parse(der), Malformed)
+        if isinstance(parse(der), Certificate)
     }
     for node, stores in _with_stores(inventory):
         if TRUSTED_ROOTS not in stores.stores:
@@ -248,8 +250,11 @@ def not_checked(inventory: Inventory) -> Iterator[Finding]:
             parts = [("its certificate stores", node.stores.reason)]
         else:
             parts = [(part.what, part.reason) for part in node.stores.unread]
+        # Nothing can be done about Windows, and findings of its own say so.
+        mild = Severity.INFORMS if node.platform is Platform.WINDOWS else None
         for what, reason in parts:
-            yield found("CERT-NOT-CHECKED", node.fqdn, f"not checked: {what}: {reason}")
+            text = f"not checked: {what}: {reason}"
+            yield found("CERT-NOT-CHECKED", node.fqdn, text, severity=mild)
         if isinstance(node.extensions, Unread) and node.role.has_vcenter:
             text = f"not checked: thumbprints of its extensions: {node.extensions.reason}"
             yield found("CERT-NOT-CHECKED", node.fqdn, text, severity=Severity.INFORMS)
@@ -282,6 +287,3 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     extension_thumbprints,
     not_checked,
 )
-
-LATER = frozenset({authorities, not_checked})
-"""Not judged yet: the lab's nodes have no stores and no VMCA so far."""

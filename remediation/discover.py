@@ -20,7 +20,7 @@ from stsfix.remediation.discover_nodes import (
     with_front,
     with_guest,
 )
-from stsfix.remediation.discover_stores import ToolSources, with_tools
+from stsfix.remediation.discover_stores import with_tools
 from stsfix.remediation.errors import (
     DirectoryLoginError,
     DomainNotFoundError,
@@ -34,7 +34,7 @@ from stsfix.remediation.inventory import (
     first_directory,
     locate_each,
 )
-from stsfix.remediation.model import Role, Transport
+from stsfix.remediation.model import Platform, Role, Transport
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import OperationError
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.discover_certificates import CertificateSources
     from stsfix.remediation.discover_nodes import FrontReader, GuestReader
+    from stsfix.remediation.discover_stores import ToolsReader
     from stsfix.remediation.inventory_certificates import (
         DirectoryCertificates,
         NodeCertificates,
@@ -59,8 +60,8 @@ _AT_ONCE = 16
 """Hosts, and nodes, that are asked at the same time."""
 
 
-def _own_ca(writer: str) -> str:
-    del writer
+def _own_ca(writer: str, platform: Platform) -> str:
+    del writer, platform
     return "own-ca"
 
 
@@ -92,8 +93,8 @@ class Sources:
     progress: ProgressHook
     patience: timedelta = timedelta(seconds=30)
     certificates: CertificateSources | None = None
-    tools: ToolSources | None = None
-    issuer: Callable[[str], str] = _own_ca
+    tools: ToolsReader | None = None
+    issuer: Callable[[str, Platform], str] = _own_ca
     transport: Callable[[str], Transport] = _guest_operations
 
 
@@ -151,8 +152,13 @@ class Discovery:
             at_rest=tuple(sorted(at_rest)),
             configured=sources.nodes,
             certificates=held.result(),
-            issuer=sources.issuer(first_directory(nodes) or ""),
+            issuer=self._issuer(nodes),
         )
+
+    def _issuer(self, nodes: Sequence[NodeInventory]) -> str:
+        writer = first_directory(nodes) or ""
+        platforms = {node.fqdn: node.platform for node in nodes}
+        return self._sources.issuer(writer, platforms.get(writer, Platform.APPLIANCE))
 
     def _tried(self, subject: str, call: Callable[[], T]) -> T | None:
         self._sources.progress(Progress(step="preflight", subject=subject, text="reading"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,9 @@ PSQL: Final = ("/opt/vmware/vpostgres/current/bin/psql", "/usr/bin/psql")
 WHAT: Final = "thumbprints of its extensions"
 _QUERY: Final = "SELECT ext_id, thumbprint FROM vpx_ext ORDER BY ext_id"
 _SECONDS: Final = 60
+_NOT_FOUND: Final = "127"
+"""What bash, and timeout, end with if there is no such program."""
+
 _ROW: Final = re.compile(r"(?P<key>[^|\s][^|]{0,254}?)\s*\|\s*(?P<thumbprint>[0-9A-Fa-f:]*)\s*")
 _SHA1_DIGITS: Final = 40
 
@@ -35,35 +39,38 @@ class Extension:
 
 def script(nonce: str, places: tuple[str, str] = PSQL) -> str:
     """Return the script that lists extensions; it only reads."""
-    first, second = places
     # -A -t: rows only, no alignment; -X: nobody's settings. A database that hangs is left.
-    query = f'timeout {_SECONDS} "$psql" -X -A -t -d VCDB -U postgres -c "{_QUERY}" < /dev/null'
+    query = f'timeout {_SECONDS} %s -X -A -t -d VCDB -U postgres -c "{_QUERY}" < /dev/null'
+    first, second = (query % shlex.quote(place) for place in places)
     lines = [
         "export LC_ALL=C",
-        f"psql={first}",
-        f'if [ ! -e "$psql" ]; then psql={second}; fi',
-        f"echo '{mark(nonce, 'extensions')}'",
-        query,
-        "code=$?",
-        "echo",
-        f"echo '{mark(nonce, 'code')}'",
-        'echo "$code"',
+        *_section(nonce, "first", first),
+        f'if [ "$code" = {_NOT_FOUND} ]; then',
+        *_section(nonce, "second", second),
+        "fi",
         f"echo '{end_of(nonce)}'",
         "",
     ]
     return "\n".join(lines)
 
 
+def _section(nonce: str, name: str, command: str) -> list[str]:
+    code = f"echo '{mark(nonce, f'code-{name}')}'"
+    return [f"echo '{mark(nonce, name)}'", command, "code=$?", "echo", code, 'echo "$code"']
+
+
 def parse(output: str, nonce: str) -> tuple[Extension, ...] | UnreadPart:
     """Return the extensions in the *output* of `script`, or why they are not known."""
     found = Sections.of(output, nonce)
-    text = found.text("extensions")
-    if text is None or (found.text("code") or "").strip() != "0":
-        return UnreadPart(what=WHAT, reason=found.why("extensions"))
+    missing = (found.text("code-first") or "").strip() == _NOT_FOUND
+    place = "second" if missing else "first"
+    text = found.text(place)
+    if text is None or (found.text(f"code-{place}") or "").strip() != "0":
+        return UnreadPart(what=WHAT, reason=found.why(place))
     rows = [line for line in text.split("\n") if line.strip()]
     matches = [_ROW.fullmatch(row.strip()) for row in rows]
     if len(rows) > COUNT_LIMIT or not all(matches):
-        return UnreadPart(what=WHAT, reason=found.why("extensions"))
+        return UnreadPart(what=WHAT, reason=found.why(place))
     extensions = []
     for match in filter(None, matches):
         digits = match["thumbprint"].replace(":", "").lower()

@@ -53,7 +53,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     *checks.CHECKS,
     *checks_certificates.CHECKS,
     *checks_nodes.CHECKS,
-    *(check for check in checks_stores.CHECKS if check not in checks_stores.LATER),
     *checks_windows.CHECKS,
+    *checks_stores.CHECKS,
 )
 """Every check of the domain; none stops another."""

@@ -53,7 +53,6 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
     from stsfix.plugin.render import signer_words  # noqa: PLC0415
     from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415
     from stsfix.plugin.runs import RunOptions  # noqa: PLC0415
-    from stsfix.remediation.preflight import writer_of  # noqa: PLC0415
 
     require_answer(session)
     with session.runs() as runs:
@@ -63,7 +62,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
             show_preflight(session, report)
         sts = session.settings.sts
         options = RunOptions(
-            issuer=session.settings.issuer_for(writer_of(report.inventory) or ""),
+            issuer=report.inventory.issuer,
             validity_days=sts.validity_days,
             retire=sts.retire_old,
             force=force,

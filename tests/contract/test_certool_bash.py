@@ -13,6 +13,8 @@ from sts_material import NODE, key, root
 from stsfix.remediation import certificates, issuing
 from stsfix.remediation.authority import CertificateRequest, is_clipped
 from stsfix.remediation.errors import VmcaError
+from stsfix.remediation.extensions import Extension
+from stsfix.remediation.transports.tools_reader import NodeToolsReader
 from stsfix.remediation.transports.vmca import CertoolAuthority, VecsStores
 from stsfix.snapshot.secret import Secret
 
@@ -233,6 +235,30 @@ def test_stores_are_read_whole(node, tmp_path):
     assert [part.what for part in seen.unread] == ["store vpxd"]
     assert "4312" in seen.unread[0].reason
     assert seen.stores == ("MACHINE_SSL_CERT", "TRUSTED_ROOT_CRLS", "APPLMGMT_PASSWORD")
+
+
+def test_one_run_asks_all_three(node, tmp_path):
+    """Each tool's answer is its own; a missing psql is looked for at its other place."""
+    (tmp_path / "stores").write_text("MACHINE_SSL_CERT\n")
+    (tmp_path / "store.MACHINE_SSL_CERT").write_text(
+        listing(("__MACHINE_CERT", "Private Key", pem(root("bash-root-view")).decode()))
+    )
+    psql = tmp_path / "psql"
+    psql.write_text(f"#!/bin/sh\necho 'com.vmware.rbd|{'AB:' * 19}AB'\n")
+    psql.chmod(0o755)
+    reader = NodeToolsReader(
+        node,
+        programs=node.programs,
+        psql=(str(tmp_path / "missing"), str(psql)),
+        vecs_cli=str(tmp_path / "vecs-cli"),
+    )
+
+    seen = reader.read_tools(PLAN)
+
+    assert len(node.scripts) == 1
+    assert (seen.authority.serves, seen.authority.key_matches) == (True, True)
+    assert seen.extensions == (Extension(key="com.vmware.rbd", thumbprint="ab" * 20),)
+    assert [e.alias for e in seen.stores.entries] == ["__MACHINE_CERT"]
 
 
 def test_stores_of_a_node_without_vecs(node, tmp_path):

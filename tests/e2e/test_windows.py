@@ -89,10 +89,12 @@ def test_a_domain_of_windows_nodes_has_no_vmca_to_ask(bench_of):
     """Whoever configures it is told before anything is changed."""
     bench = bench_of("windows-node")
     text = bench.config.read_text(encoding="utf-8")
-    bench.config.write_text(text.replace('issuer = "own-ca"', 'issuer = "vmca"'), encoding="utf-8")
+    asked = text.replace("[timeouts]", '[sts]\nissuer = "vmca"\n\n[timeouts]')
+    bench.config.write_text(asked, encoding="utf-8")
 
     refused = bench.stsfix.run("run", "--yes")
 
     assert refused.code != 0
-    assert "runs on Windows" in refused.out + refused.err
+    assert "VMCA-UNREAD" in refused.out
+    assert "tools of Windows nodes are not asked" in " ".join(refused.out.split())
     bench.assert_untouched()

@@ -147,8 +147,8 @@ def test_a_ca_certificate_needs_its_own_key(bench):
     (bench.folder / "other.key").write_bytes(pem_of(pki.new_key()))
     bench.set_config(
         lambda text: text.replace(
-            'issuer = "own-ca"',
-            'issuer = "files"\nca_certificate = "own.pem"\nca_key = "other.key"',
+            "[timeouts]",
+            '[sts]\nissuer = "files"\nca_certificate = "own.pem"\nca_key = "other.key"\n[timeouts]',
         )
     )
 

@@ -1,6 +1,7 @@
 """Each finding appears in its scenario and in no other; a clean lab has nothing to say.
 
-Scenarios of certificates have rows of their own in test_findings_certificates.py.
+Scenarios of certificates have rows of their own in test_findings_certificates.py, and what is wrong
+in stores and VMCA is shown in test_findings_stores.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import pytest
 from preflight_lab import seen
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation import checks_certificates
+from stsfix.remediation import checks_certificates, checks_stores
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Severity
 
@@ -58,6 +59,7 @@ EXPECTED = {
         "blocks SSO-UNREACHABLE",
         "informs CERT-NOT-CHECKED",
         "warns CERT-NOT-CHECKED",
+        "warns VMCA-DOWN",
     },
     "guest-operations-off": {
         "blocks NODE-ROLE-UNVERIFIED",
@@ -258,10 +260,15 @@ EXPECTED = {
         "blocks SSO-UNREACHABLE",
         "informs CERT-NOT-CHECKED",
         "warns CERT-NOT-CHECKED",
+        "warns VMCA-DOWN",
     },
     "vmdir-read-only": {"blocks VMDIR-STATE"},
-    "windows-external-database": {"blocks WIN-EXTERNAL-DB", "warns NODE-WINDOWS"},
-    "windows-node": {"warns NODE-WINDOWS"},
+    "windows-external-database": {
+        "blocks WIN-EXTERNAL-DB",
+        "informs CERT-NOT-CHECKED",
+        "warns NODE-WINDOWS",
+    },
+    "windows-node": {"informs CERT-NOT-CHECKED", "warns NODE-WINDOWS"},
     "windows-root": {
         "blocks NODE-ROLE-UNVERIFIED",
         "blocks WIN-SETTINGS",
@@ -274,7 +281,7 @@ EXPECTED = {
         "warns NODE-NOT-CHECKED",
         "warns NODE-WINDOWS",
     },
-    "windows-vcenter": {"warns NODE-WINDOWS"},
+    "windows-vcenter": {"informs CERT-NOT-CHECKED", "warns NODE-WINDOWS"},
 }
 """Everything else, by scenario: severities and ids. No row: nothing is found."""
 
@@ -317,7 +324,7 @@ def test_a_scenario_shows_its_findings_and_no_others(scenario):
 def test_every_rule_has_a_scenario_or_a_reason():
     """Nothing is looked for that nobody ever saw found."""
     shown = {row.split(" ")[1] for rows in (*EXPECTED.values(), USUAL) for row in rows}
-    elsewhere = {rule.id for rule in checks_certificates.RULES}
+    elsewhere = {rule.id for rule in (*checks_certificates.RULES, *checks_stores.RULES)}
 
     assert set(RULES) - shown - elsewhere == set(NO_SCENARIO)
 

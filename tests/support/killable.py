@@ -26,7 +26,6 @@ from stsfix.plugin.wiring import Wiring
 from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.issuing import new_key
 from stsfix.remediation.journal import Journal, JournalFile
-from stsfix.remediation.preflight import writer_of
 from stsfix.remediation.records import spec_from_json, spec_to_json
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
@@ -144,7 +143,7 @@ def carry_out(config: str, state: str, command: Command, death: Death | None) ->
 def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings) -> None:
     config, domain = settings.path, settings.sso.domain
     if command == "run":
-        spec = _spec(runs, settings, config.with_name("spec.json"))
+        spec = _spec(runs, config.with_name("spec.json"))
         runs.start(spec, "{}")
         runs.carry_on(spec.run)
     elif command == "resume":
@@ -155,13 +154,12 @@ def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings
         runs.release(file.latest(domain))
 
 
-def _spec(runs: Runs, settings: Settings, saved: Path) -> RunSpec:
+def _spec(runs: Runs, saved: Path) -> RunSpec:
     """Return what to do: by preflight the first time, which only reads, then as saved."""
     if saved.exists():
         return spec_from_json(saved.read_text())
     inventory, findings = runs.look()
-    issuer = settings.issuer_for(writer_of(inventory) or "")
-    options = RunOptions(issuer=issuer, validity_days=3650, retire=True, force=False)
+    options = RunOptions(issuer=inventory.issuer, validity_days=3650, retire=True, force=False)
     spec = runs.prepare(inventory, findings, options)
     saved.write_text(spec_to_json(spec))
     return spec

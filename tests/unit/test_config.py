@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stsfix.plugin.config import Settings, Timeouts, load_settings
 from stsfix.plugin.errors import ConfigError
 from stsfix.plugin.settings import SshSettings
-from stsfix.remediation.model import Transport
+from stsfix.remediation.model import Platform, Transport
 
 DIGITS = "ab12" * 16
 PIN = "sha256:" + ":".join(DIGITS[i : i + 2] for i in range(0, 64, 2)).upper()
@@ -88,7 +88,8 @@ def test_minimal_file_gets_every_default(read):
     assert found.timeouts == Timeouts()
     assert found.secrets_file is None
     assert (found.sts.issuer, found.sts.validity_days) == (None, 3650)
-    assert found.issuer_for("vc1.lab.example") == "vmca"
+    assert found.issuer_for("vc1.lab.example", Platform.APPLIANCE) == "vmca"
+    assert found.issuer_for("vc1.lab.example", Platform.WINDOWS) == "own-ca"
     assert found.sts.allow_vmca_key is False
     assert (found.sts.retire_old, found.sts.publish_root) == (True, True)
     [host] = found.hosts
@@ -396,3 +397,19 @@ ports = {{ ssh = 22 }}
     assert first.ssh == SshSettings(port=2222, host_key=DIGITS)
     assert (second.transport, second.address) == (Transport.SSH, "vc2.lab.example")
     assert second.ssh == SshSettings(port=22, known_hosts=tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "issuer"),
+    [
+        ('[nodes]\ntransport = "vami"', "own-ca"),
+        ('[nodes]\ntransport = "none"', "own-ca"),
+        ('[nodes]\ntransport = "ssh"', "vmca"),
+        ('[nodes."vc1.lab.example"]\ntransport = "vami"', "own-ca"),
+        ('[sts]\nissuer = "own-ca"', "own-ca"),
+        ('[nodes]\ntransport = "vami"\n[sts]\nissuer = "vmca"', "vmca"),
+    ],
+)
+def test_issuer_follows_the_writer_s_transport(read, text, issuer):
+    """VMCA is asked by scripts; what the operator wrote holds."""
+    assert read(f"{MINIMAL}\n{text}").issuer_for("vc1.lab.example", Platform.APPLIANCE) == issuer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from bash_node import PLAN
 from reports import vm_of
 from sts_material import NODE
 from stsfix.remediation.authority import Authority
-from stsfix.remediation.discover_stores import ToolSources, with_tools
+from stsfix.remediation.discover_stores import ToolAnswer, with_tools
 from stsfix.remediation.errors import InterruptedRunError
 from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory import NodeInventory
@@ -26,31 +27,18 @@ EXTENSIONS = (Extension(key="com.vmware.vim.eam", thumbprint=""),)
 
 
 class Tools:
-    """Answers, or raises what it was given as an answer."""
+    """Answers, or raises what it was given."""
 
-    def __init__(self, stores=STORES, authority=VMCA, extensions=EXTENSIONS):
-        self.answers = {"stores": stores, "root": authority, "extensions": extensions}
+    def __init__(self, error=None, extensions=EXTENSIONS):
+        self.error = error
+        self.answer = ToolAnswer(stores=STORES, authority=VMCA, extensions=extensions)
         self.asked = []
 
-    def _answer(self, what, node):
-        self.asked.append((what, node.fqdn))
-        answer = self.answers[what]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def read_stores(self, node):
-        return self._answer("stores", node)
-
-    def read_root(self, node):
-        return self._answer("root", node)
-
-    def read_extensions(self, node):
-        return self._answer("extensions", node)
-
-    @property
-    def sources(self):
-        return ToolSources(stores=self, authority=self, extensions=self)
+    def read_tools(self, node):
+        self.asked.append(node.fqdn)
+        if self.error is not None:
+            raise self.error
+        return self.answer
 
 
 def node(role=Role.EMBEDDED, **changes):
@@ -59,57 +47,61 @@ def node(role=Role.EMBEDDED, **changes):
     return NodeInventory(fqdn=NODE, role=role, **(values | changes))
 
 
-@pytest.mark.parametrize(
-    ("role", "asked"),
-    [
-        (Role.EMBEDDED, ["stores", "root", "extensions"]),
-        (Role.PSC, ["stores", "root"]),
-        (Role.VCENTER, ["stores", "extensions"]),
-    ],
-)
-def test_a_node_is_asked_for_what_it_has(role, asked):
+@pytest.mark.parametrize("role", Role)
+def test_a_node_tells_what_it_has(role):
     """VMCA is where the directory is, extensions are where vCenter is."""
-    tools = Tools()
+    seen = with_tools(node(role), Tools())
 
-    seen = with_tools(node(role), tools.sources)
-
-    assert tools.asked == [(what, NODE) for what in asked]
     assert seen.stores == STORES
-    assert seen.authority == VMCA if role.has_directory else isinstance(seen.authority, Unread)
-    assert (
-        seen.extensions == EXTENSIONS if role.has_vcenter else isinstance(seen.extensions, Unread)
-    )
+    assert (seen.authority == VMCA) is role.has_directory
+    assert (seen.extensions == EXTENSIONS) is role.has_vcenter
+    assert isinstance(seen.authority, Unread) is not role.has_directory
+    assert isinstance(seen.extensions, Unread) is not role.has_vcenter
 
 
-def test_one_failure_costs_that_answer_only():
-    """The others are read all the same."""
-    broken = GuestUnavailableError(PLAN.vm, "GuestOperationsUnavailable")
-    tools = Tools(stores=broken, extensions=UnreadPart(what="x", reason="no psql"))
+def test_a_tool_that_fails_costs_its_answer_only():
+    """The others are there all the same."""
+    seen = with_tools(node(), Tools(extensions=UnreadPart(what="x", reason="no psql")))
 
-    seen = with_tools(node(), tools.sources)
-
-    assert isinstance(seen.stores, Unread)
-    assert seen.authority == VMCA
+    assert (seen.stores, seen.authority) == (STORES, VMCA)
     assert seen.extensions == Unread(reason="no psql")
 
 
-def test_node_without_a_way_in_is_not_asked():
-    """The reason is the one that its facts have."""
+def test_a_node_that_cannot_be_asked_says_why():
+    """The error's sentence is the reason of all three."""
+    broken = GuestUnavailableError(PLAN.vm, "GuestOperationsUnavailable")
+
+    seen = with_tools(node(), Tools(broken))
+
+    assert seen.stores == seen.authority == seen.extensions == Unread(reason=str(broken))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"facts": Unread(reason="no Tools")}, "no Tools"),
+        ({"vm": replace(vm_of("vc1", "esx1"), guest_os="windowsGuest")}, "Windows"),
+    ],
+    ids=["facts", "windows"],
+)
+def test_node_without_a_way_in_is_not_asked(changes, reason):
+    """The reason is the one that its facts have, or its system."""
     tools = Tools()
-    why = Unread(reason="its guest is Windows")
-
-    seen = with_tools(node(facts=why), tools.sources)
-
-    assert tools.asked == []
-    assert (seen.stores, seen.authority, seen.extensions) == (why, why, why)
-
-
-@pytest.mark.parametrize("changes", [{"vm": None}, {}], ids=["no-vm", "nobody-asks"])
-def test_nothing_is_made_up(changes):
-    """Without a VM, or without anybody to ask, the node stays as it was."""
-    tools = None if not changes else Tools().sources
 
     seen = with_tools(node(**changes), tools)
+
+    assert tools.asked == []
+    assert isinstance(seen.stores, Unread)
+    assert reason in seen.stores.reason
+    assert seen.authority == seen.extensions == seen.stores
+
+
+@pytest.mark.parametrize(
+    ("changes", "reader"), [({"vm": None}, Tools()), ({}, None)], ids=["no-vm", "nobody-asks"]
+)
+def test_nothing_is_made_up(changes, reader):
+    """Without a VM, or without anybody to ask, the node stays as it was."""
+    seen = with_tools(node(**changes), reader)
 
     assert (seen.stores, seen.authority, seen.extensions) == (NOT_ASKED,) * 3
 
@@ -117,4 +109,4 @@ def test_nothing_is_made_up(changes):
 def test_a_stop_comes_out():
     """Whoever asks to stop is not told that a store could not be read."""
     with pytest.raises(InterruptedRunError):
-        with_tools(node(), Tools(stores=InterruptedRunError("x")).sources)
+        with_tools(node(), Tools(InterruptedRunError("x")))

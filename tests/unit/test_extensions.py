@@ -15,10 +15,17 @@ N = "0123abcd"
 SHA1 = "A1:" * 19 + "A1"
 
 
+def answer(*tries):
+    """Return the output of the script: text and exit code of one or both psql."""
+    output = ""
+    for name, (text, code) in zip(("first", "second"), tries, strict=False):
+        output += f"{mark(N, name)}\n{text}\n{mark(N, f'code-{name}')}\n{code}\n"
+    return output + f"{end_of(N)}\n"
+
+
 def parse(text, code="0"):
-    """Return what the answer of psql says."""
-    output = f"{mark(N, 'extensions')}\n{text}\n{mark(N, 'code')}\n{code}\n{end_of(N)}\n"
-    return extensions.parse(output, N)
+    """Return what the answer of the first psql says."""
+    return extensions.parse(answer((text, code)), N)
 
 
 def test_rows_are_read():
@@ -26,6 +33,15 @@ def test_rows_are_read():
     assert parse(f"com.vmware.vim.eam|{SHA1}\nhostdiag|\n com.vmware.rbd | {SHA1} \n") == (
         Extension(key="com.vmware.vim.eam", thumbprint="a1" * 20),
         Extension(key="hostdiag", thumbprint=""),
+        Extension(key="com.vmware.rbd", thumbprint="a1" * 20),
+    )
+
+
+def test_the_other_psql_is_asked_if_the_first_is_missing():
+    """Releases have it in one of two places."""
+    tries = (("timeout: failed to run command", "127"), (f"com.vmware.rbd|{SHA1}", "0"))
+
+    assert extensions.parse(answer(*tries), N) == (
         Extension(key="com.vmware.rbd", thumbprint="a1" * 20),
     )
 
@@ -64,6 +80,5 @@ def test_any_text_is_some_answer(text):
 def test_cut_answer_is_unread(cut):
     """A table that ends early is not a shorter table."""
     rows = "\n".join(f"com.acme.{n}|{SHA1}" for n in range(5))
-    output = f"{mark(N, 'extensions')}\n{rows}\n{mark(N, 'code')}\n0\n{end_of(N)}\n"
 
-    assert isinstance(extensions.parse(output[:cut], N), UnreadPart)
+    assert isinstance(extensions.parse(answer((rows, "0"))[:cut], N), UnreadPart)
