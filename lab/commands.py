@@ -90,6 +90,7 @@ class Commands:
         self._table |= tools.table
         if disk.role.has_directory:
             self._table["/usr/lib/vmware-vmdir/bin/vdcadmintool"] = self._vdcadmintool
+        environment.files.is_program = self._table.__contains__
 
     def find(self, name: str) -> Callable[[Sequence[str], Streams], int] | None:
         """Return the program *name*, looked up on the PATH unless it is a path."""

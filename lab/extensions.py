@@ -31,7 +31,8 @@ _SELECT = re.compile(
 )
 _UPDATE = re.compile(
     r"update\s+(?:vc\.)?vpx_ext\s+set\s+thumbprint\s*=\s*'(?P<thumbprint>[^']*)'\s+"
-    r"where\s+ext_id\s*=\s*'(?P<value>[^']*)'\s*;?\s*",
+    r"where\s+(?:ext_id\s*=\s*'(?P<value>[^']*)'"
+    r"|lower\(replace\(thumbprint,\s*':',\s*''\)\)\s*=\s*'(?P<digits>[^']*)')\s*;?\s*",
     re.IGNORECASE,
 )
 
@@ -97,11 +98,18 @@ class Psql:
         return self._select(select, options, streams)
 
     def _update(self, update: re.Match[str], streams: Streams) -> int:
-        found = self._extensions.get(update["value"])
-        if found is not None:
-            changed = replace(found, thumbprint=update["thumbprint"])
-            self._extensions[update["value"]] = changed
-        streams.say(f"UPDATE {int(found is not None)}")
+        if update["digits"] is None:
+            meant = [name for name in self._extensions if name == update["value"]]
+        else:
+            meant = [
+                extension.ext_id
+                for extension in self._extensions.values()
+                if extension.thumbprint.replace(":", "").lower() == update["digits"]
+            ]
+        for name in meant:
+            changed = replace(self._extensions[name], thumbprint=update["thumbprint"])
+            self._extensions[name] = changed
+        streams.say(f"UPDATE {len(meant)}")
         return 0
 
     def _select(self, select: re.Match[str], options: dict[str, str], streams: Streams) -> int:

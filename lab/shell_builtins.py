@@ -259,14 +259,15 @@ def _about(operator: str, operand: str, files: Files) -> bool:
         return bool(operand) is (operator == "-n")
     found = files.find(operand)
     folder = found is None and files.is_folder(operand)
+    program = files.is_program(operand)
     answers = {
         "-d": folder,
-        "-e": folder or found is not None,
-        "-f": found is not None,
-        "-r": folder or found is not None,
+        "-e": folder or program or found is not None,
+        "-f": program or found is not None,
+        "-r": folder or program or found is not None,
         "-w": folder or found is not None,
-        "-s": found is not None and bool(found.content),
-        "-x": folder or (found is not None and bool(found.mode & 0o111)),
+        "-s": program or (found is not None and bool(found.content)),
+        "-x": folder or program or (found is not None and bool(found.mode & 0o111)),
     }
     if operator not in answers:
         raise ValueError(operator)

@@ -26,6 +26,7 @@ class Files:
         self._disk = disk
         self._now = now
         self._lock = threading.Lock()
+        self.is_program: Callable[[str], bool] = lambda path: False  # noqa: ARG005 - a node's own
 
     def read(self, path: str) -> bytes:
         """Return the content of *path*.

@@ -19,6 +19,7 @@ from stsfix.remediation.checks import SOON
 from stsfix.remediation.model import Severity, Transport
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.preflight import needs_repair, verdict
+from stsfix.remediation.renewal import NO_RENEWAL
 from stsfix.snapshot.model import LockdownMode, PowerState
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding
     from stsfix.remediation.preflight import Verdict
+    from stsfix.remediation.renewal import RenewalPlan
 
 
 TRANSPORT_WORDS = {
@@ -57,7 +59,8 @@ class PreflightReport:
     """What preflight found, complete: every report is made from one of these.
 
     *needs_repair* tells whether the signing credential is not sound, or will not be soon.
-    *version* is stsfix's own. *phases* is empty if the durations are not known.
+    *version* is stsfix's own. *phases* is empty if the durations are not known. *renewal* is what
+    a run would renew besides.
     """
 
     inventory: Inventory
@@ -66,6 +69,7 @@ class PreflightReport:
     needs_repair: bool
     version: str
     phases: tuple[Phase, ...] = ()
+    renewal: RenewalPlan = NO_RENEWAL
 
     @classmethod
     def of(
@@ -75,6 +79,7 @@ class PreflightReport:
         *,
         version: str,
         phases: Sequence[Phase] = (),
+        renewal: RenewalPlan = NO_RENEWAL,
     ) -> PreflightReport:
         """Return the report of what was seen and found."""
         return cls(
@@ -84,6 +89,7 @@ class PreflightReport:
             needs_repair=needs_repair(inventory),
             version=version,
             phases=tuple(phases),
+            renewal=renewal,
         )
 
     def count(self, severity: Severity) -> int:

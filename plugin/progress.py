@@ -19,8 +19,11 @@ STEP_TEXTS = {
     "quiesce": "shut every node down",
     "take-snapshots": "snapshot every node while it is off",
     "power-on": "power the nodes on and wait for their directories",
+    "export-sts": "save the STS entries of every node here, sealed",
+    "new-vmca-root": "give VMCA a new root",
     "replace-sts": "add the new signing credential",
     "await-replication": "see it on every node",
+    "renew-certificates": "renew machine certificates and solution users",
     "restart-services": "restart the services of every node",
     "verify-logins": "prove the logins on every node",
     "retire-old": "remove the old credentials",
@@ -86,7 +89,7 @@ class ProgressPrinter:
         self._line(step, f"{_ENDS[state]}{took}")
 
     def _line(self, step: str, text: str) -> None:
-        line = printable(f"{self._now():%H:%M:%S}  {step:<17} {text}")
+        line = printable(f"{self._now():%H:%M:%S}  {step:<18} {text}")
         if self._width is None:
             self._write(line)
             return

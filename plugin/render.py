@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.renewal_view import NOTHING_TO_LEARN, pin_lines, renewal_sentences
 from stsfix.plugin.text import lasted, printable
 from stsfix.remediation.model import Platform
 from stsfix.remediation.records import Phase, StepState
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from stsfix.plugin.renewal_view import RenewalView
     from stsfix.plugin.view import RunView, StepView
     from stsfix.remediation.adoption import Adoptable
     from stsfix.remediation.model import LoginProof
@@ -91,6 +93,11 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     yield Line("")
     for step in run.steps:
         yield _step(step)
+    if run.renewal is not None:
+        yield from _renewal(run.renewal, width, ended=good)
+    elif run.phase is Phase.REPAIRED:
+        yield Line("")
+        yield from wrapped(NOTHING_TO_LEARN, width)
     if run.next_actions:
         yield Line("")
         yield Line("Next:", "bold")
@@ -106,6 +113,31 @@ def signer_words(issuer: str, writer: str) -> str:
         "files": "the CA in your files",
     }
     return known.get(issuer, issuer)
+
+
+def _renewal(renewal: RenewalView, width: int, *, ended: bool) -> Iterator[Line]:
+    """Yield what else was renewed, who has to learn it, and the new pins."""
+    yield Line("")
+    for text in renewal_sentences(renewal):
+        yield from wrapped(f"- {text}", width, hang="  ")
+    if renewal.pins and not ended:
+        yield from wrapped(
+            "- Until it ends, the run believes the certificates it made besides domain.toml.",
+            width,
+            hang="  ",
+        )
+    elif renewal.pins:
+        yield Line("")
+        yield from wrapped("Where domain.toml pins these nodes, it has to say now:", width)
+        for line in pin_lines(renewal.pins):
+            yield Line(f"  {line}")  # never wrapped: it is copied
+    for lacking in renewal.unknown_issuers:
+        yield from wrapped(
+            f"{lacking.ca_file}, by which {lacking.node} is verified, does not hold the issuer of"
+            f" the new certificate: add {lacking.issuer}.",
+            width,
+            style="yellow",
+        )
 
 
 def _new_certificate(run: RunView, ends: datetime, width: int) -> Iterator[Line]:
@@ -129,7 +161,7 @@ def _step(step: StepView) -> Line:
     mark, style = _STEP_MARKS[step.state]
     time = f"{step.began:%H:%M:%S}" if step.began else ""
     took = lasted(step.took) if step.took is not None else ""
-    text = f"{mark} {step.name:<17} {_STATE_TEXTS[step.state]:<10} {time}  {took:<6}"
+    text = f"{mark} {step.name:<18} {_STATE_TEXTS[step.state]:<10} {time}  {took:<6}"
     return Line(f"  {text}  {step.error}".rstrip(), style)
 
 

@@ -22,7 +22,7 @@ from stsfix.plugin.report_json_parts import (
     topology_object,
 )
 from stsfix.remediation.certificates import Certificate, Malformed, key_usages
-from stsfix.remediation.model import Severity
+from stsfix.remediation.model import Renew, Severity
 from stsfix.remediation.preflight import Verdict
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
+    from stsfix.remediation.renewal import RenewalPlan
     from stsfix.remediation.replication import Lag
 
 EXIT_CODES = {Verdict.CLEAN: SUCCESS, Verdict.WARNINGS: WARNINGS, Verdict.BLOCKED: BLOCKED}
@@ -58,6 +59,7 @@ def preflight_document(report: PreflightReport) -> JsonObject:
             {"subject": p.subject, "error": p.error, "text": p.text} for p in inventory.problems
         ],
         "expected": _expected(report.phases),
+        "renewal": _renewal(report.renewal),
         "topology": topology_object(inventory.topology),
         "replication": [_lag(lag, inventory) for lag in inventory.lags()],
         "replication_stalled": [
@@ -130,6 +132,28 @@ def _expected(phases: tuple[Phase, ...]) -> JsonObject | None:
             }
             for phase in phases
         ],
+    }
+
+
+def _renewal(plan: RenewalPlan) -> JsonObject | None:
+    """Return what a run would renew, as it was asked; None if it was not."""
+    if plan.renew is Renew.NONE:
+        return None
+    return {
+        "renew": plan.renew,
+        "certificates": [
+            {
+                "node": planned.renewal.node,
+                "store": planned.renewal.store,
+                "alias": planned.renewal.alias,
+                "principal": planned.renewal.principal or None,
+                "signer": planned.renewal.signer,
+                "why": planned.why,
+                "sha256": planned.renewal.sha256,
+            }
+            for planned in plan.planned
+        ],
+        "new_roots": plan.new_roots,
     }
 
 

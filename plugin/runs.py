@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, members_of
 from stsfix.remediation.checks import RUN_PREFIX
+from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.discover import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
@@ -21,9 +22,11 @@ from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors import DomainLockedError, RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
-from stsfix.remediation.plan import build_steps, step_names
+from stsfix.remediation.plan import build_steps, step_names, steps_of
 from stsfix.remediation.preflight import assess, plan_run, run_name
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
+from stsfix.remediation.renewal import NO_RENEWAL
+from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
 from stsfix.snapshot.model import PowerState
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.journal import JournalFile
     from stsfix.remediation.model import Finding, RunSpec
     from stsfix.remediation.ports import Step
+    from stsfix.remediation.renewal import RenewalPlan
     from stsfix.remediation.sts_export import StsExport
     from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released
@@ -96,18 +100,22 @@ class Runs:
         """Hold the configured domain; everything below is called inside it."""
         return self._file.locked(self._wiring.settings.sso.domain, holder())
 
-    def look(self, taken: Sequence[str] = ()) -> tuple[Inventory, tuple[Finding, ...]]:
+    def look(
+        self, taken: Sequence[str] = (), wish: Wish = NOTHING
+    ) -> tuple[Inventory, tuple[Finding, ...]]:
         """Read everything and judge it; changes nothing. *taken* are risks the operator takes,
-        as ``ID`` or ``ID:object``.
+        as ``ID`` or ``ID:object``; *wish* is what a run is to renew.
 
         Raises:
             AcceptanceError: One of them cannot be taken; nobody was asked anything.
         """
         acceptances = parse_acceptances(taken, RULES)
         inventory = Discovery(self._wiring.sources).discover()
-        return inventory, accept(assess(inventory), acceptances)
+        return inventory, accept(assess(inventory, renewal_of(inventory, wish)), acceptances)
 
-    def outlook(self, inventory: Inventory) -> tuple[RunPhase, ...]:
+    def outlook(
+        self, inventory: Inventory, renewal: RenewalPlan = NO_RENEWAL
+    ) -> tuple[RunPhase, ...]:
         """Return what a run would do to whom and how long it takes, as measured by the newest
         run of the same nodes if this state folder has one. Nothing if nobody told which nodes
         the domain has: those that were configured may not be all.
@@ -115,7 +123,11 @@ class Runs:
         if inventory.topology is None:
             return ()
         roles = {node.fqdn: node.role for node in inventory.nodes}
-        plan = step_names(retire=self._wiring.settings.sts.retire_old)
+        plan = step_names(
+            retire=self._wiring.settings.sts.retire_old,
+            renews=bool(renewal.planned),
+            new_root=bool(renewal.new_roots),
+        )
         for name in reversed(self._file.names()):
             stored = self._file.read(name)
             measured = durations_of(stored.records)
@@ -124,7 +136,11 @@ class Runs:
         return phases(roles, plan)
 
     def prepare(
-        self, inventory: Inventory, findings: tuple[Finding, ...], options: RunOptions
+        self,
+        inventory: Inventory,
+        findings: tuple[Finding, ...],
+        options: RunOptions,
+        renewal: RenewalPlan = NO_RENEWAL,
     ) -> RunSpec:
         """Return what a new run would do; nothing is written or changed.
 
@@ -143,6 +159,7 @@ class Runs:
             retire=options.retire,
             force=options.force,
             by=operator(),
+            renewal=renewal,
         )
         self._wiring.check_issuer(spec)
         return spec
@@ -151,7 +168,7 @@ class Runs:
         """Write a new run to the journal; nothing else has happened yet."""
         self._file.create(
             spec,
-            step_names(retire=spec.retire),
+            steps_of(spec),
             version=metadata.version("stsfix"),
             inventory=saved_inventory,
         ).close()
@@ -253,6 +270,7 @@ class Runs:
             RestoreRefusedError: It would harm what is there.
         """
         stored = self._file.read(run)
+        self._wiring.believe(lambda node: shown_leaves(stored.records, node))
         context = self._wiring.step_context(stored.spec, self._file.folder)
         return plan_of(context, export, written_leaves(noted(REPLACE_STS, stored.records)))
 
@@ -265,6 +283,7 @@ class Runs:
         """
         self.require_restorable(run)
         with self._opened(run) as journal:
+            self._wiring.believe(lambda node: shown_leaves(journal.records, node))
             context = self._wiring.step_context(journal.spec, self._file.folder)
             ours = written_leaves(noted(REPLACE_STS, journal.records))
             done = restore(context, export, ours)
@@ -327,5 +346,6 @@ class Runs:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
 
     def _steps(self, journal: Journal) -> tuple[Step, ...]:
+        self._wiring.believe(lambda node: shown_leaves(journal.records, node))
         context = self._wiring.step_context(journal.spec, self._file.folder)
         return build_steps(context, journal.plan, lambda: journal.records)

@@ -185,3 +185,8 @@ class Settings:
             if known.fqdn == name:
                 return known
         return self.node_defaults.settings(name, name, self.timeouts)
+
+    def trusts(self, fqdn: str) -> tuple[Trust, ...]:
+        """Return how the ports of a node that show its machine certificate are verified."""
+        node = self.node(fqdn)
+        return (node.https.trust, node.ldaps.trust, node.vami.trust)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.renewal_view import RenewalView, renewal_of
 from stsfix.remediation.records import (
     END_PREFIX,
     REPLACE_STS,
@@ -38,6 +39,9 @@ MEANING = {
 }
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
 RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
+_NOTE_LENGTH = 200
+"""A longer note is a whole certificate; what it means is in the view."""
+
 NEXT_COMMANDS = {
     Phase.OPEN: ("resume", "rollback"),
     Phase.STOPPED: ("resume", "rollback"),
@@ -89,7 +93,8 @@ class RunView:
     """A whole run. *next_actions* are exact commands, the most likely one first.
 
     *accepted* are the risks the operator took, as ``ID:object``. *certificate_ends* is when the
-    new signing certificate ends, None before there is one.
+    new signing certificate ends, None before there is one. *renewal* is what else was renewed,
+    None if nothing.
     """
 
     run: str
@@ -104,6 +109,7 @@ class RunView:
     accepted: tuple[str, ...]
     nodes: tuple[NodeView, ...]
     steps: tuple[StepView, ...]
+    renewal: RenewalView | None
     next_actions: tuple[str, ...]
 
 
@@ -134,6 +140,7 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
             for n in spec.nodes
         ),
         steps=tuple(_step(name, stored) for name in stored.plan),
+        renewal=renewal_of(stored),
         next_actions=tuple(about.command(name) for name in NEXT_COMMANDS[stored.phase]),
     )
 
@@ -180,5 +187,9 @@ def _step(name: str, stored: StoredRun) -> StepView:
         began=begun[-1].at if begun else None,
         ended=last.at if last is not None and last.state in settled else None,
         error=last.facts.get("error", "") if last is not None else "",
-        notes={r.key: r.value for r in records if isinstance(r, NoteRecord)},
+        notes={
+            r.key: r.value
+            for r in records
+            if isinstance(r, NoteRecord) and len(r.value) <= _NOTE_LENGTH
+        },
     )

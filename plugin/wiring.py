@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from stsfix.remediation.investigate import STEP, InvestigationSources
 from stsfix.remediation.model import Platform
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
+from stsfix.remediation.steps.tools import RenewalTools
 from stsfix.snapshot.coordinator import Coordinator
 from stsfix.snapshot.fleet import Limits as SnapshotLimits
 
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.export_file import ExportFiles
     from stsfix.plugin.secrets import SecretStore
-    from stsfix.plugin.settings import Settings
+    from stsfix.plugin.settings import NodeSettings, Settings
+    from stsfix.remediation.discover_certificates import ShownLeaves
     from stsfix.remediation.discover_nodes import GuestReader
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.inventory_certificates import TlsPort
@@ -41,7 +44,11 @@ if TYPE_CHECKING:
         ProgressHook,
         ServiceControl,
     )
-    from stsfix.remediation.ports_certificates import CertificateAuthority, CertificateStores
+    from stsfix.remediation.ports_certificates import (
+        CertificateAuthority,
+        CertificateStores,
+        Extensions,
+    )
     from stsfix.remediation.ports_scripts import BatchShell
     from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
@@ -55,6 +62,16 @@ _GUEST_POLL = timedelta(seconds=1)
 _LOOKS = 6
 """Pauses that directories which lag may take to move: 30 s at the default, the longest interval
 of replication (vmdir.md 6.5)."""
+
+
+MadeLeaves = Callable[[str], Collection[bytes]]
+"""Gives the machine certificates (DER) that a run made for a node."""
+
+
+def nothing_made_for(fqdn: str) -> Collection[bytes]:
+    """Return no certificate: no run is carried on."""
+    del fqdn
+    return ()
 
 
 class Wiring:
@@ -80,6 +97,7 @@ class Wiring:
         self.hook = hook
         self._secrets = secrets
         self._host_keys = host_keys or HostKeys(NoMemory(), None)
+        self._made: MadeLeaves = nothing_made_for
         self._directories: dict[str, Directory] = {}
         self._guests: dict[HostRef, GuestOperations] = {}
         self._batches: dict[HostRef, BatchOperations] = {}
@@ -103,6 +121,26 @@ class Wiring:
             found[host.host] = EsxiHost(host.host, host.endpoint, host.user, password, self.clock)
         return found
 
+    def believe(self, made: MadeLeaves) -> None:
+        """Believe, besides the configured trust, the machine certificates that *made* gives for
+        a node: those that the run which is carried on made for it. Asked at every connection.
+        """
+        self._made = made
+
+    def _node(self, fqdn: str) -> NodeSettings:
+        """Return the settings of a node whose endpoints also believe what was made for it."""
+        node = self.settings.node(fqdn)
+
+        def believing(endpoint: Endpoint) -> Endpoint:
+            return replace(endpoint, made=lambda: self._made(node.fqdn))
+
+        return replace(
+            node,
+            https=believing(node.https),
+            ldaps=believing(node.ldaps),
+            vami=believing(node.vami),
+        )
+
     def directory(self, fqdn: str) -> Directory:
         """Return the vmdir of node *fqdn*, always the same object."""
         from stsfix.remediation.vmdir import LdapDirectory  # noqa: PLC0415 - ldap3
@@ -110,7 +148,7 @@ class Wiring:
         if fqdn not in self._directories:
             self._directories[fqdn] = LdapDirectory(
                 fqdn,
-                self.settings.node(fqdn).ldaps,
+                self._node(fqdn).ldaps,
                 domain=self.settings.sso.domain,
                 user=self.settings.sso.user,
                 password=self._secrets.sso(),
@@ -140,7 +178,7 @@ class Wiring:
         from stsfix.remediation.logins import NodeLogins  # noqa: PLC0415 - lxml, cryptography
 
         return NodeLogins(
-            {fqdn: self.settings.node(fqdn).https for fqdn in nodes},
+            {fqdn: self._node(fqdn).https for fqdn in nodes},
             domain=self.settings.sso.domain,
             user=self.settings.sso.user,
             password=self._secrets.sso(),
@@ -226,7 +264,7 @@ class Wiring:
             addresses=self._addresses,
             vm_uuids={n.fqdn: n.vm for n in self.settings.nodes if n.vm is not None},
             guest=self._guest_reader,
-            front=HttpsNodeFront(lambda fqdn: self.settings.node(fqdn).https, self.clock),
+            front=HttpsNodeFront(lambda fqdn: self._node(fqdn).https, self.clock),
             clock=self.clock,
             progress=self.hook,
             patience=_LOOKS * self.settings.timeouts.poll,
@@ -266,13 +304,23 @@ class Wiring:
         )
 
     def _certificates(self) -> CertificateSources:
+        return CertificateSources(shown=self._shown(), published=self.logins)
+
+    def _shown(self) -> ShownLeaves:
         from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
 
         def endpoint(fqdn: str, port: TlsPort) -> Endpoint:
             node = self.settings.node(fqdn)
             return {"https": node.https, "ldaps": node.ldaps, "vami": node.vami}[port]
 
-        return CertificateSources(shown=TlsProbe(endpoint, self.clock), published=self.logins)
+        return TlsProbe(endpoint, self.clock)
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """Extensions of the vCenters, through psql on them."""
+        from stsfix.remediation.transports.psql import PsqlExtensions  # noqa: PLC0415 - as above
+
+        return PsqlExtensions(self.shell)
 
     def _addresses(self, fqdn: str) -> frozenset[str]:
         """Return the configured address of *fqdn*, if it has one that tells it from others.
@@ -369,7 +417,7 @@ class Wiring:
         now, validity = self.clock.now(), timedelta(days=spec.validity_days)
         if spec.issuer == "files":
             self.issuer(spec).issue(node=spec.writer, now=now, validity=validity)
-        elif spec.issuer == "vmca":
+        elif spec.issuer == "vmca" and spec.writer not in spec.new_roots:
             from stsfix.remediation.vmca import require_usable  # noqa: PLC0415 - cryptography
 
             seen = self.authority.read_root(spec.writing)
@@ -391,6 +439,13 @@ class Wiring:
             logins=self.logins([node.fqdn for node in spec.nodes]),
             services=self.services,
             exports=self.exports(folder),
+            renewal=RenewalTools(
+                authority=self.authority,
+                stores=self.stores,
+                shown=self._shown(),
+                extensions=self.extensions,
+                allow_vmca_key=self.settings.sts.allow_vmca_key,
+            ),
             issuer=lambda: self.issuer(spec),
             publish_root=self.settings.sts.publish_root,
             clock=self.clock,

@@ -74,6 +74,11 @@ _TYPICAL = {
         minutes=_all(1),
         source="an estimate: a few LDAP reads",
     ),
+    "new-vmca-root": _Typical(
+        title="Give VMCA a new root that every node trusts",
+        minutes=_all(2),
+        source="an estimate: vmafd copies trusted roots within seconds once it is told to",
+    ),
     "replace-sts": _Typical(
         title="Write the new credential on one node",
         minutes=_all(1),
@@ -84,6 +89,11 @@ _TYPICAL = {
         title="Wait until every directory shows it",
         minutes=_all(1),
         source="KB 313886: vmdir replicates about every 30 seconds",
+    ),
+    "renew-certificates": _Typical(
+        title="Renew machine certificates and solution users",
+        minutes=_all(2),
+        source="certificate-manager took about a minute for seven certificates of an 8.0.3",
     ),
     "restart-services": _Typical(
         title="Restart every service",

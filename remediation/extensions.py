@@ -25,6 +25,8 @@ _NOT_FOUND: Final = "127"
 
 _ROW: Final = re.compile(r"(?P<key>[^|\s][^|]{0,254}?)\s*\|\s*(?P<thumbprint>[0-9A-Fa-f:]*)\s*")
 _SHA1_DIGITS: Final = 40
+_SHA1: Final = re.compile(r"[0-9A-Fa-f]{40}")
+_UPDATED: Final = re.compile(r"^UPDATE ([0-9]{1,9})\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,12 @@ class Extension:
 
 def script(nonce: str, places: tuple[str, str] = PSQL) -> str:
     """Return the script that lists extensions; it only reads."""
+    return _script(_QUERY, nonce, places)
+
+
+def _script(statement: str, nonce: str, places: tuple[str, str]) -> str:
     # -A -t: rows only, no alignment; -X: nobody's settings. A database that hangs is left.
-    query = f'timeout {_SECONDS} %s -X -A -t -d VCDB -U postgres -c "{_QUERY}" < /dev/null'
+    query = f'timeout {_SECONDS} %s -X -A -t -d VCDB -U postgres -c "{statement}" < /dev/null'
     first, second = (query % shlex.quote(place) for place in places)
     lines = [
         "export LC_ALL=C",
@@ -59,13 +65,19 @@ def _section(nonce: str, name: str, command: str) -> list[str]:
     return [f"echo '{mark(nonce, name)}'", command, "code=$?", "echo", code, 'echo "$code"']
 
 
+def _answer(found: Sections) -> tuple[str, str | None]:
+    """Return which psql was there, and what it said; None if it failed."""
+    missing = (found.text("code-first") or "").strip() == _NOT_FOUND
+    place = "second" if missing else "first"
+    code = (found.text(f"code-{place}") or "").strip()
+    return place, found.text(place) if code == "0" else None
+
+
 def parse(output: str, nonce: str) -> tuple[Extension, ...] | UnreadPart:
     """Return the extensions in the *output* of `script`, or why they are not known."""
     found = Sections.of(output, nonce)
-    missing = (found.text("code-first") or "").strip() == _NOT_FOUND
-    place = "second" if missing else "first"
-    text = found.text(place)
-    if text is None or (found.text(f"code-{place}") or "").strip() != "0":
+    place, text = _answer(found)
+    if text is None:
         return UnreadPart(what=WHAT, reason=found.why(place))
     rows = [line for line in text.split("\n") if line.strip()]
     matches = [_ROW.fullmatch(row.strip()) for row in rows]
@@ -78,6 +90,32 @@ def parse(output: str, nonce: str) -> tuple[Extension, ...] | UnreadPart:
             return UnreadPart(what=WHAT, reason=f"{match['key']} has no SHA-1: {digits[:80]!r}")
         extensions.append(Extension(key=match["key"], thumbprint=digits))
     return tuple(extensions)
+
+
+def replace_script(old: str, new: str, nonce: str, places: tuple[str, str] = PSQL) -> str:
+    """Return the script that lets extensions be known by another certificate: those, and only
+    those, whose thumbprint is *old*. Both are SHA-1s, 40 hex digits; they are written as
+    fixcerts writes them (KB 322249).
+
+    Raises:
+        ValueError: One of them is no SHA-1.
+    """
+    if not (_SHA1.fullmatch(old) and _SHA1.fullmatch(new)):
+        raise ValueError("a thumbprint is 40 hex digits")
+    pairs = ":".join(new[at : at + 2] for at in range(0, _SHA1_DIGITS, 2)).upper()
+    statement = (
+        f"UPDATE vpx_ext SET thumbprint = '{pairs}'"  # noqa: S608 - both are hex digits, see above
+        f" WHERE lower(replace(thumbprint, ':', '')) = '{old.lower()}'"
+    )
+    return _script(statement, nonce, places)
+
+
+def parse_replaced(output: str, nonce: str) -> int | UnreadPart:
+    """Return how many extensions were changed, or why that is not known."""
+    found = Sections.of(output, nonce)
+    place, text = _answer(found)
+    match = _UPDATED.search(text or "")
+    return int(match[1]) if match else UnreadPart(what=WHAT, reason=found.why(place))
 
 
 def thumbprint(der: bytes) -> str:

@@ -13,6 +13,7 @@ from stsfix.remediation import (
     checks,
     checks_certificates,
     checks_nodes,
+    checks_renewal,
     checks_stores,
     checks_windows,
 )
@@ -46,6 +47,7 @@ RULES = registry(
     checks_nodes.RULES,
     checks_stores.RULES,
     checks_windows.RULES,
+    checks_renewal.RULES,
 )
 """Every rule by its id."""
 
@@ -56,4 +58,5 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     *checks_windows.CHECKS,
     *checks_stores.CHECKS,
 )
-"""Every check of the domain; none stops another."""
+"""Every check of the domain; none stops another. What is said of a renewal depends on what was
+asked: `checks_renewal.judged`."""

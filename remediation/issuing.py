@@ -91,6 +91,13 @@ def make_root(
         (NameOID.ORGANIZATIONAL_UNIT_NAME, "stsfix"),
     ]
     name = x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+    return _self_signed(key, name, not_before, not_after)
+
+
+def _self_signed(
+    key: rsa.RSAPrivateKey, name: x509.Name, not_before: datetime, not_after: datetime
+) -> x509.Certificate:
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         _builder(name, name, key.public_key(), not_before, not_after)
         .add_extension(key_id, critical=False)
@@ -98,6 +105,38 @@ def make_root(
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, SHA256())
     )
+
+
+def make_vmca_root(
+    key: rsa.RSAPrivateKey,
+    *,
+    domain: str,
+    node: str,
+    not_before: datetime,
+    not_after: datetime,
+) -> x509.Certificate:
+    """Return a self-signed root for VMCA of *node*, as ``certool --selfca`` makes it.
+
+    CN=CA and O=<host> are VMCA's; the unit names the key, because the old root of that name stays
+    among the trusted ones (see `make_root`).
+
+    Source: HandleCreateSelfSignedCA in vmca/certool/Handler.cpp, Lightwave a04d9171.
+
+    Raises:
+        ValueError: A date or name cannot be written into a certificate.
+    """
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    name = name_of(
+        (
+            ("CN", "CA"),
+            *(("DC", label) for label in domain.split(".")),
+            ("C", "US"),
+            ("ST", "California"),
+            ("O", node[:_MAX_NAME]),
+            ("OU", f"VMware Engineering {key_id.digest.hex()[:12]}"),
+        )
+    )
+    return _self_signed(key, name, not_before, not_after)
 
 
 def name_of(subject: Sequence[tuple[str, str]]) -> x509.Name:

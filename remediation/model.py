@@ -183,8 +183,9 @@ class Renewal:
 
     *sha256* is the leaf that was there when the run was planned (64 lower-case hex digits): what
     is neither this nor the run's own was put there by somebody else. *signer* is the node whose
-    VMCA signs. *principal* is the name of the solution user's account in the directory, empty
-    for the machine certificate.
+    VMCA signs. *pnid* is what the node was deployed with, a name or an address. *principal* is
+    the name of the solution user's account in the directory, empty for the machine certificate;
+    *machine_id* tells its subject from those of other nodes.
     """
 
     node: str
@@ -192,6 +193,8 @@ class Renewal:
     alias: str
     sha256: str
     signer: str
+    pnid: str
+    machine_id: str = ""
     principal: str = ""
 
     @property

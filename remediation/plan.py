@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import PlanChangedError
 from stsfix.remediation.records import REPLACE_STS, noted
+from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.steps.credential import (
     AwaitReplication,
     ReplaceSts,
@@ -14,11 +15,14 @@ from stsfix.remediation.steps.credential import (
 )
 from stsfix.remediation.steps.export import ExportSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.renewal import RenewCertificates
 from stsfix.remediation.steps.services import RestartServices, VerifyLogins
+from stsfix.remediation.steps.vmca_root import NewVmcaRoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stsfix.remediation.model import RunSpec
     from stsfix.remediation.ports import Step
     from stsfix.remediation.records import Record
     from stsfix.remediation.steps.context import StepContext
@@ -42,15 +46,20 @@ def build_steps(
     def leaves() -> frozenset[str]:
         return written_leaves(noted(REPLACE_STS, records()))
 
+    def shown(node: str) -> tuple[bytes, ...]:
+        return shown_leaves(records(), node)
+
     steps: tuple[Step, ...] = (
         Quiesce(context),
         TakeSnapshots(context),
         PowerOn(context),
         ExportSts(context),
+        NewVmcaRoot(context),
         ReplaceSts(context),
         AwaitReplication(context, leaves),
+        RenewCertificates(context),
         RestartServices(context),
-        VerifyLogins(context, leaves),
+        VerifyLogins(context, leaves, shown),
     )
     known = {step.name: step for step in (*steps, RetireOld(context, leaves))}
     for name in plan:
@@ -59,16 +68,27 @@ def build_steps(
     return tuple(known[name] for name in plan)
 
 
-def step_names(*, retire: bool) -> tuple[str, ...]:
-    """Return the names of a plan's steps, in order."""
-    names = (
+def step_names(*, retire: bool, renews: bool = False, new_root: bool = False) -> tuple[str, ...]:
+    """Return the names of a plan's steps, in order.
+
+    A new root of VMCA comes before the signing credential, which VMCA may sign, and before all
+    certificates; these come before the restart that lets services load them.
+    """
+    return (
         Quiesce.name,
         TakeSnapshots.name,
         PowerOn.name,
         ExportSts.name,
+        *((NewVmcaRoot.name,) if new_root else ()),
         ReplaceSts.name,
         AwaitReplication.name,
+        *((RenewCertificates.name,) if renews else ()),
         RestartServices.name,
         VerifyLogins.name,
+        *((RetireOld.name,) if retire else ()),
     )
-    return (*names, RetireOld.name) if retire else names
+
+
+def steps_of(spec: RunSpec) -> tuple[str, ...]:
+    """Return the names of the steps of the run *spec*."""
+    return step_names(retire=spec.retire, renews=bool(spec.renewals), new_root=bool(spec.new_roots))

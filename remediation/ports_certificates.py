@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from stsfix.remediation.authority import Authority, CertificateRequest, SignedCertificate
-    from stsfix.remediation.inventory_certificates import SolutionUser
+    from stsfix.remediation.extensions import Extension
+    from stsfix.remediation.inventory_certificates import SolutionUser, UnreadPart
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.trust_anchors import Replacement, TrustAnchors
     from stsfix.remediation.vecs import NodeStores
@@ -57,8 +60,9 @@ class CertificateAuthority(Protocol):
 class CertificateStores(Protocol):
     """The certificate stores (VECS) of the nodes."""
 
-    def read_stores(self, node: NodePlan) -> NodeStores:
-        """List every entry of every store of *node*, keys left out.
+    def read_stores(self, node: NodePlan, only: Collection[str] = ()) -> NodeStores:
+        """List every entry of every store of *node*, keys left out; of those in *only* if any
+        are named: revocation lists alone may take minutes.
 
         Raises:
             OperationError: As `NodeShell.run`; a store that cannot be listed is no error, it is
@@ -70,7 +74,7 @@ class CertificateStores(Protocol):
 
         The new key is on the node in a 0600 file while the script runs, and nothing of it is
         left but the entry. One that is missing is created: an earlier attempt may have died
-        after it had deleted the old one. Safe to repeat with the same certificate and key.
+        after it had deleted the old one.
 
         Raises:
             VecsError: The entry is not the new one: the old one is there, or none.
@@ -128,4 +132,17 @@ class Registrations(Protocol):
 
         Raises:
             EntryChangedError: The entry holds other certificates, too; nothing was removed.
+        """
+
+
+class Extensions(Protocol):
+    """The extensions that are registered with the vCenters."""
+
+    def read_extensions(self, node: NodePlan) -> tuple[Extension, ...] | UnreadPart:
+        """List the extensions of vCenter *node*, or say why they are not known."""
+
+    def replace_thumbprint(self, node: NodePlan, old: str, new: str) -> int | UnreadPart:
+        """Let the extensions that are known by the certificate with SHA-1 *old* be known by that
+        with SHA-1 *new* (40 hex digits); return how many. vCenter notices when it is restarted.
+        Safe to repeat.
         """

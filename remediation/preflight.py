@@ -6,10 +6,12 @@ import enum
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks import RUN_PREFIX, SOON
+from stsfix.remediation.checks_renewal import judged
 from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
 from stsfix.remediation.findings import CHECKS
 from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import NodePlan, RunSpec, Severity
+from stsfix.remediation.renewal import NO_RENEWAL
 from stsfix.remediation.sts_state import sts_summary
 from stsfix.snapshot.safety import assess as assess_safety
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding, NodePlan
+    from stsfix.remediation.renewal import RenewalPlan
 
 _ORDER = {Severity.BLOCKS: 0, Severity.WARNS: 1, Severity.INFORMS: 2}
 
@@ -31,8 +34,10 @@ class Verdict(enum.StrEnum):
     BLOCKED = "must not"
 
 
-def assess(inventory: Inventory) -> tuple[Finding, ...]:
-    """Return every finding, the gravest first; never stops at the first."""
+def assess(inventory: Inventory, plan: RenewalPlan = NO_RENEWAL) -> tuple[Finding, ...]:
+    """Return every finding, the gravest first; never stops at the first. *plan* is what a run
+    would renew besides the STS credential.
+    """
     found = [finding for check in CHECKS for finding in check(inventory)]
     vms = [node.vm for node in inventory.nodes if node.vm is not None]
     # Snapshots that are all a run's have a finding of their own, with other advice.
@@ -42,7 +47,7 @@ def assess(inventory: Inventory) -> tuple[Finding, ...]:
         for finding in assess_safety(inventory.hosts, vms)
         if finding.id != "SNAP-EXISTING" or finding.subject not in ours
     ]
-    unique = dict.fromkeys(found)
+    unique = dict.fromkeys(judged(found, inventory, plan))
     return tuple(sorted(unique, key=lambda f: (_ORDER[f.severity], f.id, f.subject)))
 
 
@@ -99,6 +104,7 @@ def plan_run(
     retire: bool,
     force: bool,
     by: str = "",
+    renewal: RenewalPlan = NO_RENEWAL,
 ) -> RunSpec:
     """Return what the run is to do.
 
@@ -106,12 +112,13 @@ def plan_run(
 
     Raises:
         PreflightBlockedError: Findings forbid it.
-        NothingToRepairError: The signing credential is sound, and *force* is not set.
+        NothingToRepairError: The signing credential is sound, nothing is renewed, and *force* is
+            not set.
     """
     blocking = sorted({f.id for f in findings if f.severity is Severity.BLOCKS})
     if blocking:
         raise PreflightBlockedError(blocking)
-    if not force and not needs_repair(inventory):
+    if not force and renewal.is_empty and not needs_repair(inventory):
         raise NothingToRepairError(inventory.domain)
     nodes = located_nodes(inventory)
     return RunSpec(
@@ -124,4 +131,7 @@ def plan_run(
         retire=retire,
         accepted=tuple(f"{f.id}:{f.subject}" for f in findings if f.accepted),
         by=by,
+        renew=renewal.renew,
+        renewals=renewal.renewals,
+        new_roots=renewal.new_roots,
     )

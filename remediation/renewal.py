@@ -62,18 +62,22 @@ class Why(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLook:
-    """What is known of one node. *stores* is None if they could not be read, *vmca* is the chain
-    its VMCA issues with (DER, the root last), empty on a node without one or if unread.
-    *controller* is the host whose directory and VMCA it uses, *machine_id* the end of its
-    accounts' names; empty if unknown.
+    """What is known of one node. *stores* is None if they could not be read, *unread* says why.
+    *vmca* is the chain its VMCA issues with (DER, the root last), empty on a node without one or
+    if unread. *hindrance* is why that VMCA cannot sign, empty if it can or nobody knows.
+    *controller* is the host whose directory and VMCA the node uses, *machine_id* the end of its
+    accounts' names, *pnid* what it was deployed with; empty if unknown.
     """
 
     fqdn: str
     role: Role
     stores: NodeStores | None
+    unread: str = ""
     vmca: tuple[bytes, ...] = ()
+    hindrance: str = ""
     controller: str = ""
     machine_id: str = ""
+    pnid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,10 @@ class RenewalPlan:
     def is_empty(self) -> bool:
         """True if nothing is renewed."""
         return not (self.planned or self.new_roots)
+
+
+NO_RENEWAL: Final = RenewalPlan(renew=Renew.NONE)
+"""The plan of an STS-only repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +171,7 @@ def plan_renewals(
         now: Aware UTC.
     """
     if renew is Renew.NONE and not new_vmca_root:
-        return RenewalPlan(renew=Renew.NONE)
+        return NO_RENEWAL
     chains = {n.fqdn: chain for n in nodes if (chain := _chain(n.vmca))}
     owners = frozenset(n.fqdn.lower() for n in nodes)
     obstacles: list[Obstacle] = []
@@ -182,7 +190,13 @@ def plan_renewals(
     found = [item for node in nodes for item in _of_node(node, domain)]
     planned = tuple(item for item in found if isinstance(item, Planned))
     obstacles += [item for item in found if isinstance(item, Obstacle)]
-    obstacles += _about_signers(sorted({p.renewal.signer for p in planned}), domain)
+    signers = sorted({*(p.renewal.signer for p in planned), *roots})
+    obstacles += _about_signers(signers, domain)
+    obstacles += [
+        Obstacle(rule="RENEW-NO-SIGNER", subject=node.fqdn, evidence=node.hindrance)
+        for node in nodes
+        if node.hindrance and node.fqdn in signers
+    ]
     return RenewalPlan(
         renew=Renew.EXPIRED if renew is Renew.NONE else renew,
         planned=planned,
@@ -252,7 +266,8 @@ def _of_node(node: NodeLook, domain: _Domain) -> Iterator[Planned | Obstacle]:
     """
     stores = node.stores
     if stores is None or not stores.stores or (missing := _missing(stores)):
-        evidence = missing if stores and stores.stores else "its certificate stores were not read"
+        unread = node.unread or "its certificate stores were not read"
+        evidence = missing if stores and stores.stores else unread
         yield Obstacle(rule="RENEW-NOT-READ", subject=node.fqdn, evidence=evidence)
         return
     for name in SOLUTION_USERS:
@@ -309,8 +324,10 @@ def _planned(
     where = f"{entry.store} on {node.fqdn}"
     machine = entry.store == vecs.MACHINE_SSL
     principal = "" if machine else _principal(node, entry, domain.accounts)
+    if not machine and not node.machine_id:
+        return Obstacle(rule="RENEW-NOT-READ", subject=where, evidence="its machine id is unknown")
     if not machine and not principal:
-        evidence = f"the directory has no account {entry.store}-{node.machine_id or '<id>'}"
+        evidence = f"the directory has no account {entry.store}-{node.machine_id}"
         return Obstacle(rule="RENEW-NO-ACCOUNT", subject=where, evidence=evidence)
     signer = _signer(node, domain)
     if signer is None:
@@ -322,6 +339,8 @@ def _planned(
         alias=entry.alias,
         sha256=leaf.sha256,
         signer=signer,
+        pnid=node.pnid or node.fqdn,
+        machine_id="" if machine else node.machine_id,
         principal=principal,
     )
     return Planned(renewal=renewal, why=why, old=leaf.der)
@@ -341,7 +360,7 @@ def _principal(node: NodeLook, entry: StoreEntry, accounts: Mapping[str, tuple[b
     """Return the account of a solution user: by its name, or by its certificate; else empty."""
     expected = f"{entry.store}-{node.machine_id}".lower()
     for name in accounts:
-        if node.machine_id and name.lower() == expected:
+        if name.lower() == expected:
             return name
     holders = [name for name, held in accounts.items() if entry.certificates[0] in held]
     return holders[0] if len(holders) == 1 else ""

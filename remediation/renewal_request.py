@@ -46,17 +46,6 @@ _SPECIAL: Final = frozenset(",#")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeName:
-    """What names a node in certificates: *pnid* is what it was deployed with, a host name or an
-    address; *machine_id* is empty if only its machine certificate is renewed.
-    """
-
-    pnid: str
-    domain: str
-    machine_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A request and what of the old certificate is not in it, one sentence each."""
 
@@ -67,8 +56,8 @@ class Asked:
 def renewal_request(
     renewal: Renewal,
     old: Certificate,
-    node: NodeName,
     *,
+    domain: str,
     key: rsa.RSAPrivateKey,
     authorities: Sequence[x509.Certificate],
     now: datetime,
@@ -81,7 +70,7 @@ def renewal_request(
     Args:
         renewal: The entry that is renewed.
         old: Its certificate.
-        node: The node it is on.
+        domain: The SSO domain.
         key: A new one.
         authorities: VMCA's chain; the certificate ends with the first of them at latest.
         now: Aware UTC.
@@ -92,10 +81,10 @@ def renewal_request(
     not_before, not_after = issuing.leaf_dates(authorities, now=now, validity=VALIDITY)
     names = dict.fromkeys(certificates.dns_names(old))
     addresses = dict.fromkeys(certificates.ip_addresses(old))
-    (addresses if _is_address(node.pnid) else names).setdefault(node.pnid.lower(), None)
+    (addresses if _is_address(renewal.pnid) else names).setdefault(renewal.pnid.lower(), None)
     wild = [name for name in names if "*" in name]
     request = CertificateRequest(
-        subject=_subject(renewal, old, node),
+        subject=_subject(renewal, old, domain),
         dns_names=tuple(name for name in names if name not in wild),
         ip_addresses=tuple(addresses),
         not_before=not_before,
@@ -106,14 +95,14 @@ def renewal_request(
     return Asked(request=request, lost=lost)
 
 
-def with_one_name(asked: Asked, node: NodeName) -> Asked | None:
+def with_one_name(asked: Asked, pnid: str) -> Asked | None:
     """Return *asked* with the PNID as its only DNS name, None if that is no other request.
 
     VMCA refuses several unless its option multiplesan is on (VMCAVerifySubjectAltNames, as
     above).
     """
     given = asked.request.dns_names
-    kept = tuple(name for name in given if name == node.pnid.lower()) or given[:1]
+    kept = tuple(name for name in given if name == pnid.lower()) or given[:1]
     if len(given) < 2:  # noqa: PLR2004 - one name is what VMCA signs anyway
         return None
     dropped = [name for name in given if name not in kept]
@@ -121,13 +110,13 @@ def with_one_name(asked: Asked, node: NodeName) -> Asked | None:
     return Asked(request=replace(asked.request, dns_names=kept), lost=(*asked.lost, lost))
 
 
-def _subject(renewal: Renewal, old: Certificate, node: NodeName) -> tuple[tuple[str, str], ...]:
+def _subject(renewal: Renewal, old: Certificate, domain: str) -> tuple[tuple[str, str], ...]:
     parts = {a.rfc4514_attribute_name: str(a.value) for a in old.x509.subject}
     kept = {key: _usable(parts.get(key), default) for key, default in _DEFAULTS.items()}
     if renewal.is_machine:
-        return (("CN", node.pnid), *kept.items())
-    kept["OU"] = f"mID-{node.machine_id}"
-    labels = tuple(("DC", label) for label in node.domain.split("."))
+        return (("CN", renewal.pnid), *kept.items())
+    kept["OU"] = f"mID-{renewal.machine_id}"
+    labels = tuple(("DC", label) for label in domain.split("."))
     return (("CN", renewal.store), *labels, *kept.items())
 
 

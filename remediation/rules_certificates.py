@@ -14,8 +14,8 @@ MACHINE_RULES = (
         why="Services that need it do not start again after the restart, so the STS certificate "
         "alone does not bring this node up.",
         source="KB 316619: Failed to start vpxd-svcs, RC=4, after fixsts.sh",
-        advice="Replace it first; if that fails because of the STS certificate, accept this, and "
-        "replace it right after the run.",
+        advice="Let the run renew it: stsfix run --renew expired. One of another CA than VMCA: "
+        "accept this, and replace it right after the run.",
         acceptable=True,
     ),
     Rule(
@@ -24,7 +24,7 @@ MACHINE_RULES = (
         title="A node's machine certificate ends soon",
         why="When it ends, services of the node do not start any more.",
         source="vCenter's certificate alarm warns 30 days ahead by default (unverified)",
-        advice="Replace it after the run.",
+        advice="Let the run renew it (stsfix run --renew expired), or replace it after the run.",
     ),
     Rule(
         id="CERT-MACHINE-NAME",
@@ -32,7 +32,8 @@ MACHINE_RULES = (
         title="A node's machine certificate does not name the node",
         why="Clients that compare names refuse it, and services of 8.0 do not start with it.",
         source="public issue Install-vCenterSSL#4; unverified",
-        advice="Replace it by one whose subject alternative names hold the FQDN.",
+        advice="Replace it by one whose subject alternative names hold the FQDN; what VMCA issued, "
+        "stsfix run --renew all replaces by such a one.",
     ),
     Rule(
         id="CERT-PORTS-DIFFER",
@@ -50,8 +51,7 @@ MACHINE_RULES = (
         why="Its service cannot log in after the restart, so the STS certificate alone does not "
         "bring the node up.",
         source="KB 421381, KB 316619",
-        advice="Replace it first; if that fails because of the STS certificate, accept this, and "
-        "replace it right after the run.",
+        advice="Let the run renew it: stsfix run --renew expired.",
         acceptable=True,
     ),
     Rule(
@@ -60,7 +60,7 @@ MACHINE_RULES = (
         title="A solution user's certificate ends soon",
         why="When it ends, its service cannot log in.",
         source="KB 421381",
-        advice="Replace it after the run.",
+        advice="Let the run renew it (stsfix run --renew expired), or replace it after the run.",
     ),
     Rule(
         id="CERT-WEAK",
@@ -106,7 +106,8 @@ ROOT_RULES = (
         title="The root of a node's own authority (VMCA) ends soon",
         why="VMCA cuts what it issues to the end of its root, so nothing lives longer.",
         source="vmca/service/utils.c, Lightwave a04d9171",
-        advice="Plan a new root, and new certificates for everything it issued.",
+        advice="Plan a new root and new certificates for everything it issued: within 30 days of "
+        "its end, stsfix run --new-vmca-root makes both.",
     ),
     Rule(
         id="TRUST-ROOT-EXPIRED",
@@ -236,7 +237,8 @@ DOMAIN_RULES = (
         title="The lookup service names an old machine certificate of a node",
         why="Solutions that compare it refuse to talk to the node.",
         source="KB 320707, KB 2121701: sslTrust keeps the old certificate until it is updated",
-        advice="Run ls_update_certs or lsdoctor after the run; the run does not change it.",
+        advice="Run ls_update_certs or lsdoctor after the run; a run that renews this machine "
+        "certificate corrects it, an STS-only repair does not.",
     ),
     Rule(
         id="SSO-CONNECTION",

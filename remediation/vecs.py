@@ -20,7 +20,7 @@ from stsfix.remediation.inventory_certificates import VALUE_LIMIT, UnreadPart
 from stsfix.remediation.sections import Sections, end_of, mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 TOOL: Final = "/usr/lib/vmware-vmafd/bin/vecs-cli"
 MACHINE_SSL: Final = "MACHINE_SSL_CERT"
@@ -90,15 +90,24 @@ class NodeStores:
         return next((e for e in self.entries if e.store == store and e.alias == alias), None)
 
 
-def script(nonce: str, tool: str = TOOL) -> str:
-    """Return the script that lists every entry of every store, each store within a minute.
+def script(nonce: str, tool: str = TOOL, *, only: Collection[str] = ()) -> str:
+    """Return the script that lists every entry of every store, each store within a minute; of
+    those in *only* if any are named. `LATE` stores come last.
 
-    `LATE` stores come last. Store names are data to this script, whatever stands in them.
+    Store names that the node tells are data to this script, whatever stands in them.
+
+    Raises:
+        ValueError: A name in *only* is no name of a store.
     """
+    if not all(map(_STORE.fullmatch, only)):
+        raise ValueError(f"no names of stores: {only}")
     vecs = shlex.quote(tool)
     late = shlex.quote(LATE)
     listed = f'timeout {_SECONDS} {vecs} entry list --store "$store" < /dev/null'
     each = [f'echo "{mark(nonce, "store-")}$store"', listed, *_code(nonce, "code-$store")]
+    others = " && ".join(f'[ "$store" != {name} ]' for name in sorted(only))
+    wanted = [f"if {others}; then continue; fi"] if only else []
+    last = [f"store={late}", *each] if not only or LATE in only else []
     return "\n".join(
         [
             "export LC_ALL=C",
@@ -107,10 +116,10 @@ def script(nonce: str, tool: str = TOOL) -> str:
             *_code(nonce, "code"),
             f"{vecs} store list 2>/dev/null < /dev/null | while read -r store; do",
             f'if [ "$store" = {late} ]; then continue; fi',
+            *wanted,
             *each,
             "done",
-            f"store={late}",
-            *each,
+            *last,
             f"echo '{end_of(nonce)}'",
             "",
         ]
@@ -122,8 +131,9 @@ def _code(nonce: str, name: str) -> list[str]:
     return ["code=$?", "echo", f'echo "{mark(nonce, name)}"', 'echo "$code"']
 
 
-def parse(output: str, nonce: str) -> NodeStores:
+def parse(output: str, nonce: str, *, only: Collection[str] = ()) -> NodeStores:
     """Return what the *output* of `script` says; a store that was not listed whole is unread.
+    Of others than *only*, if any are named, nothing is said.
 
     Whole is: vecs-cli succeeded, said how many entries there are, and listed so many. An alias
     that looks like an entry of its own makes the numbers differ.
@@ -137,6 +147,8 @@ def parse(output: str, nonce: str) -> NodeStores:
     entries: list[StoreEntry] = []
     unread: list[UnreadPart] = []
     for store in stores:
+        if only and store not in only:
+            continue
         succeeded = (found.text(f"code-{store}") or "").strip() == "0"
         listed = _entries(store, found.text(f"store-{store}") or "") if succeeded else None
         if listed is None:

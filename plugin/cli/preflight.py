@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stsfix.plugin.cli.session import ACCEPT, Session, session_options
+from stsfix.plugin.cli.session import ACCEPT, Session, renewal_options, session_options
 
 if TYPE_CHECKING:
     from stsfix.plugin.preflight_view import PreflightReport
     from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
+    from stsfix.remediation.checks_renewal import Wish
 
 
 @click.command()
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write a page with pictures for a browser, too (readable by you alone).",
 )
+@renewal_options
 @ACCEPT
 @session_options
-def preflight(session: Session, *, accepted: tuple[str, ...], html: Path | None) -> int:
+def preflight(
+    session: Session,
+    *,
+    accepted: tuple[str, ...],
+    html: Path | None,
+    renew: str | None,
+    new_vmca_root: bool,
+) -> int:
     """Read nodes, directories, hosts and VMs, and judge whether a repair is safe.
 
     Exit code 0: nothing speaks against a repair. 1: warnings only. 2: a repair is forbidden,
@@ -39,7 +48,7 @@ def preflight(session: Session, *, accepted: tuple[str, ...], html: Path | None)
         require_writable(html)
     with session.wiring() as wiring:
         runs = Runs(session.journal, wiring, stop_requested=session.flag)
-        report = looked_at(runs, accepted)
+        report = looked_at(runs, accepted, wish_of(renew, new_vmca_root=new_vmca_root))
     if session.as_json:  # one document: a page that cannot be written is an error instead
         _write_page(session, report, html)
         show_preflight(session, report)
@@ -50,18 +59,29 @@ def preflight(session: Session, *, accepted: tuple[str, ...], html: Path | None)
     return EXIT_CODES[report.verdict]
 
 
-def looked_at(runs: Runs, accepted: tuple[str, ...]) -> PreflightReport:
+def wish_of(renew: str | None, *, new_vmca_root: bool) -> Wish:
+    """Return what the options ask a run to renew."""
+    from stsfix.remediation.checks_renewal import Wish  # noqa: PLC0415 - not for --help
+    from stsfix.remediation.model import Renew  # noqa: PLC0415 - same
+
+    return Wish(renew=Renew(renew or Renew.NONE), new_vmca_root=new_vmca_root)
+
+
+def looked_at(runs: Runs, accepted: tuple[str, ...], wish: Wish) -> PreflightReport:
     """Return what one look at everything tells."""
     from importlib import metadata  # noqa: PLC0415 - not for --help
 
     from stsfix.plugin.preflight_view import PreflightReport  # noqa: PLC0415 - same
+    from stsfix.remediation.checks_renewal import renewal_of  # noqa: PLC0415 - same
 
-    inventory, findings = runs.look(accepted)
+    inventory, findings = runs.look(accepted, wish)
+    renewal = renewal_of(inventory, wish)
     return PreflightReport.of(
         inventory,
         findings,
         version=metadata.version("stsfix"),
-        phases=runs.outlook(inventory),
+        phases=runs.outlook(inventory, renewal),
+        renewal=renewal,
     )
 
 

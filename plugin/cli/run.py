@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from stsfix.plugin.cli.session import ACCEPT, Session, report_error, session_options
+from stsfix.plugin.cli.session import (
+    ACCEPT,
+    Session,
+    renewal_options,
+    report_error,
+    session_options,
+)
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.view import databases_to_restore, view_of
 from stsfix.remediation.errors import InterruptedRunError, JournalUnwritableError
@@ -39,16 +46,30 @@ def _on_failure() -> str:
     default=None,
     help="What to do when a step fails [default: ask on a terminal, else stop].",
 )
+@renewal_options
 @ACCEPT
 @session_options
-def run(session: Session, *, force: bool, on_failure: str | None, accepted: tuple[str, ...]) -> int:
+def run(
+    session: Session,
+    *,
+    force: bool,
+    on_failure: str | None,
+    accepted: tuple[str, ...],
+    renew: str | None,
+    new_vmca_root: bool,
+) -> int:
     """Repair the domain: preflight, snapshot, fix, restart, verify.
 
     Nothing is changed before the question whether to begin (or --yes). Every step is on disk
     before and after it happens; a run that stops is continued by `stsfix resume` or taken back
     by `stsfix rollback`.
     """
-    from stsfix.plugin.cli.preflight import looked_at, seen, show_preflight  # noqa: PLC0415
+    from stsfix.plugin.cli.preflight import (  # noqa: PLC0415
+        looked_at,
+        seen,
+        show_preflight,
+        wish_of,
+    )
     from stsfix.plugin.output import json_document  # noqa: PLC0415
     from stsfix.plugin.render import signer_words  # noqa: PLC0415
     from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415
@@ -57,7 +78,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
     require_answer(session)
     with session.runs() as runs:
         runs.refuse_open_run(session.settings.sso.domain)
-        report = looked_at(runs, accepted)
+        report = looked_at(runs, accepted, wish_of(renew, new_vmca_root=new_vmca_root))
         if not session.as_json:
             show_preflight(session, report)
         sts = session.settings.sts
@@ -68,7 +89,7 @@ def run(session: Session, *, force: bool, on_failure: str | None, accepted: tupl
             force=force,
         )
         try:
-            spec = runs.prepare(report.inventory, report.findings, options)
+            spec = runs.prepare(report.inventory, report.findings, options, report.renewal)
         except OperationError as error:
             return report_error(session, error, **seen(report))
         names = ", ".join(node.fqdn for node in spec.nodes)
@@ -126,15 +147,22 @@ def _goes_back(session: Session, error: OperationError, choice: str) -> bool:
     return choice == "rollback" or click.confirm("Roll back now?", default=False, err=True)
 
 
-def _view(session: Session, run_name: str) -> RunView:
-    return view_of(session.journal.read(run_name), session.context)
+def _view(session: Session, run_name: str, *, known_trust: bool = False) -> RunView:
+    """Return the run's picture; *known_trust* adds what domain.toml does not verify any more."""
+    from stsfix.plugin.new_trust import with_trust  # noqa: PLC0415 - only after a run
+
+    stored = session.journal.read(run_name)
+    view = view_of(stored, session.context)
+    if view.renewal is None or not known_trust:
+        return view
+    return replace(view, renewal=with_trust(view.renewal, stored, session.settings.trusts))
 
 
 def show_run(session: Session, run_name: str) -> None:
     """Show one run in full."""
     from stsfix.plugin.render import run_lines  # noqa: PLC0415
 
-    view = _view(session, run_name)
+    view = _view(session, run_name, known_trust=True)
     if session.as_json:
         session.output.json({"run": view})
         return

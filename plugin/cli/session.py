@@ -246,6 +246,27 @@ ACCEPT = click.option(
 )
 
 
+def renewal_options(function: F) -> F:
+    """Give a command the options that say what a run renews besides the STS credential."""
+    for option in (
+        click.option(
+            "--new-vmca-root",
+            is_flag=True,
+            help="Give every VMCA whose root ends within 30 days a new one, and renew what the old"
+            " one issued.",
+        ),
+        click.option(
+            "--renew",
+            type=click.Choice(["expired", "all"]),
+            default=None,
+            help="Renew machine certificates and solution users with VMCA, too: those that end"
+            " within 30 days, or all that VMCA issued.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def report_error(session: Session, error: OperationError, **seen: object) -> int:
     """Say what happened, what state things are in and what to do; return the exit code.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ProgressHook,
         ServiceControl,
     )
+    from stsfix.remediation.steps.tools import RenewalTools
     from stsfix.snapshot.coordinator import Coordinator
     from stsfix.snapshot.model import VmId
     from stsfix.snapshot.ordering import Waves
@@ -57,6 +58,7 @@ class StepContext:
     services: ServiceControl
     issuer: Callable[[], Issuer]
     exports: ExportStore
+    renewal: RenewalTools
     publish_root: bool
     clock: Clock
     limits: Limits

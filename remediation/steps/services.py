@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import DirectoryFaultError, ProofError
+from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.ports import Observed
+from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
+from stsfix.remediation.steps.handshakes import prove_shown
 from stsfix.remediation.sts import our_pair
 from stsfix.remediation.verify import verify_logins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Facts, Note
@@ -61,6 +64,7 @@ class VerifyLogins:
 
     context: StepContext
     leaves: Callable[[], frozenset[str]]
+    shown: Callable[[str], Collection[bytes]]
     name: ClassVar[str] = "verify-logins"
 
     def probe(self, noted: Facts) -> Observed:
@@ -69,7 +73,8 @@ class VerifyLogins:
         return Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Try every way in on every node; each that works is noted.
+        """See every renewed machine certificate shown, then try every way in on every node; each
+        that works is noted.
 
         Raises:
             ProofError: At least one does not; the first one is named, all were shown.
@@ -78,6 +83,7 @@ class VerifyLogins:
         del noted
         context = self.context
         writer = context.spec.writer
+        prove_shown(context, self.name, self.shown, note)
         ours = our_pair(context.directory(writer).read_sts_entries(), self.leaves())
         if ours is None:
             raise DirectoryFaultError(writer, "verify", 0, "the new credential is not there")
@@ -95,6 +101,21 @@ class VerifyLogins:
         for proof in proofs:
             if not proof.ok:
                 raise ProofError(proof.node, proof.way, proof.detail)
+        if context.spec.renewals:
+            self._note_registered(note)
+
+    def _note_registered(self, note: Note) -> None:
+        """Note which extensions are registered: who has to learn the new certificates."""
+        context = self.context
+        for node in context.spec.vcenters:
+            found = context.renewal.extensions.read_extensions(node)
+            if isinstance(found, UnreadPart):
+                note(registered_key(0, node.fqdn), UNKNOWN)
+                text = f"its extensions could not be read: {found.reason}"
+                context.tell(self.name, node.fqdn, text)
+                continue
+            for number, extension in enumerate(found, start=1):
+                note(registered_key(number, node.fqdn), extension.key)
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Nothing was changed."""

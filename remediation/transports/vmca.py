@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from stsfix.remediation.authority import Authority, CertificateRequest, Way
     from stsfix.remediation.model import NodePlan
@@ -35,7 +36,10 @@ def new_nonce() -> str:
 
 
 class CertoolAuthority:
-    """`ports_certificates.CertificateAuthority` by certool on the node."""
+    """`ports_certificates.CertificateAuthority` by certool on the node.
+
+    One at a time signs on a node, because there is one folder for its files; others wait.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class CertoolAuthority:
         self._programs = programs or certool.Programs()
         self._tools = tools or vecs_writing.Tools()
         self._nonce = nonce
+        self._turns: dict[str, threading.Lock] = {}
 
     def read_root(self, node: NodePlan) -> Authority:
         """See `ports_certificates.CertificateAuthority`."""
@@ -62,6 +67,10 @@ class CertoolAuthority:
         """See `ports_certificates.CertificateAuthority`: from a request if certool takes one, else
         with the key on the node for a moment.
         """
+        with self._turns.setdefault(node.fqdn, threading.Lock()):
+            return self._sign(node, request)
+
+    def _sign(self, node: NodePlan, request: CertificateRequest) -> SignedCertificate:
         authority = self.read_root(node)
         if not authority.chain:
             raise VmcaError(node.fqdn, authority.unread)
@@ -166,22 +175,19 @@ class VecsStores:
         self._tools = tools or vecs_writing.Tools()
         self._nonce = nonce
 
-    def read_stores(self, node: NodePlan) -> vecs.NodeStores:
+    def read_stores(self, node: NodePlan, only: Collection[str] = ()) -> vecs.NodeStores:
         """See `ports_certificates.CertificateStores`."""
         nonce = self._nonce()
         result = self._shell.run(
             node,
-            vecs.script(nonce, self._tool),
+            vecs.script(nonce, self._tool, only=only),
             limit=STORES_LIMIT,
             output_limit=STORES_BYTES,
         )
-        return vecs.parse(result.output, nonce)
+        return vecs.parse(result.output, nonce, only=only)
 
     def replace_entry(self, node: NodePlan, entry: vecs_writing.NewEntry) -> None:
         """See `ports_certificates.CertificateStores`."""
-        if self._holds(node, entry):
-            self.sweep(node)
-            return
         nonce = self._nonce()
         self._write(node, vecs_writing.replace_script(entry, nonce, self._tools), nonce)
         if not self._holds(node, entry):
@@ -189,7 +195,7 @@ class VecsStores:
             raise VecsError(node.fqdn, f"{where} is not what was written")
 
     def _holds(self, node: NodePlan, entry: vecs_writing.NewEntry) -> bool:
-        found = self.read_stores(node).entry(entry.store, entry.alias)
+        found = self.read_stores(node, {entry.store}).entry(entry.store, entry.alias)
         return found is not None and found.holds_key and found.certificates[:1] == entry.chain[:1]
 
     def sweep(self, node: NodePlan) -> None:

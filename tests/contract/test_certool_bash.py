@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -204,6 +205,16 @@ def test_short_validity_is_seen(node):
     assert is_clipped(signed.leaf, request())
 
 
+def test_two_that_ask_one_vmca_take_turns(node):
+    """There is one folder for certool's files: nobody makes it anew under another's feet."""
+    asked = authority(node)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        signed = list(pool.map(lambda _: asked.sign(PLAN, request()), range(4)))
+
+    assert len({answer.leaf for answer in signed}) == 4
+    assert node.left_behind == []
+
+
 def test_root_key_is_read_as_a_secret(node):
     """The key of the root comes back as PKCS#8 and is never shown."""
     found = authority(node).read_root_key(PLAN)
@@ -259,6 +270,22 @@ def test_one_run_asks_all_three(node, tmp_path):
     assert (seen.authority.serves, seen.authority.key_matches) == (True, True)
     assert seen.extensions == (Extension(key="com.vmware.rbd", thumbprint="ab" * 20),)
     assert [e.alias for e in seen.stores.entries] == ["__MACHINE_CERT"]
+
+
+def test_only_the_stores_that_are_asked_for_are_listed(node, tmp_path):
+    """Thousands of revocation lists take minutes; a store that is not there is just not there."""
+    (tmp_path / "stores").write_text("MACHINE_SSL_CERT\nTRUSTED_ROOT_CRLS\nvpxd\n")
+    leaf = pem(root("bash-root-view")).decode()
+    (tmp_path / "store.MACHINE_SSL_CERT").write_text(
+        listing(("__MACHINE_CERT", "Private Key", leaf))
+    )
+    stores = VecsStores(node, tool=str(tmp_path / "vecs-cli"))
+
+    seen = stores.read_stores(PLAN, {"MACHINE_SSL_CERT", "BACKUP_STORE"})
+
+    assert (seen.stores, len(seen.entries), seen.unread) == (("MACHINE_SSL_CERT",), 1, ())
+    with pytest.raises(ValueError, match="no names of stores"):
+        stores.read_stores(PLAN, {"vpxd; reboot"})
 
 
 def test_stores_of_a_node_without_vecs(node, tmp_path):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stsfix.remediation.ports import IssuedCredential, Observed, ServiceControl
+    from stsfix.remediation.steps.tools import RenewalTools
     from stsfix.snapshot.coordinator import Coordinator
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
@@ -55,6 +56,7 @@ class Bench:
             services=cast("ServiceControl", None),
             issuer=lambda: self.issuers,
             exports=MemoryExports(),
+            renewal=cast("RenewalTools", None),
             publish_root=publish_root,
             clock=MemoryClock(),
             limits=Limits(

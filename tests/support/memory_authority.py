@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.x509 import load_der_x509_certificate
 
 from sts_material import key, root
 from stsfix.lab import pki
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.remediation.authority import CertificateRequest, Way
     from stsfix.remediation.model import NodePlan
@@ -35,6 +39,7 @@ class MemoryAuthority:
     state: dict[str, Any] = field(default_factory=dict)
     requests: list[CertificateRequest] = field(default_factory=list)
     keys_read: int = 0
+    signing_key: rsa.RSAPrivateKey | None = None
 
     def read_root(self, node: NodePlan) -> Authority:
         """Return a sound authority but for *state*; down for the first *starts_after* looks."""
@@ -58,7 +63,7 @@ class MemoryAuthority:
         leaf = pki.vmca_leaf(
             request.private_key(),
             issuer=self.certificate,
-            issuer_key=key(self.key_name),
+            issuer_key=self.signing_key or key(self.key_name),
             common_name=request.common_name,
             not_before=start,
             not_after=min(start + self.lives, self.certificate.not_valid_after_utc),
@@ -67,11 +72,17 @@ class MemoryAuthority:
         return SignedCertificate(chain=(pki.der(leaf), pki.der(self.certificate)), way=self.way)
 
     def install_root(self, node: NodePlan, root: bytes, key_pkcs8: Secret[bytes]) -> None:
-        """Issue with *root* from now on."""
-        raise NotImplementedError
+        """Issue with *root* from now on; another key than its own is a mistake of the caller."""
+        if self.refusal:
+            raise VmcaError(node.fqdn, self.refusal)
+        given = load_der_private_key(key_pkcs8.reveal(), None)
+        certificate = load_der_x509_certificate(root)
+        if given.public_key() != certificate.public_key():
+            raise VmcaError(node.fqdn, "the key does not belong to the root")
+        self.certificate, self.signing_key = certificate, cast("rsa.RSAPrivateKey", given)
 
     def read_root_key(self, node: NodePlan) -> Secret[bytes]:
         """Return the key; *keys_read* counts."""
         del node
         self.keys_read += 1
-        return Secret(pki.pkcs8(key(self.key_name)))
+        return Secret(pki.pkcs8(self.signing_key or key(self.key_name)))

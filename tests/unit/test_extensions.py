@@ -82,3 +82,37 @@ def test_cut_answer_is_unread(cut):
     rows = "\n".join(f"com.acme.{n}|{SHA1}" for n in range(5))
 
     assert isinstance(extensions.parse(answer((rows, "0"))[:cut], N), UnreadPart)
+
+
+def replaced(text, code="0"):
+    """Return what the answer of psql to an update says."""
+    return extensions.parse_replaced(answer((text, code)), N)
+
+
+def test_only_the_old_thumbprint_is_replaced():
+    """Written as fixcerts writes it, compared however it was written."""
+    script = extensions.replace_script("a1" * 20, "b2" * 20, N)
+
+    assert f"SET thumbprint = '{':'.join(['B2'] * 20)}'" in script
+    assert f"WHERE lower(replace(thumbprint, ':', '')) = '{'a1' * 20}'" in script
+
+
+@pytest.mark.parametrize("bad", ["", "a1" * 19, "a1" * 21, "a1" * 19 + "g1", "' OR '1'='1"])
+def test_what_is_no_thumbprint_never_reaches_the_database(bad):
+    """Neither as the old one nor as the new one."""
+    for old, new in ((bad, "b2" * 20), ("b2" * 20, bad)):
+        with pytest.raises(ValueError, match="40 hex digits"):
+            extensions.replace_script(old, new, N)
+
+
+def test_the_database_says_how_many_were_changed():
+    """None is an answer, too."""
+    assert (replaced("UPDATE 3"), replaced("UPDATE 0")) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("UPDATE 3", "1"), ("ERROR: relation", "1"), ("", "0"), ("UPDATE x", "0")]
+)
+def test_an_update_that_failed_is_unread(text, code):
+    """With the node's own words."""
+    assert isinstance(replaced(text, code), UnreadPart)

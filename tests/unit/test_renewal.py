@@ -82,6 +82,8 @@ def test_a_renewal_says_all_that_a_resume_needs():
             alias="vpxd",
             sha256=sha256(node, "vpxd"),
             signer=VC1,
+            pnid=VC1,
+            machine_id=MACHINE_IDS[VC1],
             principal=f"vpxd-{MACHINE_IDS[VC1]}",
         ),
         Renewal(
@@ -90,6 +92,7 @@ def test_a_renewal_says_all_that_a_resume_needs():
             alias="__MACHINE_CERT",
             sha256=sha256(node, MACHINE),
             signer=VC1,
+            pnid=VC1,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,35 +16,44 @@ from stsfix.remediation.certificates import Certificate, parse
 from stsfix.remediation.model import Renewal
 from stsfix.remediation.renewal_request import (
     VALIDITY,
-    NodeName,
     described,
     renewal_request,
     with_one_name,
 )
 
-NODE = NodeName(pnid=VC1, domain=DOMAIN, machine_id="1111-aaaa")
 MACHINE = Renewal(
-    node=VC1, store="MACHINE_SSL_CERT", alias="__MACHINE_CERT", sha256="ab" * 32, signer=VC1
+    node=VC1,
+    store="MACHINE_SSL_CERT",
+    alias="__MACHINE_CERT",
+    sha256="ab" * 32,
+    signer=VC1,
+    pnid=VC1,
 )
 VPXD = Renewal(
-    node=VC1, store="vpxd", alias="vpxd", sha256="ab" * 32, signer=VC1, principal="vpxd-1111-aaaa"
+    node=VC1,
+    store="vpxd",
+    alias="vpxd",
+    sha256="ab" * 32,
+    signer=VC1,
+    pnid=VC1,
+    machine_id="1111-aaaa",
+    principal="vpxd-1111-aaaa",
 )
 
 
-def old(*names, subject=()) -> Certificate:
+def old(*names) -> Certificate:
     """Return the certificate that is replaced."""
     found = parse(issued("old", -1, names=names or (VC1,)))
     assert isinstance(found, Certificate)
-    del subject
     return found
 
 
-def asked(renewal=MACHINE, node=NODE, certificate=None, *, root=None):
+def asked(renewal=MACHINE, certificate=None, *, root=None):
     """Return what VMCA would be asked now."""
     return renewal_request(
         renewal,
         certificate or old(),
-        node,
+        domain=DOMAIN,
         key=key("leaf"),
         authorities=[root or vmca()],
         now=NOW,
@@ -80,9 +90,9 @@ def test_names_of_the_old_certificate_are_kept_and_the_pnid_added():
 
 def test_a_node_deployed_by_its_address_keeps_that():
     """Its PNID is an address, and no DNS name."""
-    node = NodeName(pnid="192.0.2.7", domain=DOMAIN, machine_id="")
+    renewal = replace(MACHINE, pnid="192.0.2.7")
 
-    request = asked(node=node, certificate=old("vc1.lab.example")).request
+    request = asked(renewal, certificate=old("vc1.lab.example")).request
 
     assert request.ip_addresses == ("192.0.2.7",)
     assert request.subject[0] == ("CN", "192.0.2.7")
@@ -101,12 +111,12 @@ def test_several_names_can_be_given_up_for_the_pnid():
     """With one name there is nothing to give up."""
     several = asked(certificate=old("alias.example", VC1))
 
-    fewer = with_one_name(several, NODE)
+    fewer = with_one_name(several, VC1)
 
     assert fewer is not None
     assert fewer.request.dns_names == (VC1,)
     assert "alias.example" in described(fewer.lost)
-    assert with_one_name(asked(), NODE) is None
+    assert with_one_name(asked(), VC1) is None
 
 
 def test_dates_are_backdated_and_end_with_the_root():

@@ -35,6 +35,7 @@ from worlds import spec
 
 if TYPE_CHECKING:
     from stsfix.remediation.ports import Issuer, ServiceControl
+    from stsfix.remediation.steps.tools import RenewalTools
 
 PSC, VC = "psc1.lab.example", "vc1.lab.example"
 BOOT = timedelta(seconds=600)
@@ -77,6 +78,7 @@ class Bench:
             services=cast("ServiceControl", None),
             issuer=lambda: cast("Issuer", None),
             exports=MemoryExports(),
+            renewal=cast("RenewalTools", None),
             publish_root=True,
             clock=self.clock,
             limits=Limits(

@@ -1,0 +1,52 @@
+"""Which CA files of domain.toml do not verify the certificates that a run made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stsfix.plugin.renewal_view import RenewalView, UnknownIssuer
+from stsfix.remediation.certificates import Certificate, issued_by, parse
+from stsfix.remediation.renewal_notes import shown_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.remediation.journal import StoredRun
+    from stsfix.snapshot.tls import Trust
+
+
+def with_trust(
+    view: RenewalView, stored: StoredRun, trusts: Callable[[str], tuple[Trust, ...]]
+) -> RenewalView:
+    """Return *view* with the CA files of domain.toml that do not verify a new certificate."""
+    found: dict[UnknownIssuer, None] = {}
+    for node in view.pins:
+        leaf = shown_leaves(stored.records, node)[-1]
+        for trust in trusts(node):
+            if trust.ca_file is None:
+                continue
+            try:
+                held = trust.ca_file.read_bytes()
+            except OSError:
+                continue  # it was there when the run began; nothing can be said of it
+            if issuer := missing_issuer(leaf, held):
+                found[UnknownIssuer(node=node, ca_file=str(trust.ca_file), issuer=issuer)] = None
+    return replace(view, unknown_issuers=tuple(found))
+
+
+def missing_issuer(leaf: bytes, authorities: bytes) -> str | None:
+    """Return the name of the issuer of *leaf* (DER) if the PEM text *authorities* lacks it."""
+    from cryptography import x509  # noqa: PLC0415 - only after a run
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - same
+
+    certificate = parse(leaf)
+    if not isinstance(certificate, Certificate):
+        return None
+    try:
+        held = x509.load_pem_x509_certificates(authorities)
+    except ValueError:
+        held = []
+    parsed = [parse(c.public_bytes(Encoding.DER)) for c in held]
+    known = any(isinstance(c, Certificate) and issued_by(certificate, c) for c in parsed)
+    return None if known else certificate.issuer

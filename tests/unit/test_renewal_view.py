@@ -1,0 +1,193 @@
+"""What a run renewed is told as the journal has it, and not one certificate more."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renewal_worlds import VC1, VC2, issued, vmca
+from sts_material import NOW
+from stsfix.lab import pki
+from stsfix.plugin.new_trust import with_trust
+from stsfix.plugin.renewal_view import renewal_of, renewal_sentences
+from stsfix.remediation import vecs
+from stsfix.remediation.journal import StoredRun
+from stsfix.remediation.model import Renew, Renewal
+from stsfix.remediation.plan import step_names
+from stsfix.remediation.records import NoteRecord, StepRecord, StepState
+from stsfix.remediation.renewal_notes import (
+    NEW_VMCA_ROOT,
+    RENEW_CERTIFICATES,
+    encoded,
+    end_key,
+    extensions_key,
+    registered_key,
+    root_key,
+    shown_key,
+)
+from stsfix.snapshot.tls import Trust
+from worlds import spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEW = issued("new", 700)
+PIN = f"sha256:{hashlib.sha256(NEW).hexdigest()}"
+STORES = ("vpxd", vecs.MACHINE_SSL)
+
+
+def note(step, key, value):
+    """Return a note of a step."""
+    return NoteRecord(step=step, key=key, value=value)
+
+
+def renewed(node=VC1, leaf=NEW) -> list[object]:
+    """Return the records of a step that renewed one node."""
+    return [
+        StepRecord(step=RENEW_CERTIFICATES, state=StepState.STARTED),
+        note(RENEW_CERTIFICATES, shown_key(1, node), encoded(leaf)),
+        *(note(RENEW_CERTIFICATES, end_key(store, node), "2028-11-24") for store in STORES),
+        StepRecord(step=RENEW_CERTIFICATES, state=StepState.DONE),
+    ]
+
+
+def proven(*keys, node=VC1) -> list[object]:
+    """Return the notes of the proof: registered extensions of a vCenter."""
+    return [
+        note("verify-logins", registered_key(number, node), key)
+        for number, key in enumerate(keys, 1)
+    ]
+
+
+def run(records: Iterable[object], roots=()) -> StoredRun:
+    """Return a run that renews vc1, with these records."""
+    wanted = replace(
+        spec(),
+        renew=Renew.EXPIRED,
+        renewals=tuple(
+            Renewal(
+                node=VC1,
+                store=store,
+                alias=store,
+                sha256="ab" * 32,
+                signer=VC1,
+                pnid=VC1,
+                principal="",
+            )
+            for store in STORES
+        ),
+        new_roots=roots,
+    )
+    return StoredRun(
+        spec=wanted,
+        plan=step_names(retire=True, renews=True, new_root=bool(roots)),
+        created=NOW,
+        version="0",
+        inventory={},
+        records=tuple(records),  # type: ignore[arg-type]
+    )
+
+
+def view(records: Iterable[object], roots=()):
+    """Return what is told; something is."""
+    found = renewal_of(run(records, roots))
+    assert found is not None
+    return found
+
+
+def test_new_certificates_are_told_with_their_pins():
+    """By node and store, and the machine certificate as domain.toml takes it."""
+    found = view(renewed())
+
+    assert [(e.node, e.store, e.ends) for e in found.entries] == [
+        (VC1, store, "2028-11-24") for store in STORES
+    ]
+    assert found.pins == {VC1: PIN}
+    assert f"Renewed on {VC1}" in " ".join(renewal_sentences(found))
+
+
+@pytest.mark.parametrize("state", [StepState.UNDONE, None], ids=["taken back", "not begun"])
+def test_nothing_is_told_of_what_is_not_there(state):
+    """After a rollback the old certificates are there again."""
+    records = (
+        [] if state is None else [*renewed(), StepRecord(step=RENEW_CERTIFICATES, state=state)]
+    )
+
+    assert renewal_of(run(records)) is None
+
+
+def test_a_new_root_is_told():
+    """Its fingerprint, for those who have to trust it."""
+    records = [
+        StepRecord(step=NEW_VMCA_ROOT, state=StepState.STARTED),
+        note(NEW_VMCA_ROOT, root_key(1, VC1), "aa"),
+        note(NEW_VMCA_ROOT, root_key(2, VC1), "bb"),
+        StepRecord(step=NEW_VMCA_ROOT, state=StepState.DONE),
+    ]
+
+    found = view(records, roots=(VC1,))
+
+    assert found.new_roots == {VC1: "sha256:bb"}
+    assert "sha256:bb" in " ".join(renewal_sentences(found))
+
+
+def test_registered_products_are_named():
+    """With what they need; names that were read are made printable."""
+    found = view([*renewed(), *proven("com.vmware.vcDr", "com.vmware.vim.eam")])
+
+    assert [d.product for d in found.dependents] == [
+        "Site Recovery Manager or VMware Live Recovery"
+    ]
+    said = " ".join(renewal_sentences(found))
+    assert "com.vmware.vcDr" in said
+    assert "eam" not in said
+
+
+def test_extensions_that_could_not_be_read_are_no_good_news():
+    """Nobody says that nothing is registered."""
+    found = view([*renewed(), *proven("unknown")])
+
+    assert found.unread == (VC1,)
+    said = " ".join(renewal_sentences(found))
+    assert "could not be read" in said
+    assert "No product" not in said
+
+
+def test_stale_thumbprints_are_told():
+    """EAM does not log in until they are corrected."""
+    key = extensions_key("vpxd-extension", VC1)
+
+    found = view([*renewed(), note(RENEW_CERTIFICATES, key, "unknown")])
+
+    assert found.stale_extensions == (VC1,)
+    assert "KB 385107" in " ".join(renewal_sentences(found))
+
+
+def test_a_ca_file_that_lacks_the_issuer_is_named(tmp_path):
+    """Once for each file, however many ports of the node it verifies."""
+    records = run(renewed())
+    good, bad = tmp_path / "good.pem", tmp_path / "bad.pem"
+    good.write_bytes(pki.pem(vmca(VC1)))
+    bad.write_bytes(pki.pem(vmca(VC2)))
+    found = view(renewed())
+
+    def told(*files):
+        trusts = tuple(Trust(ca_file=file) for file in files)
+        return with_trust(found, records, lambda _: trusts).unknown_issuers
+
+    assert told(good) == ()
+    assert [(u.node, u.ca_file) for u in told(bad, bad, good)] == [(VC1, str(bad))]
+    assert told(tmp_path / "gone.pem") == ()
+    assert with_trust(found, records, lambda _: (Trust(),)).unknown_issuers == ()
+
+
+def test_a_ca_file_of_rubbish_lacks_every_issuer(tmp_path):
+    """It verified nothing before either, but here it is only told."""
+    rubbish = tmp_path / "ca.pem"
+    rubbish.write_text("-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n")
+    found = with_trust(view(renewed()), run(renewed()), lambda _: (Trust(ca_file=rubbish),))
+
+    assert [u.ca_file for u in found.unknown_issuers] == [str(rubbish)]
