@@ -14,9 +14,10 @@ import random
 import signal
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.exit_codes import exit_code
@@ -27,6 +28,7 @@ from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.issuing import new_key
 from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.records import spec_from_json, spec_to_json
+from stsfix.remediation.transports.vmca import CertoolAuthority
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
 
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stsfix.plugin.settings import Settings
-    from stsfix.remediation.model import RunSpec
-    from stsfix.remediation.ports import Issuer
+    from stsfix.remediation.model import NodePlan, RunSpec
+    from stsfix.remediation.ports import Issuer, NodeShell
+    from stsfix.remediation.ports_certificates import CertificateAuthority
     from stsfix.remediation.records import Record
+    from stsfix.snapshot.secret import Secret
 
 Command = Literal["run", "resume", "rollback", "release"]
 KILLED = -signal.SIGKILL
@@ -55,10 +59,13 @@ PRELOAD = [
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Die at record number *record* (from 0), before it is durable or right after."""
+    """Die at record number *record* (from 0), before it is durable or right after; or, with
+    *after_put*, right after the first file was put on a node.
+    """
 
-    record: int
-    durable: bool
+    record: int = -1
+    durable: bool = False
+    after_put: bool = False
 
 
 class KillingJournal(Journal):
@@ -83,8 +90,34 @@ KEYS = tuple(new_key() for _ in range(6))
 """Keys that were made before, in the fork server: making them is not what dies here."""
 
 
+class DyingShell:
+    """The product's way to nodes; dies as soon as a file is there."""
+
+    def __init__(self, shell: NodeShell) -> None:
+        self._shell = shell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shell, name)
+
+    def put(
+        self, node: NodePlan, path: str, content: bytes | Secret[bytes], *, mode: int = 0o600
+    ) -> None:
+        """Put the file, and die."""
+        self._shell.put(node, path, content, mode=mode)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class QuickWiring(Wiring):
-    """The product's wiring, with keys that were made before."""
+    """The product's wiring, with keys that were made before; *dies_after_put* see `Death`."""
+
+    dies_after_put = False
+
+    @cached_property
+    def authority(self) -> CertificateAuthority:
+        """VMCA of the nodes, by a way that may die."""
+        if not self.dies_after_put:
+            return super().authority
+        return CertoolAuthority(cast("NodeShell", DyingShell(self.shell)), self.clock)
 
     def issuer(self, spec: RunSpec) -> Issuer:
         """Return the issuer of *spec* with ready keys; rarely the same ones twice, as in the
@@ -114,6 +147,7 @@ def execute(
     clock = SystemClock()
     settings = load_settings(config)
     wiring = QuickWiring(settings, SecretStore(settings, {}), clock, lambda _: None)
+    wiring.dies_after_put = death is not None and death.after_put
 
     def opened(file: JournalFile, run: str, journal_clock: object) -> Journal:
         journal = KillingJournal(file, run, clock)

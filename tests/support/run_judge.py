@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Everything = dict[str, dict[str, dict[str, list[bytes]]]]
 
 _KEY_ID = re.compile(r"[0-9a-f]{40}")
+_OURS = ("/tmp", "/var/tmp", "/run/stsfix", "/root/.stsfix")
+VMCA_FOLDER = "/var/lib/vmware/vmca/"
 _ROUNDS = 100
 _ROUND_S = 30.0
 
@@ -78,6 +80,7 @@ class RunJudge:
             },
             "foreign": judge.foreign_state(lab) == self._foreign,
             "leftovers": self._leftovers(),
+            "keys": self._keys(),
         }
 
     def after_step(self) -> dict[str, Any]:
@@ -91,6 +94,7 @@ class RunJudge:
             "snapshots": {fqdn: len(names) for fqdn, names in judge.node_snapshots(lab).items()},
             "foreign": judge.foreign_state(lab) == self._foreign,
             "leftovers": self._leftovers(),
+            "keys": self._keys(),
         }
 
     def after_rollback(self, state: Path) -> dict[str, Any]:
@@ -104,6 +108,7 @@ class RunJudge:
             "apart": apart,
             "foreign": judge.foreign_state(lab) != self._foreign,
             "leftovers": self._leftovers(),
+            "keys": self._keys(),
         }
         return {name: value for name, value in found.items() if value}
 
@@ -116,7 +121,7 @@ class RunJudge:
         return apart
 
     def _leftovers(self) -> list[str]:
-        """Return the files of any node below /tmp and /run that are ours and hold something.
+        """Return the files of any node that are ours and hold something.
 
         An empty one can stay if the host's answer with its name was lost.
         """
@@ -124,7 +129,16 @@ class RunJudge:
             f"{fqdn}: {path}"
             for fqdn, node in self._lab.nodes.items()
             for path, file in node.disk.files.items()
-            if path.startswith(("/tmp", "/var/tmp", "/run/stsfix")) and file.content
+            if path.startswith(_OURS) and file.content
+        )
+
+    def _keys(self) -> list[str]:
+        """Return every file of any node with a private key in it, but VMCA's own."""
+        return sorted(
+            f"{fqdn}: {path}"
+            for fqdn, node in self._lab.nodes.items()
+            for path, file in node.disk.files.items()
+            if b"PRIVATE KEY" in file.content and not path.startswith(VMCA_FOLDER)
         )
 
 
