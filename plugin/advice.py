@@ -43,7 +43,8 @@ def _node_tls(error: remediation.NodeTlsError) -> tuple[str, ...]:
         "/usr/lib/vmware-vmafd/bin/vecs-cli entry getcert --store MACHINE_SSL_CERT"
         " --alias __MACHINE_CERT | openssl x509 -noout -fingerprint -sha256"
     )
-    return _tls(error.sha256, where, own)
+    renewed = "If a run renewed this node's certificate, its new pin is in: {status}"
+    return (*_tls(error.sha256, where, own)[:-1], renewed, _GO_ON)
 
 
 def _tls(sha256: str | None, where: str, own: str) -> tuple[str, ...]:

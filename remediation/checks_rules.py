@@ -55,7 +55,8 @@ READING_RULES = (
         title="A node's certificate is not the trusted one",
         why="No password is sent to a node that may be somebody else.",
         source="stsfix",
-        advice="Compare the certificate with the node's, then set tls.",
+        advice="Compare the certificate with the node's, then set tls. If a run renewed it: stsfix "
+        "status shows the new pin.",
     ),
     Rule(
         id="SSO-DOMAIN",

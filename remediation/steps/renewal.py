@@ -208,7 +208,7 @@ class RenewCertificates:
             for replacement in made:
                 registrations.replace_trust_anchors(replacement)
             if made:
-                text = f"{len(made)} endpoints of the lookup service name the new certificate"
+                text = f"endpoints of the lookup service that name it now: {len(made)}"
                 context.tell(self.name, renewal.node, text)
             return
         user = registrations.read_solution_user(renewal.principal)

@@ -13,6 +13,7 @@ from stsfix.lab.lab import Lab
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
+from stsfix.remediation.checks_renewal import renewal_of
 from stsfix.remediation.discover import Discovery
 from stsfix.remediation.preflight import assess
 from stsfix.snapshot.system_clock import SystemClock
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from estate_lab import Estate
+    from stsfix.remediation.checks_renewal import Wish
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
 
@@ -42,6 +44,12 @@ def look(lab: Lab) -> tuple[Inventory, tuple[Finding, ...]]:
     with wired(lab) as wiring:
         inventory = Discovery(wiring.sources).discover()
     return inventory, assess(inventory)
+
+
+def wished(scenario: str, wish: Wish, topology: str = "elm") -> tuple[Finding, ...]:
+    """Return what preflight finds in *scenario* when it is asked to renew certificates."""
+    inventory, _ = seen(scenario, topology)
+    return assess(inventory, renewal_of(inventory, wish))
 
 
 @functools.cache  # several test files ask what a scenario shows; each costs a lab
