@@ -285,7 +285,9 @@ EXPECTED = {
 }
 """Everything else, by scenario: severities and ids. No row: nothing is found."""
 
-_NOT_YET = "of a node's own stores, not shown by a scenario yet: tests/unit/test_checks_stores.py"
+_NOT_YET = (
+    "spoilt on a node's own disk in tests/lab/test_findings_stores.py; no scenario has its name yet"
+)
 
 NO_SCENARIO: dict[str, str] = dict.fromkeys(
     (
