@@ -403,7 +403,6 @@ ports = {{ ssh = 22 }}
     ("text", "issuer"),
     [
         ('[nodes]\ntransport = "vami"', "own-ca"),
-        ('[nodes]\ntransport = "none"', "own-ca"),
         ('[nodes]\ntransport = "ssh"', "vmca"),
         ('[nodes."vc1.lab.example"]\ntransport = "vami"', "own-ca"),
         ('[sts]\nissuer = "own-ca"', "own-ca"),
