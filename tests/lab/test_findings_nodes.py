@@ -27,6 +27,7 @@ OURS = {rule.id for rule in RULES} | {
 EXPECTED = {
     "node-clock": {("warns", "NODE-CLOCK", VC1), ("warns", "NODE-CLOCK-HOST", VC1)},
     "node-clock-far": {("blocks", "NODE-CLOCK", VC1), ("blocks", "NODE-CLOCK-HOST", VC1)},
+    "node-clock-reset": {("blocks", "NODE-CLOCK", VC1), ("blocks", "NODE-CLOCK-HOST", VC1)},
     "clock-skew": {("blocks", "NODE-CLOCK", VC1)},
     "vmdir-read-only": {("blocks", "VMDIR-STATE", VC1)},
     "vcha": {("blocks", "NODE-VCHA", VC1)},
@@ -34,6 +35,8 @@ EXPECTED = {
     "root-password-lapsed": {("blocks", "ROOT-PASSWORD-EXPIRED", VC1)},
     "root-password-expired": {("warns", "NODE-NOT-CHECKED", VC1)},
     "log-partition-full": {("blocks", "NODE-DISK-FULL", VC1)},
+    "log-partition-out": {("blocks", "NODE-DISK-FULL", VC1)},
+    "database-partition-out": {("blocks", "NODE-DISK-FULL", VC1)},
     "windows-root": {("warns", "NODE-NOT-CHECKED", VC1)},
     "windows-uac": {("warns", "NODE-NOT-CHECKED", VC1)},
     "gateway": {("blocks", "NODE-GATEWAY", VC2)},
