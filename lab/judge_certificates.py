@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from stsfix.lab import certificate_gate, pki, registrations, trusted_roots
 from stsfix.lab.certificate_gate import USERS, CertificateGate
 from stsfix.lab.vecs import CRLS, TRUSTED_ROOTS, EntryKind, solution_users
+from stsfix.lab.vmca import vmca_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,26 @@ def expired(lab: Lab) -> list[str]:
         for found in stored(lab)
         if found.not_after < lab.nodes[found.node].now() and not found.alias.startswith("bkp_")
     ]
+
+
+def authority_of_signer(lab: Lab, node: str) -> str | None:
+    """Return the node whose VMCA, by the root on its disk, issued what the STS of *node* signs
+    with; None if no VMCA of the domain did.
+    """
+    sts = lab.network.sts_of(node)
+    if sts is None or sts.tenant is None or sts.tenant.signer is None:
+        return None
+    leaf = sts.tenant.signer.chain[0]
+    for controller in lab.topology.controllers:
+        disk = lab.nodes[controller.fqdn].disk
+        file = disk.files.get(vmca_files(disk)[0])
+        for root in x509.load_pem_x509_certificates(file.content) if file is not None else ():
+            try:
+                leaf.verify_directly_issued_by(root)
+            except (ValueError, TypeError, InvalidSignature):
+                continue
+            return controller.fqdn
+    return None
 
 
 def gate(lab: Lab, node: str) -> CertificateGate:

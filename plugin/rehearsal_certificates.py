@@ -46,6 +46,7 @@ def repaired(lab: Lab, *, renewed: bool) -> Iterator[Judged]:
         not apart,
         "; ".join(apart) or f"{counted(len(judge_certificates.stored(lab)), 'certificate')} seen",
     )
+    yield from _signed_by_vmca(lab)
     if renewed:
         roots = f" {TRUSTED_ROOTS} "  # old ones are kept on purpose
         expired = [line for line in judge_certificates.expired(lab) if roots not in line]
@@ -54,3 +55,21 @@ def repaired(lab: Lab, *, renewed: bool) -> Iterator[Judged]:
             not expired,
             "; ".join(expired) or ", ".join(lab.nodes),
         )
+
+
+def _signed_by_vmca(lab: Lab) -> Iterator[Judged]:
+    """Judge who issued the new STS certificate; VMCA of Windows nodes is not asked."""
+    appliances = [
+        node.fqdn for node in lab.topology.controllers if lab.nodes[node.fqdn].disk.windows is None
+    ]
+    if not appliances:
+        return
+    issuers = {
+        node.fqdn: judge_certificates.authority_of_signer(lab, node.fqdn)
+        for node in lab.topology.controllers
+    }
+    yield (
+        f"the new STS certificate is signed by VMCA of {min(appliances)}",
+        set(issuers.values()) == {min(appliances)},
+        "; ".join(f"{node}: {issuer or 'no VMCA'}" for node, issuer in issuers.items()),
+    )

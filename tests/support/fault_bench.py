@@ -92,13 +92,15 @@ def kinds(protocol: str) -> tuple[str, ...]:
 class FaultBench:
     """One lab, put back to its beginning, or to another checkpoint, for each case."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: Lab, folder: Path, *, issuer: str = "") -> None:
+        """Take a running lab; *issuer* is who signs, empty for the default."""
         self.lab = lab
         self.config = lab.write_config(folder)
         text = self.config.read_text("utf-8")
         head, _, rest = text.partition("[timeouts]\n")
         tail = rest[rest.index("[secrets]") :]
-        self.config.write_text(f"{head}[timeouts]{QUICK}\n{tail}", "utf-8")
+        sts = f'[sts]\nissuer = "{issuer}"\n\n' if issuer else ""
+        self.config.write_text(f"{head}{sts}[timeouts]{QUICK}\n{tail}", "utf-8")
         self.saved = lab.checkpoint()
         self.judge = RunJudge(lab)
 
