@@ -1,7 +1,8 @@
 """Each finding appears in its scenario and in no other; a clean lab has nothing to say.
 
 Scenarios of certificates have rows of their own in test_findings_certificates.py, and what is wrong
-in stores and VMCA is shown in test_findings_stores.py.
+in stores and VMCA is shown in test_findings_stores.py, what a renewal says in
+test_findings_renewal.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import pytest
 from preflight_lab import seen
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation import checks_certificates, checks_stores
+from stsfix.remediation import checks_certificates, checks_renewal, checks_stores
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Severity
 
@@ -347,7 +348,8 @@ def test_a_scenario_shows_its_findings_and_no_others(scenario):
 def test_every_rule_has_a_scenario_or_a_reason():
     """Nothing is looked for that nobody ever saw found."""
     shown = {row.split(" ")[1] for rows in (*EXPECTED.values(), USUAL) for row in rows}
-    elsewhere = {rule.id for rule in (*checks_certificates.RULES, *checks_stores.RULES)}
+    tables = (checks_certificates.RULES, checks_stores.RULES, checks_renewal.RULES)
+    elsewhere = {rule.id for table in tables for rule in table}
 
     assert set(RULES) - shown - elsewhere == set(NO_SCENARIO)
 
