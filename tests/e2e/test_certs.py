@@ -18,8 +18,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 class Bench:
     """A running lab and the command beside it."""
 
-    def __init__(self, lab, folder):
+    def __init__(self, lab, folder, *, expired):
         self.lab = lab
+        self.expired = expired
         lab.write_config(folder)
         self.stsfix = Command(folder)
 
@@ -41,9 +42,8 @@ def bench(request, tmp_path_factory):
     """A domain with external PSCs whose STS certificate has expired, and one that is sound."""
     with Lab.build("external-psc", request.param, speed=2000, keys=shared_keys()) as lab:
         lab.wait_settled()
-        made = Bench(lab, tmp_path_factory.mktemp("certs"))
-        made.expired = request.param == "expired"
-        yield made
+        folder = tmp_path_factory.mktemp("certs")
+        yield Bench(lab, folder, expired=request.param == "expired")
 
 
 def test_every_store_of_every_node_is_listed(bench):

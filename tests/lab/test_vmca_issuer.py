@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
@@ -176,6 +177,7 @@ def below(top, top_key, key):
 def test_expired_root_is_refused_before_anything(bench):
     """What such a VMCA signs is in the past: it is not asked."""
     key = load_pem_private_key(bench.disk.files[KEY].content, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
     dead = pki.vmca_root(
         key,
         domain="vsphere.local",
