@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 READING = ("preflight", "verify", "runs", "status")
-STEPS = 8
+STEPS = 9
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,16 @@ def test_status_and_runs_show_the_same_run(repaired):
 
 
 def test_progress_has_times_words_and_no_repetition(repaired):
-    """Every line begins with a time, none comes twice, each step says how long it took."""
+    """Every line of progress begins with a time, none comes twice, each step says how long it
+    took; once it is told who signs.
+    """
     run = repaired.said["run"]
 
-    lines = [line for line in run.err.splitlines() if not line.startswith("Run ")]
+    told = [line for line in run.err.splitlines() if not line.startswith("Run ")]
+    lines = [line for line in told if not line.startswith("Signs the new certificate: ")]
     bare = [line[8:] for line in lines]
     assert run.code == 0
+    assert len(told) - len(lines) == 1
     assert all(time.strptime(line[:8], "%H:%M:%S") for line in lines)
     assert len(set(bare)) == len(bare)
     assert sum(" done in " in line for line in lines) == STEPS
