@@ -15,6 +15,7 @@ from stsfix.plugin.renewal_view import NOTHING_TO_LEARN, pin_lines, renewal_sent
 from stsfix.plugin.text import lasted, printable
 from stsfix.remediation.model import Platform
 from stsfix.remediation.records import Phase, StepState
+from stsfix.remediation.restarts import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,8 +92,7 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     for risk in run.accepted:
         yield from wrapped(f"Accepted risk: {risk}", width, style="yellow")
     yield Line("")
-    for step in run.steps:
-        yield _step(step)
+    yield from _steps(run, width)
     if run.renewal is not None:
         yield from _renewal(run.renewal, width, ended=good)
     elif run.phase is Phase.REPAIRED:
@@ -155,6 +155,16 @@ def list_lines(runs: Sequence[RunView], *, width: int) -> Iterator[Line]:
     for run in runs:
         yield Line(printable(f"{run.run}  {run.domain}  {run.phase}"), "bold")
         yield from wrapped(run.meaning, width, indent="    ")
+
+
+def _steps(run: RunView, width: int) -> Iterator[Line]:
+    """Yield every step, and whose services did not start."""
+    for step in run.steps:
+        yield _step(step)
+    for services in run.services:
+        if services.outcome is Outcome.FAILED:
+            text = f"- Services of {services.node} did not start: {', '.join(services.down)}"
+            yield from wrapped(text, width, hang="  ", style="bold red")
 
 
 def _step(step: StepView) -> Line:

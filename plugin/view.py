@@ -17,8 +17,11 @@ from stsfix.remediation.records import (
     StepRecord,
     StepState,
     marks,
+    noted,
     step_states,
 )
+from stsfix.remediation.restarts import STEP as RESTART_SERVICES
+from stsfix.remediation.restarts import NodeRestart, restart_of, restart_waves
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -93,8 +96,9 @@ class RunView:
     """A whole run. *next_actions* are exact commands, the most likely one first.
 
     *accepted* are the risks the operator took, as ``ID:object``. *certificate_ends* is when the
-    new signing certificate ends, None before there is one. *renewal* is what else was renewed,
-    None if nothing.
+    new signing certificate ends, None before there is one. *services* tells what became of the
+    services of each node, in the order of their restart. *renewal* is what else was renewed, None
+    if nothing.
     """
 
     run: str
@@ -109,6 +113,7 @@ class RunView:
     accepted: tuple[str, ...]
     nodes: tuple[NodeView, ...]
     steps: tuple[StepView, ...]
+    services: tuple[NodeRestart, ...]
     renewal: RenewalView | None
     next_actions: tuple[str, ...]
 
@@ -140,9 +145,16 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
             for n in spec.nodes
         ),
         steps=tuple(_step(name, stored) for name in stored.plan),
+        services=_services(stored),
         renewal=renewal_of(stored),
         next_actions=tuple(about.command(name) for name in NEXT_COMMANDS[stored.phase]),
     )
+
+
+def _services(stored: StoredRun) -> tuple[NodeRestart, ...]:
+    facts = noted(RESTART_SERVICES, stored.records)
+    nodes = [node for wave in restart_waves(stored.spec) for node in wave]
+    return tuple(restart_of(node.fqdn, facts) for node in nodes)
 
 
 def databases_to_restore(spec: RunSpec) -> str:

@@ -46,6 +46,7 @@ class _Typical:
     down: bool = True
     backwards: bool = False
     writer_only: bool = False
+    writer_first: bool = False
 
 
 def _all(minutes: float) -> Mapping[Role, float]:
@@ -99,6 +100,7 @@ _TYPICAL = {
         title="Restart every service",
         minutes={Role.PSC: 5, Role.VCENTER: 10, Role.EMBEDDED: 12},
         source="reports of 5 minutes for a start alone; VMware's procedure (KB 316619)",
+        writer_first=True,
     ),
     "verify-logins": _Typical(
         title="Prove logins on every node",
@@ -151,12 +153,16 @@ def _phase(
 
 
 def _waves(roles: Mapping[str, Role], typical: _Typical) -> tuple[tuple[str, ...], ...]:
-    """Return who goes when: nodes with a directory first, or last if *typical* is backwards."""
+    """Return who goes when: nodes with a directory first, or last if *typical* is backwards.
+
+    The writer is taken for the first of them by name, as on a domain of appliances.
+    """
     directories = tuple(sorted(name for name, role in roles.items() if role.has_directory))
     others = tuple(sorted(name for name, role in roles.items() if not role.has_directory))
     if typical.writer_only:
         return (directories[:1],) if directories else ()
-    waves = tuple(wave for wave in (directories, others) if wave)
+    first = (directories[:1], directories[1:]) if typical.writer_first else (directories,)
+    waves = tuple(wave for wave in (*first, others) if wave)
     return waves[::-1] if typical.backwards else waves
 
 

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.certificates import fingerprint
-from stsfix.remediation.errors import DirectoryFaultError, ProofError
+from stsfix.remediation.errors import DirectoryFaultError, ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
+from stsfix.remediation.restarts import (
+    DOWN,
+    RESTARTED,
+    STARTED,
+    STEP,
+    is_settled,
+    restart_waves,
+)
 from stsfix.remediation.steps.handshakes import prove_shown
 from stsfix.remediation.sts import our_pair
 from stsfix.remediation.verify import verify_logins
@@ -18,41 +26,66 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.ports import Facts, Note
+    from stsfix.remediation.ports import Facts, Note, ServiceReport
     from stsfix.remediation.steps.context import StepContext
-
-RESTARTED_PREFIX = "restarted."
 
 
 @dataclass(frozen=True, slots=True)
 class RestartServices:
-    """Every service of every node was started after the write, PSCs first.
+    """Every service of every node was started after the write, the writer's first.
 
     VMware's procedure restarts all services on all nodes (KB 316619, KB 318197); nobody knows
     from outside which of them cached the old certificate.
     """
 
     context: StepContext
-    name: ClassVar[str] = "restart-services"
+    name: ClassVar[str] = STEP
 
     def probe(self, noted: Facts) -> Observed:
-        """Nodes that were restarted are noted; the others are restarted (again)."""
-        missing = [n for n in self.context.spec.nodes if RESTARTED_PREFIX + n.fqdn not in noted]
-        return Observed.REPEATABLE if missing else Observed.COMPLETE
+        """Nodes that are settled are noted; the others are restarted (again)."""
+        left = [n for n in self.context.spec.nodes if not is_settled(n.fqdn, noted)]
+        return Observed.REPEATABLE if left else Observed.COMPLETE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Restart what is not noted, wave by wave, the nodes of a wave at the same time."""
+        """Restart what is not settled, wave by wave, the nodes of a wave at the same time.
 
-        def restart(node: NodePlan) -> None:
-            if RESTARTED_PREFIX + node.fqdn in noted:
-                return
+        Raises:
+            ServiceRestartError: Services of a node are down. The others of its wave have been
+                restarted or have failed, too; what became of each is noted and told.
+        """
+
+        def restart(node: NodePlan) -> ServiceRestartError | None:
             self.context.tell(self.name, node.fqdn, "restarting all services")
-            report = self.context.services.restart_all(node, limit=self.context.limits.services)
-            note(RESTARTED_PREFIX + node.fqdn, self.context.clock.now().isoformat())
-            self.context.tell(self.name, node.fqdn, f"{len(report.running)} services run")
+            try:
+                report = self.context.services.restart_all(node, limit=self.context.limits.services)
+            except ServiceRestartError as error:
+                self._failed(node, error, note)
+                return error
+            if DOWN + node.fqdn in noted:
+                note(DOWN + node.fqdn, "")
+            self._restarted(node, report, note)
+            return None
 
-        for wave in self.context.start_waves():
-            self.context.each(wave, restart)
+        for wave in restart_waves(self.context.spec):
+            left = [node for node in wave if not is_settled(node.fqdn, noted)]
+            failures = [error for error in self.context.each(left, restart) if error is not None]
+            for error in failures[1:]:  # the first is shown whole
+                for line in error.evidence:
+                    self.context.tell(self.name, error.node, line)
+            if failures:
+                raise failures[0]
+
+    def _restarted(self, node: NodePlan, report: ServiceReport, note: Note) -> None:
+        started = ",".join(report.started)
+        if started:
+            note(STARTED + node.fqdn, started)
+        note(RESTARTED + node.fqdn, self.context.clock.now().isoformat())
+        came = f"; {', '.join(report.started)} did not run before" if started else ""
+        self.context.tell(self.name, node.fqdn, f"{len(report.running)} services run{came}")
+
+    def _failed(self, node: NodePlan, error: ServiceRestartError, note: Note) -> None:
+        note(DOWN + node.fqdn, ",".join(error.stopped))
+        self.context.tell(self.name, node.fqdn, f"did NOT start: {', '.join(error.stopped)}")
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts."""

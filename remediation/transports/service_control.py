@@ -217,12 +217,9 @@ class ServiceLogs:
         self._shell = shell
 
     def read(self, node: NodePlan, services: Sequence[str]) -> tuple[LogExcerpt, ...]:
-        """Return the last errors of *services*; nothing where they cannot be had."""
+        """Return the last errors of *services*; raises what `ports.NodeShell` does."""
         nonce = secrets.token_hex(8)
-        try:
-            result = self._shell.run(node, service_logs.script(services, nonce))
-        except OperationError:
-            return ()
+        result = self._shell.run(node, service_logs.script(services, nonce))
         return service_logs.parse(result.output, services, nonce)
 
 
@@ -280,15 +277,24 @@ class PolledServiceControl:
         return report(node, done, before)
 
     def _failure(self, node: NodePlan, missing: Sequence[str], said: Said) -> ServiceRestartError:
-        logs = self._logs.read(node, missing) if self._logs is not None and missing else ()
         told = [f"{f.service or 'service-control'}: {f.said}" for f in said.failures if f.said]
-        written = [f"{log.path}: {line}" for log in logs for line in log.lines]
+        written = self._written(node, missing) if missing else []
         return ServiceRestartError(
             node.fqdn,
             missing or ("the restart still runs",),
             said.words[-_OUTPUT_LIMIT:],
             evidence=[*told, *written],
         )
+
+    def _written(self, node: NodePlan, services: Sequence[str]) -> list[str]:
+        """Return what *services* wrote into their logs last, or why nobody knows."""
+        if self._logs is None:
+            return ["their logs were not read: no script can be run there by this way"]
+        try:
+            logs = self._logs.read(node, services)
+        except OperationError as error:
+            return [f"their logs were not read: {error}"]
+        return [f"{log.path}: {line}" for log in logs for line in log.lines]
 
     def _await_earlier(self, node: NodePlan, limit: timedelta) -> ServiceStatus:
         """Return the listing before our restart, once no earlier one of ours runs.

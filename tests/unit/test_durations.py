@@ -41,15 +41,15 @@ def test_pscs_stop_last_and_start_first():
 
     assert found["quiesce"].waves == (("vc1",), ("psc1", "psc2"))
     assert found["power-on"].waves == (("psc1", "psc2"), ("vc1",))
-    assert found["restart-services"].waves == (("psc1", "psc2"), ("vc1",))
+    assert found["restart-services"].waves == (("psc1",), ("psc2",), ("vc1",))
     assert found["replace-sts"].waves == (("psc1",),)
 
 
 def test_waves_add_up_and_nodes_of_one_wave_do_not():
     """A wave takes as long as its slowest node."""
-    one = by_step(phases({"psc1": Role.PSC}, PLAN))["restart-services"]
-    two = by_step(phases({"psc1": Role.PSC, "psc2": Role.PSC}, PLAN))["restart-services"]
-    both = by_step(phases(EXTERNAL, PLAN))["restart-services"]
+    one = by_step(phases({"psc1": Role.PSC}, PLAN))["power-on"]
+    two = by_step(phases({"psc1": Role.PSC, "psc2": Role.PSC}, PLAN))["power-on"]
+    both = by_step(phases(EXTERNAL, PLAN))["power-on"]
 
     assert one.takes == two.takes < both.takes
 
