@@ -6,12 +6,9 @@ import contextlib
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-EVERY_S = 0.002
+EVERY_S = 0.005
 
 
 class ArgvSampler:
@@ -19,6 +16,7 @@ class ArgvSampler:
 
     def __init__(self) -> None:
         self.lines: set[str] = set()
+        self._kin: dict[int, bool] = {os.getpid(): True}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True, name="argv-sampler")
 
@@ -32,17 +30,20 @@ class ArgvSampler:
 
     def _sample(self) -> None:
         while not self._over.wait(EVERY_S):
-            for pid in _descendants(os.getpid()):
+            now = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+            for pid in self._kin.keys() - now:
+                del self._kin[pid]
+            for pid in sorted(now):
                 # It may have ended since it was listed.
                 with contextlib.suppress(OSError):
-                    raw = Path(f"/proc/{pid}/cmdline").read_bytes()
-                    self.lines.add(raw.replace(b"\0", b" ").decode("utf-8", "replace"))
+                    self._look_at(pid)
 
-
-def _descendants(pid: int) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                for child in (task / "children").read_text().split():
-                    yield int(child)
-                    yield from _descendants(int(child))
+    def _look_at(self, pid: int) -> None:
+        if pid not in self._kin:
+            stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+            parent = int(stat.rpartition(")")[2].split()[1])
+            self._kin[pid] = self._kin.get(parent, False)
+        if self._kin[pid] and pid != os.getpid():
+            # Each time: a process may become another program.
+            raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+            self.lines.add(raw.replace(b"\0", b" ").decode("utf-8", "replace"))

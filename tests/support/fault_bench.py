@@ -49,7 +49,7 @@ read = 10
 """
 """Limits in real seconds for a lab at thousandfold speed: faults are waited for, too."""
 
-PROTOCOLS = ("soap", "ldap", "sts", "https", "vapi", "guest", "task")
+PROTOCOLS = ("soap", "ldap", "sts", "https", "vapi", "guest", "task", "ssh", "vami")
 """Protocols whose calls a command of ours makes, directly or not. Replication is the nodes'."""
 
 
