@@ -15,11 +15,14 @@ class CertificatePlan:
     Args:
         machine_days: Of the first node's machine certificate.
         machine_names: Its subject alternative names instead of the node's FQDN.
+        machine_by_company: A company's own CA has issued it, whose root everybody trusts.
         ldaps_differs: The first node's directory shows another certificate than its port 443.
         solution_user_days: Of the first node's solution users.
         vmca_days: Of the first controller's VMCA root; None for the usual ten years.
+        vmca_subordinate: The first controller's VMCA is subordinate to that CA.
         everywhere: The days above are those of every node, not only of the first.
         encipherment_days: Of each vCenter's data-encipherment certificate.
+        sms_days: Of the certificate of each vCenter's storage monitoring service.
         certool_days: How long certificates of certool last.
         leftovers: Stores keep what an old upgrade and certificate-manager left: a legacy STS
             certificate and backups, all expired and of no use to anybody.
@@ -46,11 +49,14 @@ class CertificatePlan:
 
     machine_days: float = 365.0
     machine_names: tuple[str, ...] = ()
+    machine_by_company: bool = False
     ldaps_differs: bool = False
     solution_user_days: float = 365.0
     vmca_days: float | None = None
+    vmca_subordinate: bool = False
     everywhere: bool = False
     encipherment_days: float = 365.0
+    sms_days: float = 3650.0
     certool_days: float = 730.0
     leftovers: bool = False
     root_expired: bool = False

@@ -90,6 +90,8 @@ class Commands:
         self._table |= tools.table
         if disk.role.has_directory:
             self._table["/usr/lib/vmware-vmdir/bin/vdcadmintool"] = self._vdcadmintool
+        for path in disk.removed:
+            self._table.pop(path, None)
         environment.files.is_program = self._table.__contains__
 
     def find(self, name: str) -> Callable[[Sequence[str], Streams], int] | None:

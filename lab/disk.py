@@ -81,10 +81,12 @@ class NodeDisk:
     *root_password_expired* is set, too. *free_kib* is what df shows by mount point. *folders* are
     those that programs made: others need not be there to be written to. *vecs* are its certificate
     stores, *extensions* those that vpxd has registered. *certool_days* is how long its certool
-    lets a certificate last. *shown* replaces the machine certificate on a port (``ldaps``,
-    ``vami``). With *sts_stale* the STS of the next boot works with the credential before the
-    newest until it restarts. With *outlived_sts* the services of the next boot start as if that
-    had been while the STS still issued tokens. *zone* (lab.zones) is its time zone.
+    lets a certificate last. *removed* are programs that are gone, by path. With *roots_stale*
+    vmafd of the next boot copies no trusted roots until it is restarted. *shown* replaces the
+    machine certificate on a port (``ldaps``, ``vami``). With *sts_stale* the STS of the next boot
+    works with the credential before the newest until it restarts. With *outlived_sts* the
+    services of the next boot start as if that had been while the STS still issued tokens. *zone*
+    (lab.zones) is its time zone.
     *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
     it is a Windows node: *files* and *windows_folders* have lower-case paths, *registry* holds
     values by lower-case key, and *free_kib* is by drive.
@@ -102,6 +104,8 @@ class NodeDisk:
     directory: Any = None
     pull_limit: int = 0
     certool_days: float = 730.0
+    removed: set[str] = field(default_factory=set)
+    roots_stale: bool = False
     shown: dict[str, KeyPair] = field(default_factory=dict)
     sts_stale: bool = False
     outlived_sts: bool = False
@@ -138,6 +142,7 @@ class NodeDisk:
         twin.windows_folders = dict(self.windows_folders)
         twin.shown = dict(self.shown)
         twin.disabled = set(self.disabled)
+        twin.removed = set(self.removed)
         twin.free_kib = dict(self.free_kib)
         twin.extensions = dict(self.extensions)
         twin.vecs = copy.deepcopy(self.vecs, memo)

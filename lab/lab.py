@@ -21,6 +21,7 @@ from stsfix.lab.ports import PortBlock
 from stsfix.lab.programs import Network, NodePorts
 from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.services import services_of
+from stsfix.lab.stores_trouble import tamper
 from stsfix.lab.topology import HOSTS, TOPOLOGIES
 from stsfix.lab.trouble import silence
 from stsfix.lab.world import build_world
@@ -307,3 +308,4 @@ class Lab:
         vm = self.machines[node.fqdn]
         unsettle(vm, self.scenario.machine)
         haunt(self.faults, vm, node, self.scenario.machine)
+        tamper([appliance.disk for appliance in self.nodes.values()], self.scenario.stores)

@@ -107,14 +107,16 @@ def make_pairs(
     machine_id: str,
     ages: Ages,
     names: Sequence[str] = (),
+    company: Authority | None = None,
 ) -> NodePairs:
     """Make all keys and certificates of *node*, signed by *authority*.
 
     Names of solution users are those of ``certool --genCIScert`` (vmca/certool/Handler.cpp). To
     save time the solution users of a node have one key until somebody renews them, and so have
-    data-encipherment and SMS.
+    data-encipherment and SMS. With *company* that has issued the machine certificate.
     """
-    machine = machine_certificate(keys, authority, node.fqdn, days=ages.machine, names=names)
+    issuer = company or authority
+    machine = machine_certificate(keys, issuer, node.fqdn, days=ages.machine, names=names)
     key = keys.next()
     users = {
         store: _pair(
@@ -200,7 +202,8 @@ def make_stores(
 def write_authority(disk: NodeDisk, authority: Authority) -> None:
     """Put root and key of a node's VMCA where vmcad reads them."""
     root, key = vmca_files(disk)
-    disk.files[root] = NodeFile(content=pki.pem(authority.certificate), mode=0o600)
+    content = b"".join(pki.pem(c) for c in authority.chain)
+    disk.files[root] = NodeFile(content=content, mode=0o600)
     disk.files[key] = NodeFile(content=pki.key_pem(authority.key), mode=0o600)
 
 

@@ -73,11 +73,31 @@ def self_signed_root(
     key: rsa.RSAPrivateKey, *, subject: x509.Name, not_before: datetime, not_after: datetime
 ) -> x509.Certificate:
     """Return a root with the extensions of VMCA's."""
+    return authority(
+        key,
+        subject=subject,
+        issuer=subject,
+        issuer_key=key,
+        not_before=not_before,
+        not_after=not_after,
+    )
+
+
+def authority(
+    key: rsa.RSAPrivateKey,
+    *,
+    subject: x509.Name,
+    issuer: x509.Name,
+    issuer_key: rsa.RSAPrivateKey,
+    not_before: datetime,
+    not_after: datetime,
+) -> x509.Certificate:
+    """Return a certificate of an authority, with the extensions of VMCA's root."""
     public = key.public_key()
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
@@ -86,7 +106,7 @@ def self_signed_root(
         .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     )
-    return builder.sign(key, hashes.SHA256())
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def vmca_leaf(

@@ -181,7 +181,13 @@ class NodeParts:
             now=lambda: network.clock.now() + self._offset(),
         )
         self.programs["applmgmt"] = self.vami.backend
-        self.vmafd = Vmafd(disk.vecs, lambda: network.directory_of(disk.psc), network.clock)
+        self.vmafd = Vmafd(
+            disk.vecs,
+            lambda: network.directory_of(disk.psc),
+            network.clock,
+            stale=disk.roots_stale,
+        )
+        disk.roots_stale = False
         self.programs["vmafdd"] = self.vmafd
         if disk.role.has_directory:
             self._add_directory(ports)

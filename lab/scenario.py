@@ -18,6 +18,7 @@ from stsfix.lab.machine_plan import (
     MachinePlan,
 )
 from stsfix.lab.outage_plan import EXPIRED_PLANS, HEALTHY_PLANS, NO_OUTAGE, OutagePlan
+from stsfix.lab.stores_plan import ISSUER_PLANS, STORES_PLANS, UNSPOILT, StoresPlan
 from stsfix.lab.topology import HOSTS
 from stsfix.lab.windows_plan import NO_WINDOWS, WINDOWS_PLANS, WindowsPlan
 
@@ -114,6 +115,7 @@ class Scenario:
     certificates: CertificatePlan = IN_ORDER
     access: AccessPlan = USUAL
     outage: OutagePlan = NO_OUTAGE
+    stores: StoresPlan = UNSPOILT
     repair: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
 
@@ -365,6 +367,14 @@ SCENARIOS = {
         *(
             Scenario(name=name, text=text, certificates=plan, repair=repair)
             for name, (text, plan, repair) in REPAIR_PLANS.items()
+        ),
+        *(
+            Scenario(name=name, text=text, stores=plan)
+            for name, (text, plan) in STORES_PLANS.items()
+        ),
+        *(
+            Scenario(name=name, text=text, certificates=plan)
+            for name, (text, plan) in ISSUER_PLANS.items()
         ),
         Scenario(
             name="obsolete-chains",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ from stsfix.lab.vmdir.replication import pull
 from stsfix.lab.vmdir.tree import tenant_dn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stsfix.lab.disk import NodeDisk
     from stsfix.lab.faults import FaultBook
     from stsfix.lab.link_plan import LinkTrouble
     from stsfix.lab.scenario import Scenario
     from stsfix.lab.topology import Topology
+    from stsfix.lab.trust import StsMaterial
     from stsfix.lab.vmdir.store import DirectoryStore
 
 GONE = "vc9.lab.example"
@@ -87,6 +89,30 @@ def spoil_entries(first: DirectoryStore, scenario: Scenario) -> None:
             "lastLocalUsnProcessed": [b"0"],
         }
         _add(first, agreement, values)
+
+
+def add_credential(store: DirectoryStore, cn: str, material: StsMaterial) -> None:
+    """Let *store* add the entry of a signing credential itself."""
+    attributes = {
+        "objectClass": [b"vmwSTSTenantCredential"],
+        "userCertificate": list(material.chain),
+        "vmwSTSPrivateKey": [material.key],
+    }
+    _add(store, f"cn={cn},{tenant_dn(DOMAIN)}", attributes)
+
+
+def revert_alone(store: DirectoryStore, replicate: Callable[[], None]) -> None:
+    """Let *store* make changes, its partners pull them, and then let it be what it was before, as
+    a revert of one node alone does.
+    """
+    before = copy.deepcopy(store)
+    for number in range(1, 6):
+        name = f"cn=change-{number},cn=System,{store.identity.domain_dn}"
+        _add(store, name, {"objectClass": [b"container"]})
+    replicate()
+    store.entries, store.guids = before.entries, before.guids
+    store.usn, store.max_originating = before.usn, before.max_originating
+    store.marks, store.vector, store.cycles = before.marks, before.vector, before.cycles
 
 
 def listen(stores: Mapping[str, DirectoryStore], age: str, changes: int) -> None:

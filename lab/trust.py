@@ -6,32 +6,43 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from stsfix.lab import pki
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.lab.seams import KeyPair
 
 ROOT_DAYS = 3650.0
+COMPANY_DAYS = 5000.0
 STARTED_DAYS_AGO = 733.0
 """Roots are as old as an installation whose two-year STS certificate has just expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """A certification authority: a node's VMCA."""
+    """A certification authority: a node's VMCA. *issuers* are above it, the root last; none if it
+    is a root itself.
+    """
 
     key: rsa.RSAPrivateKey
     certificate: x509.Certificate
+    issuers: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Its certificate and those above."""
+        return (self.certificate, *self.issuers)
 
     @property
     def pair(self) -> KeyPair:
-        """Root and key as PEM."""
-        return pki.key_pair(self.key, [self.certificate])
+        """Chain and key as PEM."""
+        return pki.key_pair(self.key, self.chain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,32 @@ def new_authority(
     return Authority(key=key, certificate=root)
 
 
+def new_company(keys: KeySource) -> Authority:
+    """Return the authority that a company has besides its VMCAs."""
+    key = keys.next()
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example Company Root CA")])
+    root = pki.self_signed_root(
+        key,
+        subject=subject,
+        not_before=pki.days_from_now(-COMPANY_DAYS),
+        not_after=pki.days_from_now(COMPANY_DAYS),
+    )
+    return Authority(key=key, certificate=root)
+
+
+def subordinate(vmca: Authority, company: Authority) -> Authority:
+    """Return *vmca* with its key and dates, below *company*."""
+    certificate = pki.authority(
+        vmca.key,
+        subject=vmca.certificate.subject,
+        issuer=company.certificate.subject,
+        issuer_key=company.key,
+        not_before=vmca.certificate.not_valid_before_utc,
+        not_after=vmca.certificate.not_valid_after_utc,
+    )
+    return Authority(key=vmca.key, certificate=certificate, issuers=company.chain)
+
+
 def machine_certificate(
     keys: KeySource,
     authority: Authority,
@@ -98,7 +135,7 @@ def machine_certificate(
         not_after=pki.days_from_now(days),
         names=names or [name],
     )
-    return pki.key_pair(key, [leaf, authority.certificate])
+    return pki.key_pair(key, [leaf, *authority.chain])
 
 
 def sts_material(
@@ -128,6 +165,6 @@ def sts_material(
         may_sign=may_sign,
     )
     return StsMaterial(
-        chain=(pki.der(leaf), pki.der(authority.certificate)),
+        chain=(pki.der(leaf), *map(pki.der, authority.chain)),
         key=pki.pkcs8(key),
     )

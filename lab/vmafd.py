@@ -28,6 +28,7 @@ class Vmafd:
         vecs: The node's stores.
         directory: Returns the directory of the node's controller, None while that is down.
         clock: The lab's clock.
+        stale: It copies nothing by itself until it is started a second time.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class Vmafd:
         vecs: Vecs,
         directory: Callable[[], DirectoryStore | None],
         clock: LabClock,
+        *,
+        stale: bool = False,
     ) -> None:
         self._vecs = vecs
         self._directory = directory
         self._pause_s = max(clock.real(INTERVAL_S), _SHORTEST_S)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._stale = stale
 
     @property
     def running(self) -> bool:
@@ -58,12 +62,13 @@ class Vmafd:
         """See services.Program."""
         self._stopping.set()
         thread, self._thread = self._thread, None
+        self._stale = self._stale and thread is None
         if thread is not None and thread is not threading.current_thread():
             thread.join(_JOIN_S)
 
     def refresh(self) -> None:
-        """Copy now; nothing happens while the directory cannot be reached."""
-        store = self._directory()
+        """Copy now; nothing happens while the directory cannot be reached, or if it is stale."""
+        store = None if self._stale else self._directory()
         if store is not None:
             trusted_roots.copy_to(self._vecs, store)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,20 +25,32 @@ from stsfix.lab.registrations import sts_registration, vcenter_registration
 from stsfix.lab.releases import BUILDS, issue
 from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.ssh_keys import new_host_keys
+from stsfix.lab.stores_trouble import lost_accounts, spoil_stores
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
-from stsfix.lab.trouble import GONE, as_release, listen, spoil_disks, spoil_entries, spoil_links
+from stsfix.lab.trouble import (
+    GONE,
+    add_credential,
+    as_release,
+    listen,
+    revert_alone,
+    spoil_disks,
+    spoil_entries,
+    spoil_links,
+)
 from stsfix.lab.trust import (
     Authority,
     KeySource,
     StsMaterial,
     machine_certificate,
     new_authority,
+    new_company,
     sts_material,
+    subordinate,
 )
 from stsfix.lab.vmdir.ages import AGES
 from stsfix.lab.vmdir.replication import pull
 from stsfix.lab.vmdir.spec import DomainSpec, SigningCredential
-from stsfix.lab.vmdir.tree import build_stores, tenant_dn
+from stsfix.lab.vmdir.tree import build_stores
 from stsfix.lab.windows.plan import to_windows, windows_setup
 from stsfix.lab.world_certificates import (
     client_cas,
@@ -119,6 +130,12 @@ class _Maker:
         }
         # Of no node: it signs what is odd.
         self._stranger = new_authority(keys, domain=DOMAIN, host="stranger.lab.example")
+        self._company: Authority | None = None
+        if self._plan.machine_by_company or self._plan.vmca_subordinate:
+            self._company = new_company(keys)
+        if self._company is not None and self._plan.vmca_subordinate:
+            first = topology.controllers[0].fqdn
+            self._authorities[first] = subordinate(self._authorities[first], self._company)
 
     def build(self) -> World:
         pairs = {node.fqdn: self._pairs(node) for node in self._topology.nodes}
@@ -133,10 +150,11 @@ class _Maker:
         disks[first].tools_installed = not self._scenario.tools_missing
         spoil_disks(list(disks.values()), self._scenario)
         befall(list(disks.values()), self._scenario.outage)
+        spoil_stores(list(disks.values()), self._scenario.stores)
         return World(
             disks=disks,
             host_certificates=self._host_certificates(),
-            ca_pem=b"".join(pki.pem(a.certificate) for a in self._authorities.values()),
+            ca_pem=b"".join(pki.pem(a.chain[-1]) for a in self._authorities.values()),
         )
 
     def _version_of(self, node: NodePlan) -> str:
@@ -157,18 +175,20 @@ class _Maker:
             machine_id=self._machine_ids[node.fqdn],
             ages=self._ages(first=first),
             names=self._plan.machine_names if first else (),
+            company=self._company if first and self._plan.machine_by_company else None,
         )
 
     def _ages(self, *, first: bool) -> Ages:
         """Return what is left to a node's certificates."""
         plan = self._plan
         if not first and not plan.everywhere:
-            return Ages(encipherment=plan.encipherment_days)
+            return Ages(encipherment=plan.encipherment_days, sms=plan.sms_days)
         expired = first and self._scenario.machine_certificate_expired
         return Ages(
             machine=-1 if expired else plan.machine_days,
             users=plan.solution_user_days,
             encipherment=plan.encipherment_days,
+            sms=plan.sms_days,
         )
 
     def _host_certificates(self) -> dict[str, KeyPair]:
@@ -227,6 +247,7 @@ class _Maker:
                 extra.days, starts_days=min(STARTED_DAYS, extra.days - 730), gone=extra.gone
             ).chain
             chains[extra.index] = chain if extra.leaf else chain[1:]
+        lost = lost_accounts(self._topology, self._machine_ids, self._scenario.stores)
         spec = DomainSpec(
             domain=DOMAIN,
             nodes=tuple(node.fqdn for node in self._topology.controllers),
@@ -248,6 +269,7 @@ class _Maker:
             chains=chains,
             roots=(
                 *(trusted_root(a.certificate) for a in self._authorities.values()),
+                *((trusted_root(self._company.certificate),) if self._company else ()),
                 *extra_roots(self._plan, self._first_authority(), self._stranger),
             ),
             client_ca_chain=client_cas(self._plan, self._stranger),
@@ -261,6 +283,7 @@ class _Maker:
                 for name, certificate in pairs[node.fqdn]
                 .account_certificates(self._machine_ids[node.fqdn])
                 .items()
+                if name not in lost
             },
             registrations=tuple(self._registrations(pairs)),
             site=SITE,
@@ -295,24 +318,19 @@ class _Maker:
         first, *partners = stores.values()
         for plan in plans:
             if plan.name:
-                _add_credential(first, plan.cn, materials[plan.cn])
+                add_credential(first, plan.cn, materials[plan.cn])
         spoil_entries(first, self._scenario)
         self._replicate(first, partners)
         if self._scenario.links.conflict:
             for store in stores.values():
-                _add_credential(store, "TenantCredential-2", self._sts(EXPIRED_DAYS))
+                add_credential(store, "TenantCredential-2", self._sts(EXPIRED_DAYS))
         older = self._scenario.node.version
         if older and partners:
             as_release(partners[0], BUILDS[older].rpartition(".")[0])
         listen(stores, self._age, self._scenario.links.one_sided)
         spoil_links(stores, self._scenario.links)
         if self._scenario.replication_broken:
-            before = copy.deepcopy(first)
-            for number in range(1, 6):
-                name = f"cn=change-{number},cn=System,{first.identity.domain_dn}"
-                _add(first, name, {"objectClass": [b"container"]})
-            self._replicate(first, partners)
-            _put_back(first, before)
+            revert_alone(first, lambda: self._replicate(first, partners))
 
     def _replicate(self, first: DirectoryStore, partners: list[DirectoryStore]) -> None:
         for partner in partners:
@@ -372,27 +390,3 @@ class _Maker:
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def _add_credential(store: DirectoryStore, cn: str, material: StsMaterial) -> None:
-    attributes = {
-        "objectClass": [b"vmwSTSTenantCredential"],
-        "cn": [cn.encode()],
-        "userCertificate": list(material.chain),
-        "vmwSTSPrivateKey": [material.key],
-    }
-    _add(store, f"cn={cn},{tenant_dn(DOMAIN)}", attributes)
-
-
-def _add(store: DirectoryStore, dn: str, attributes: dict[str, list[bytes]]) -> None:
-    cn = dn.partition(",")[0].removeprefix("cn=").encode()
-    with store.lock:
-        writer = store.identity.administrator_dn
-        store.add(dn, {"cn": [cn], **attributes}, writer, pki.days_from_now(0))
-
-
-def _put_back(store: DirectoryStore, before: DirectoryStore) -> None:
-    """Make *store* what it was *before*: what a revert of one node alone does."""
-    store.entries, store.guids = before.entries, before.guids
-    store.usn, store.max_originating = before.usn, before.max_originating
-    store.marks, store.vector, store.cycles = before.marks, before.vector, before.cycles

@@ -19,11 +19,11 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.seams import KeyPair
 from stsfix.lab.shell import Shell
 from stsfix.lab.shell_streams import Buffer, Streams
+from stsfix.lab.trouble import add_credential
 from stsfix.lab.trust import Authority, KeySource, sts_material
 from stsfix.lab.vecs import MACHINE_ALIAS, MACHINE_SSL, EntryKind, VecsEntry
 from stsfix.lab.vmca import vmca_files
 from stsfix.lab.vmdir.tree import tenant_dn
-from stsfix.lab.world import _add_credential
 
 pytestmark = pytest.mark.lab
 
@@ -88,7 +88,7 @@ def new_sts(lab):
             store.identity.administrator_dn,
             pki.days_from_now(0),
         )
-    _add_credential(store, "TenantCredential-9", made)
+    add_credential(store, "TenantCredential-9", made)
     assert flaw(store, disk.domain) is None
 
 
@@ -353,3 +353,25 @@ def test_scenarios_say_what_an_operator_adds():
     assert SCENARIOS["expired"].repair == ()
     assert SCENARIOS["sts-and-machine-ssl-expired"].repair == ("--renew", "expired")
     assert SCENARIOS["vmca-root-expired"].repair == ("--new-vmca-root",)
+
+
+def test_a_vmafd_that_copies_nothing_is_woken_by_force_refresh_or_a_restart():
+    """The missing root stays so by itself; both things that the product advises bring it."""
+    for cure in (f"{VECS} force-refresh", "service-control --restart vmafdd"):
+        with start("embedded", "roots-not-copied") as lab:
+            vecs = lab.nodes[VC1].disk.vecs
+
+            lab.nodes[VC1].parts.vmafd.refresh()
+            assert vecs.entries("TRUSTED_ROOTS") == []
+
+            sh(lab, VC1, cure)
+            eventually(lambda: len(vecs.entries("TRUSTED_ROOTS")) == 1)  # noqa: B023
+
+
+def test_a_program_that_is_gone_is_not_found():
+    """Bash says so, with 127; the other tools are there."""
+    with start("embedded", "vmca-no-certool") as lab:
+        said = sh(lab, VC1, f"{CERTOOL} --getrootca; echo $?; {VECS} store list")
+
+    assert "No such file or directory" in said
+    assert said.split("\n")[1:3] == ["127", "MACHINE_SSL_CERT"]
