@@ -148,6 +148,16 @@ def _proof(error: remediation.ProofError) -> tuple[str, ...]:
 
 
 def _domain_locked(error: remediation.DomainLockedError) -> tuple[str, ...]:
+    if error.elsewhere:
+        return (
+            "This run wrote nothing and gave way; nodes that are off are left to the other one",
+            "Talk to who began it: it is finished, resumed or taken back there",
+            "See what there is now: {preflight}",
+            (
+                "Only if that workstation is lost, take its run over from here: docs/operating.md,"
+                " When the state folder is lost"
+            ),
+        )
     if error.holder.startswith("run "):
         return (
             "See what can be done with it, resume, rollback or release: {runs}",

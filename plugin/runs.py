@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, members_of
-from stsfix.remediation.checks import RUN_PREFIX
 from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
+from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.discover import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on

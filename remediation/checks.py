@@ -13,6 +13,7 @@ from stsfix.remediation.adoption import members_of
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks_rules import RULES
 from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
+from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.model import Transport
 from stsfix.remediation.service_names import is_normally_stopped
@@ -25,12 +26,9 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding, StsEntry
 
-__all__ = ["CHECKS", "RULES", "RUN_PREFIX", "SOON", "UNREADABLE"]
+__all__ = ["CHECKS", "RULES", "SOON", "UNREADABLE"]
 
 found = Finder(RULES)
-
-RUN_PREFIX = "stsfix-"
-"""Every run's name, and so every snapshot of ours, begins with it."""
 
 SOON = timedelta(days=90)
 """vCenter itself begins to warn of the STS certificate 90 days ahead (KB 318197)."""

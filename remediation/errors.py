@@ -228,12 +228,16 @@ class RunStateError(RefusedError):
 
 
 class DomainLockedError(RefusedError):
-    """Another run of this SSO domain is open, here or from elsewhere."""
+    """Another run of this SSO domain is open, here or from elsewhere.
 
-    def __init__(self, domain: str, holder: str) -> None:
+    *elsewhere* tells that another workstation's run came first in the middle of one of ours.
+    """
+
+    def __init__(self, domain: str, holder: str, *, elsewhere: bool = False) -> None:
         super().__init__(f"SSO domain {domain} is locked by {holder}")
         self.domain = domain
         self.holder = holder
+        self.elsewhere = elsewhere
 
 
 class PlanChangedError(RefusedError):

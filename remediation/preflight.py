@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.checks import RUN_PREFIX, SOON
+from stsfix.remediation.checks import SOON
 from stsfix.remediation.checks_renewal import judged
+from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
 from stsfix.remediation.findings import CHECKS
 from stsfix.remediation.inventory import first_directory

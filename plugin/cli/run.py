@@ -17,7 +17,11 @@ from stsfix.plugin.cli.session import (
 )
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.view import databases_to_restore, view_of
-from stsfix.remediation.errors import InterruptedRunError, JournalUnwritableError
+from stsfix.remediation.errors import (
+    DomainLockedError,
+    InterruptedRunError,
+    JournalUnwritableError,
+)
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
@@ -126,6 +130,10 @@ def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> 
             runs.carry_on(run_name)
     except (InterruptedRunError, JournalUnwritableError):
         raise
+    except DomainLockedError as error:
+        session.say(f"Another workstation's run came first; {run_name} is closed.")
+        runs.roll_back(run_name)
+        return report_error(session, error, run=_view(session, run_name))
     except OperationError as error:
         if not _goes_back(session, error, on_failure or _on_failure()):
             return report_error(session, error, run=_view(session, run_name))

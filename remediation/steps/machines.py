@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.adoption import describe
-from stsfix.remediation.errors import NodeNotReadyError, ProofError
+from stsfix.remediation.claims import claim_of, rival_of
+from stsfix.remediation.errors import DomainLockedError, NodeNotReadyError, ProofError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.snapshot.coordinator import DISTRUST
 from stsfix.snapshot.errors import (
@@ -18,9 +19,13 @@ from stsfix.snapshot.model import PowerState, SnapshotSet
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stsfix.remediation.claims import Rival
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Facts, Note
     from stsfix.remediation.steps.context import StepContext
+    from stsfix.snapshot.model import VmId
 
 
 def start_domain(context: StepContext, step: str) -> None:
@@ -113,9 +118,30 @@ def _is_reached(context: StepContext, node: NodePlan) -> bool:
     return True
 
 
+def find_rival(context: StepContext) -> Rival | None:
+    """Return the run of another workstation that the nodes belong to, if any (see `claims`)."""
+    facts = context.coordinator.observe(context.vms)
+    return rival_of(context.spec.run, facts[claim_of(context.spec).vm], facts.values())
+
+
+def require_no_rival(context: StepContext) -> None:
+    """Return if no other run came first.
+
+    Raises:
+        DomainLockedError: One did; it is named.
+    """
+    rival = find_rival(context)
+    if rival is not None:
+        raise DomainLockedError(context.spec.domain, str(rival), elsewhere=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Quiesce:
-    """Every node is shut down by its guest; nobody is ever forced off."""
+    """Every node is shut down by its guest; nobody is ever forced off.
+
+    Before each wave it looks whether another workstation's run came first: that one may have
+    powered the nodes on again.
+    """
 
     context: StepContext
     name: ClassVar[str] = "quiesce"
@@ -130,23 +156,38 @@ class Quiesce:
     def do(self, noted: Facts, note: Note) -> None:
         """Shut down wave by wave."""
         del noted, note
-        self.context.coordinator.shut_down(self.context.shutdown_waves())
+        for wave in self.context.shutdown_waves():
+            require_no_rival(self.context)
+            try:
+                self.context.coordinator.shut_down((wave,))
+            except OperationError:
+                require_no_rival(self.context)  # it may have powered on whom we wait for
+                raise
 
     def undo(self, noted: Facts, note: Note) -> None:
-        """Power on in order and wait for the services."""
+        """Power on in order and wait for the services; not what another run works on."""
         del noted, note
+        rival = find_rival(self.context)
+        if rival is not None:
+            self.context.tell(self.name, "", f"all nodes are left to {rival}")
+            return
         start_domain(self.context, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class TakeSnapshots:
-    """Every node has one snapshot named after the run, taken while all were off."""
+    """Every node has one snapshot named after the run, taken while all were off.
+
+    The first one is the run's claim on the domain (`claims`): if another workstation's is older,
+    this run gives way before it touches any other node.
+    """
 
     context: StepContext
     name: ClassVar[str] = "take-snapshots"
 
     def probe(self, noted: Facts) -> Observed:
-        """A whole set is complete if all are off still and nobody is known to have been on.
+        """A whole set is complete if all are off still, nobody is known to have been on, and no
+        other run came first.
 
         Anything else is for `do`: it completes a partial set, and says what it cannot mend.
         """
@@ -155,22 +196,53 @@ class TakeSnapshots:
         facts = context.coordinator.observe(context.vms).values()
         off = all(fact.summary.power is PowerState.OFF for fact in facts)
         whole = isinstance(found, SnapshotSet) and off and DISTRUST not in noted
-        return Observed.COMPLETE if whole else Observed.REPEATABLE
+        ours = whole and find_rival(context) is None
+        return Observed.COMPLETE if ours else Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Take what is missing; each task key is noted before its task is awaited."""
+        """Claim, then take what is missing; each task key is noted before its task is awaited."""
+        context = self.context
+        require_no_rival(context)
+        try:
+            context.coordinator.require_off(context.vms)
+            self._take((claim_of(context.spec).vm,), noted, note)
+            require_no_rival(context)
+        except OperationError:
+            # Also when the claim went wrong: its task may succeed yet, and whoever came first
+            # may have powered nodes on.
+            self._give_way()
+            raise
+        self._take(context.vms, noted, note)
+
+    def _take(self, vms: Sequence[VmId], noted: Facts, note: Note) -> None:
         spec = self.context.spec
         nodes = {node.vm: node for node in spec.nodes}
         self.context.coordinator.take(
-            spec.run,
-            lambda vm: describe(spec, nodes[vm]),
-            self.context.vms,
-            note,
-            noted,
+            spec.run, lambda vm: describe(spec, nodes[vm]), vms, note, noted
         )
 
+    def _give_way(self) -> None:
+        """Remove our snapshots if another run came first.
+
+        Raises:
+            DomainLockedError: It did; what could not be removed is told with it.
+        """
+        context = self.context
+        rival = find_rival(context)
+        if rival is None:
+            return
+        error = DomainLockedError(context.spec.domain, str(rival), elsewhere=True)
+        try:
+            context.coordinator.release(context.spec.run, context.vms)
+        except OperationError as left:
+            error.add_note(f"the snapshot {context.spec.run} could not be removed: {left}")
+        raise error
+
     def undo(self, noted: Facts, note: Note) -> None:
-        """Keep the snapshots: only ``release`` deletes."""
+        """Keep the snapshots, only ``release`` deletes; but none where another run came first."""
+        del noted, note
+        if find_rival(self.context) is not None:
+            self.context.coordinator.release(self.context.spec.run, self.context.vms)
 
 
 @dataclass(frozen=True, slots=True)
