@@ -71,7 +71,7 @@ test-only: dev
 
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test
-	STSFIX_FAULTS=all $(BIN)/pytest -n 2 tests/crash/test_faults.py $(PYTEST_ARGS)
+	STSFIX_FAULTS=all STSFIX_MATRIX=all $(BIN)/pytest -n 2 tests/crash $(PYTEST_ARGS)
 
 mutants: dev
 	$(BIN)/python tests/mutants/run.py

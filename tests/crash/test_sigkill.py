@@ -1,7 +1,8 @@
 """SIGKILL at every record of a real run on the lab; then resume, or rollback, sees it through.
 
 How many records a run has is measured by an undisturbed run, and the table below is checked
-against it: a record more or less must be added here, so that none is left out.
+against it: a record more or less must be added here, so that none is left out. By default every
+fifth death is played, ``make test-all`` plays all.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def test_an_undisturbed_run_repairs_in_the_counted_records(undisturbed):
     assert found["apart"] == []
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("durable", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("record", range(RECORDS))
 def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, record, durable):
@@ -91,6 +93,7 @@ def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, recor
     assert without_leftovers(bench.judge.after_run(tmp_path)) == without_leftovers(expected)
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("durable", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("record", range(RECORDS))
 def test_rollback_ends_where_the_run_began(bench, tmp_path, record, durable):
@@ -105,6 +108,7 @@ def test_rollback_ends_where_the_run_began(bench, tmp_path, record, durable):
     assert without_leftovers(bench.judge.after_rollback(tmp_path)) == {}
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("durable", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("record", range(UNDO_RECORDS))
 def test_a_killed_rollback_is_finished_by_the_next(bench, repaired, tmp_path, record, durable):

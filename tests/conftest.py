@@ -1,0 +1,30 @@
+"""Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from itertools import count
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out all but every n-th case of a test marked ``matrix(n)``, counted in the order of
+    its parameters, so that the part is the same whatever order tests run in. Tests that are named
+    on the command line all run.
+    """
+    if os.environ.get("STSFIX_MATRIX") == "all" or any("::" in name for name in config.args):
+        return
+    number: dict[str, count[int]] = defaultdict(count)
+    left_out = set()
+    for item in sorted(items, key=_place):
+        every = item.get_closest_marker("matrix")
+        if every is not None and next(number[item.nodeid.partition("[")[0]]) % every.args[0]:
+            left_out.add(item)
+    if left_out:
+        config.hook.pytest_deselected(items=sorted(left_out, key=_place))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _place(item):
+    callspec = getattr(item, "callspec", None)
+    return sorted(callspec.indices.items()) if callspec is not None else []
