@@ -20,7 +20,7 @@ from stsfix.remediation.records import Phase
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab]
 
-RECORDS = 38
+RECORDS = 40
 """Records of an undisturbed run of two linked embedded nodes (see the first test)."""
 
 UNDO_RECORDS = 19

@@ -1,0 +1,116 @@
+"""SIGKILL at the records of a run that gives VMCA a new root and renews every certificate.
+
+The steps it shares with an STS-only run are in test_sigkill.py; here it dies from the first record
+of `new-vmca-root` to the last of `verify-logins`. Normally three records are tried, each once; with
+``STSFIX_FAULTS=all`` (``make test-all``) every one, before and after it is durable. Every note and
+write of these steps is tried in memory by test_renewal_kills.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from killable import KILLED, Death, Killable
+from lab_keys import shared_keys
+from run_judge import RunJudge, stored_run
+from stsfix.lab import judge
+from stsfix.lab.lab import Lab
+from stsfix.remediation.checks_renewal import Wish
+from stsfix.remediation.records import MarkRecord, Phase
+
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.timeout(3600)]
+
+FULL = os.environ.get("STSFIX_FAULTS") == "all"
+SPEED = 2000.0
+FIRST, LAST = "new-vmca-root", "verify-logins"
+RECORDS = 53
+"""As many as there are from FIRST to LAST; the first test compares."""
+
+CASES = [
+    pytest.param(record, durable, id=f"{record}-{'after' if durable else 'before'}")
+    for record in range(RECORDS)
+    for durable in (False, True)
+    if FULL or (record % 20 == 7 and durable is (record == 27))
+]
+
+
+class Bench:
+    """A lab that is put back to its beginning for each case, and what it was then."""
+
+    def __init__(self, lab, folder):
+        self.lab = lab
+        self.config = lab.write_config(folder)
+        text = self.config.read_text("utf-8")
+        self.config.write_text(re.sub(r"(?m)^poll = .*$", "poll = 0.02", text), "utf-8")
+        self.saved = lab.checkpoint()
+        self.judge = RunJudge(lab)
+        self.command = Killable(Wish(new_vmca_root=True))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """One lab for the whole module: everything that VMCA issued has expired, and its root."""
+    with Lab.build("embedded", "vmca-root-expired", speed=SPEED, seed=3, keys=shared_keys()) as lab:
+        yield Bench(lab, tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bench, tmp_path_factory):
+    """What a run leaves behind that nobody killed, and the range of the records in question."""
+    state = tmp_path_factory.mktemp("undisturbed")
+    bench.lab.restore(bench.saved)
+    code = bench.command(bench.config, state, "run")
+    found = bench.judge.after_run(state)
+    steps = [
+        "" if isinstance(record, MarkRecord) else record.step
+        for record in stored_run(state).records
+    ]
+    end = len(steps) - steps[::-1].index(LAST)
+    return code, found, range(steps.index(FIRST), end)
+
+
+def but(found, *names):
+    """Return *found* without what may differ."""
+    return {name: value for name, value in found.items() if name not in names}
+
+
+def test_an_undisturbed_run_repairs_everything(undisturbed):
+    """The cases below cover every record there is."""
+    code, found, records = undisturbed
+
+    assert code == 0
+    assert found["phase"] is Phase.REPAIRED
+    assert (found["tokens"], found["logins"]) == ([None], [None])
+    assert (found["certificates apart"], found["expired"], found["refused"]) == ([], [], [])
+    assert len(records) == RECORDS
+
+
+@pytest.mark.parametrize(("record", "durable"), CASES)
+def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, record, durable):
+    """Nothing is renewed twice in effect, nothing is forgotten, and no key stays on a node."""
+    _, expected, records = undisturbed
+    bench.lab.restore(bench.saved)
+
+    died = bench.command(bench.config, tmp_path, "run", Death(records[record], durable))
+    code = bench.command(bench.config, tmp_path, "resume")
+
+    assert (died, code) == (KILLED, 0)
+    found = bench.judge.after_run(tmp_path)
+    assert but(found, "leftovers") == but(expected, "leftovers")
+    assert [path for path in judge.leftovers(bench.lab) if "/root/" in path] == []
+
+
+@pytest.mark.parametrize(("record", "durable"), CASES if FULL else CASES[1:2])
+def test_rollback_ends_where_the_run_began(bench, undisturbed, tmp_path, record, durable):
+    """Stores, directories and VMCA are what they were, whatever had been written."""
+    *_, records = undisturbed
+    bench.lab.restore(bench.saved)
+
+    died = bench.command(bench.config, tmp_path, "run", Death(records[record], durable))
+    code = bench.command(bench.config, tmp_path, "rollback")
+
+    assert (died, code) == (KILLED, 0)
+    assert but(bench.judge.after_rollback(tmp_path), "leftovers") == {}
