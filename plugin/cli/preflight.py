@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
     from stsfix.remediation.checks_renewal import Wish
+    from stsfix.remediation.renewal import RenewalPlan
 
 
 @click.command()
@@ -120,8 +121,18 @@ def _next_lines(session: Session, report: PreflightReport) -> tuple[Line, ...]:
 
     if report.verdict is Verdict.BLOCKED:
         name = "preflight"
-    elif report.needs_repair:
+    elif report.needs_repair or not report.renewal.is_empty:
         name = "run"
     else:
         return ()
-    return Line(""), Line("Next:", "bold"), Line(f"  {session.context.command(name)}")
+    command = session.context.command(f"{name}{_asked(report.renewal)}")
+    return Line(""), Line("Next:", "bold"), Line(f"  {command}")
+
+
+def _asked(plan: RenewalPlan) -> str:
+    """Return the options that ask for *plan* again, each after a blank."""
+    from stsfix.remediation.model import Renew  # noqa: PLC0415 - not for --help
+
+    root = " --new-vmca-root" if plan.new_roots else ""
+    implied = plan.renew is Renew.NONE or (root and plan.renew is Renew.EXPIRED)
+    return root if implied else f"{root} --renew {plan.renew}"

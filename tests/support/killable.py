@@ -24,6 +24,7 @@ from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
+from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.issuing import new_key
 from stsfix.remediation.journal import Journal, JournalFile
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports import Issuer, NodeShell
     from stsfix.remediation.ports_certificates import CertificateAuthority
     from stsfix.remediation.records import Record
+    from stsfix.remediation.steps.context import StepContext
     from stsfix.snapshot.secret import Secret
 
 Command = Literal["run", "resume", "rollback", "release"]
@@ -130,6 +132,12 @@ class QuickWiring(Wiring):
         assert isinstance(found, VmcaIssuer)
         return dataclasses.replace(found, new_key=keys.__next__)
 
+    def step_context(self, spec: RunSpec, folder: Path) -> StepContext:
+        """Return what steps work with; keys of other certificates are ready, too."""
+        found = super().step_context(spec, folder)
+        tools = dataclasses.replace(found.renewal, new_key=lambda: random.choice(KEYS))
+        return dataclasses.replace(found, renewal=tools)
+
 
 def execute(
     config: Path,
@@ -137,9 +145,10 @@ def execute(
     command: Command,
     death: Death | None = None,
     *,
+    wish: Wish = NOTHING,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Do what *command* does, with the product's own parts.
+    """Do what *command* does, with the product's own parts; *wish* is what a run renews besides.
 
     Raises:
         OperationError: What the product says.
@@ -158,15 +167,17 @@ def execute(
     runs = Runs(file, wiring, stop_requested=stop_requested, open_journal=opened)
     try:
         with runs.locked():
-            _command(runs, file, command, settings)
+            _command(runs, file, command, settings, wish)
     finally:
         wiring.close()
 
 
-def carry_out(config: str, state: str, command: Command, death: Death | None) -> None:
+def carry_out(
+    config: str, state: str, command: Command, death: Death | None, wish: Wish = NOTHING
+) -> None:
     """Do what *command* does and exit with its code; the target of a process."""
     try:
-        execute(Path(config), Path(state), command, death)
+        execute(Path(config), Path(state), command, death, wish=wish)
     except OperationError as error:
         sys.stdout.write(f"{type(error).__name__}: {error}\n")
         sys.stdout.flush()
@@ -174,10 +185,12 @@ def carry_out(config: str, state: str, command: Command, death: Death | None) ->
     os._exit(0)
 
 
-def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings) -> None:
+def _command(
+    runs: Runs, file: JournalFile, command: Command, settings: Settings, wish: Wish
+) -> None:
     config, domain = settings.path, settings.sso.domain
     if command == "run":
-        spec = _spec(runs, config.with_name("spec.json"))
+        spec = _spec(runs, config.with_name("spec.json"), wish)
         runs.start(spec, "{}")
         runs.carry_on(spec.run)
     elif command == "resume":
@@ -188,21 +201,25 @@ def _command(runs: Runs, file: JournalFile, command: Command, settings: Settings
         runs.release(file.latest(domain))
 
 
-def _spec(runs: Runs, saved: Path) -> RunSpec:
+def _spec(runs: Runs, saved: Path, wish: Wish) -> RunSpec:
     """Return what to do: by preflight the first time, which only reads, then as saved."""
     if saved.exists():
         return spec_from_json(saved.read_text())
-    inventory, findings = runs.look()
+    inventory, findings = runs.look(wish=wish)
     options = RunOptions(issuer=inventory.issuer, validity_days=3650, retire=True, force=False)
-    spec = runs.prepare(inventory, findings, options)
+    spec = runs.prepare(inventory, findings, options, renewal_of(inventory, wish))
     saved.write_text(spec_to_json(spec))
     return spec
 
 
 class Killable:
-    """Starts `carry_out` in processes of a fork server and returns how they ended."""
+    """Starts `carry_out` in processes of a fork server and returns how they ended.
 
-    def __init__(self) -> None:
+    *wish* is what runs renew besides the STS credential.
+    """
+
+    def __init__(self, wish: Wish = NOTHING) -> None:
+        self._wish = wish
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         # The server imports what it preloads with Python's own path, not with this process's
@@ -222,7 +239,7 @@ class Killable:
     ) -> int:
         """Return the exit code, `KILLED` if it died as told."""
         process = self._context.Process(
-            target=carry_out, args=(str(config), str(state), command, death)
+            target=carry_out, args=(str(config), str(state), command, death, self._wish)
         )
         process.start()
         process.join(100)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from stsfix.lab import judge
+from stsfix.lab import judge, judge_certificates
+from stsfix.lab.vecs import TRUSTED_ROOTS
 from stsfix.lab.vmdir.reader import dump
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.records import Phase
@@ -58,6 +59,7 @@ class RunJudge:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._before = everything(lab)
+        self._stored = _held(lab)
         self._foreign = judge.foreign_state(lab)
 
     def after_run(self, state: Path) -> dict[str, Any]:
@@ -74,6 +76,11 @@ class RunJudge:
             "logins": [judge.login_refusal(lab, fqdn) for fqdn in vcenters],
             "one leaf": len({judge.signing_leaf(lab, fqdn) for fqdn in controllers}),
             "apart": apart,
+            "certificates apart": judge_certificates.apart(lab),
+            "expired": [
+                c for c in judge_certificates.expired(lab) if f" {TRUSTED_ROOTS} " not in c
+            ],
+            "refused": [found for n in lab.nodes if (found := judge_certificates.refusals(lab, n))],
             "snapshots": {
                 fqdn: [name == stored.spec.run for name in names]
                 for fqdn, names in judge.node_snapshots(lab).items()
@@ -106,6 +113,7 @@ class RunJudge:
             "power": [fqdn for fqdn, power in judge.power(lab).items() if power != "poweredOn"],
             "entries": _changes(self._before, now),
             "apart": apart,
+            "stored": sorted(_held(lab) ^ self._stored),
             "foreign": judge.foreign_state(lab) != self._foreign,
             "leftovers": self._leftovers(),
             "keys": self._keys(),
@@ -140,6 +148,17 @@ class RunJudge:
             for path, file in node.disk.files.items()
             if b"PRIVATE KEY" in file.content and not path.startswith(VMCA_FOLDER)
         )
+
+
+def _held(lab: Lab) -> set[str]:
+    """Return every certificate of every store, one line each; copies of trusted roots come and go
+    with the directory, which is judged for itself.
+    """
+    return {
+        f"{c.node} {c.store} {c.alias} {c.sha256}"
+        for c in judge_certificates.stored(lab)
+        if c.store != TRUSTED_ROOTS
+    }
 
 
 def _changes(before: Everything, now: Everything) -> list[str]:
