@@ -243,7 +243,7 @@ class Certool:
 
     def _key(self, path: str, streams: Streams) -> rsa.RSAPrivateKey:
         try:
-            key = serialization.load_pem_private_key(self._read(path, streams), password=None)
+            key = pki.private_key(self._read(path, streams))
         except (ValueError, TypeError) as error:
             raise VmcaError(vmca.KEY_IO_FAILURE) from error
         if not isinstance(key, rsa.RSAPrivateKey):

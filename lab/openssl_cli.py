@@ -127,8 +127,9 @@ class OpensslCli:
             streams.complain("pkey: Unknown option")
             return 1
         der = options.get("inform", "").upper() == "DER"
-        load = serialization.load_der_private_key if der else serialization.load_pem_private_key
-        key = load(content, password=None)
+        if der == content.lstrip().startswith(b"-----BEGIN"):
+            raise ValueError("the key is in the other form")
+        key = pki.private_key(content)
         form = serialization.Encoding.PEM
         if options.get("outform", "").upper() == "DER":
             form = serialization.Encoding.DER

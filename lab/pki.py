@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from stsfix.lab.seams import KeyPair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 _KEY_USAGES = (
     "digital_signature",
@@ -32,6 +35,9 @@ _KEY_USAGES = (
 _UTC_TIME = "%y%m%d%H%M%SZ"
 _BIT_STRING_HEAD = 5
 """Octets before a signature of 256: tag, three of length, and unused bits."""
+
+_KEPT = 256
+"""Keys that are remembered: more than one lab has."""
 
 BITS = 2048
 """Size of an RSA key unless somebody asks for another."""
@@ -187,6 +193,20 @@ def pem(certificate: x509.Certificate) -> bytes:
 def sha256(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the DER, lower-case hex."""
     return hashlib.sha256(der(certificate)).hexdigest()
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def private_key(encoded: bytes) -> PrivateKeyTypes:
+    """Return the unencrypted key in *encoded*, PEM or DER. The check of its primes takes 50 ms, so
+    a key that was read before is not read again.
+
+    Raises:
+        ValueError: There is no such key in it.
+        TypeError: It is encrypted.
+    """
+    if encoded.lstrip().startswith(b"-----BEGIN"):
+        return serialization.load_pem_private_key(encoded, password=None)
+    return serialization.load_der_private_key(encoded, password=None)
 
 
 def pkcs8(key: rsa.RSAPrivateKey) -> bytes:

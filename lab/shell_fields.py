@@ -20,20 +20,17 @@ class Fields:
         self._files = files
         self._done: list[str] = []
         self._current: str | None = None
-        self._pattern = ""
-        self._has_pattern = False
+        self._parts: list[tuple[str, bool]] = []
 
     def add(self, text: str) -> None:
         """Go on with *text*, in which nothing is special."""
         self._current = (self._current or "") + text
-        self._pattern += re.escape(text)
+        self._parts.append((text, False))
 
     def add_pattern(self, text: str) -> None:
         """Go on with *text*, in which ``*`` and ``?`` stand for parts of file names."""
         self._current = (self._current or "") + text
-        for char in text:
-            self._pattern += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
-        self._has_pattern = True
+        self._parts.append((text, True))
 
     def add_each(self, texts: Sequence[str]) -> None:
         """Go on with the first of *texts*; each other one begins a field."""
@@ -62,8 +59,9 @@ class Fields:
 
     def _close(self) -> None:
         if self._current is not None:
-            self._done += self._names() if self._has_pattern else [self._current]
-        self._current, self._pattern, self._has_pattern = None, "", False
+            has_pattern = any(special for _, special in self._parts)
+            self._done += self._names() if has_pattern else [self._current]
+        self._current, self._parts = None, []
 
     def _names(self) -> list[str]:
         """Return the paths that the pattern stands for, or itself if there are none.
@@ -73,6 +71,14 @@ class Fields:
         text = self._current or ""
         if not text.startswith("/"):
             raise ShellSyntaxError("a relative pattern is not in the lab's subset of bash")
-        wanted = re.compile(re.sub(r"(?<=/)(?=\[\^/\])", r"(?!\\.)", self._pattern) + r"\Z")
+        pattern = "".join(
+            _pattern(part) if special else re.escape(part) for part, special in self._parts
+        )
+        wanted = re.compile(re.sub(r"(?<=/)(?=\[\^/\])", r"(?!\\.)", pattern) + r"\Z")
         found = [path for path in self._files.all_paths() if wanted.match(path)]
         return sorted(found) or [text]
+
+
+def _pattern(text: str) -> str:
+    """Return the regular expression for *text*, in which ``*`` and ``?`` are special."""
+    return "".join({"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char)) for char in text)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 OPERATORS = ("&&", "||", "&>", ">>", ";;", ";", "&", "|", "(", ")", "<", ">", "\n")
 _VARIABLE = re.compile(r"\$(?:\{(\w+|[?#@])(?:(:?-)([^{}\"'$`\\]*))?\}|([A-Za-z_]\w*|[0-9?#@$]))")
 _ARITHMETIC = re.compile(r"\$\(\(([\w\s+*-]*)\)\)")
+_ORDINARY = re.compile(r"[^\s\\'\"$`\[#;&|()<>]+")
+_BETWEEN_QUOTES = re.compile(r'[^"\\$`]+')
 _HERE = re.compile(r"<<(-?)[ \t]*")
 
 
@@ -176,6 +178,10 @@ class Lexer:
             self._plain(char)
 
     def _plain(self, char: str) -> None:
+        if (run := _ORDINARY.match(self.text, self.at)) is not None:
+            self._add(run[0])
+            self.at = run.end()
+            return
         for operator in OPERATORS:
             if self.text.startswith(operator, self.at):
                 self._operator(operator)
@@ -277,6 +283,10 @@ class Lexer:
         """Read what is expanded as between double quotes: up to one, or to the end."""
         escaped = tuple('"\\$`') if closed else tuple("\\$`")
         while self.at < len(self.text):
+            if (run := _BETWEEN_QUOTES.match(self.text, self.at)) is not None:
+                self._add(run[0], quoted=True)
+                self.at = run.end()
+                continue
             char = self.text[self.at]
             if char == '"' and closed:
                 self.at += 1

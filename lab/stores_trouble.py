@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stsfix.lab import pki
@@ -93,7 +92,7 @@ def _authority(disk: NodeDisk) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
 
 
 def _rsa_key(pem: bytes) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(pem, password=None)
+    key = pki.private_key(pem)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("keys of the lab are RSA")
     return key

@@ -10,12 +10,12 @@ import enum
 import hashlib
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from stsfix.lab import pki
 from stsfix.lab.seams import KeyPair
 
 if TYPE_CHECKING:
@@ -76,14 +76,7 @@ class VecsEntry:
         Raises:
             ValueError: Certificate or key is malformed.
         """
-        return _key_matches(self.key, self.certificates)
-
-
-@lru_cache(maxsize=1024)
-def _key_matches(key: bytes, certificates: bytes) -> bool:
-    """Remembered, for loading an RSA key checks it anew, which took half of a lab's time."""
-    private = serialization.load_pem_private_key(key, password=None)
-    return private.public_key() == x509.load_pem_x509_certificates(certificates)[0].public_key()
+        return pki.private_key(self.key).public_key() == self.chain()[0].public_key()
 
 
 def certificate_alias(certificate: x509.Certificate) -> str:

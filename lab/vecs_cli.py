@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from stsfix.lab import tool_io
+from stsfix.lab import pki, tool_io
 from stsfix.lab.tool_io import ToolError
 from stsfix.lab.vecs import SYSTEM_STORES, EntryKind, VecsEntry, certificate_alias
 from stsfix.lab.x509_text import dump
@@ -288,7 +288,7 @@ def _new_entry(alias: str, certificates: bytes, key: bytes) -> VecsEntry:
     if not key:
         return VecsEntry(alias=alias, kind=EntryKind.TRUSTED, certificates=pem)
     try:
-        private = serialization.load_pem_private_key(key, password=None)
+        private = pki.private_key(key)
     except (ValueError, TypeError):
         raise ToolError(tool_io.BAD_FORMAT) from None
     if private.public_key() != chain[0].public_key():

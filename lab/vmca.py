@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from stsfix.lab import pki
@@ -219,7 +219,7 @@ class Vmca:
 
 def _rsa_key(pem: bytes) -> rsa.RSAPrivateKey:
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        key = pki.private_key(pem)
     except (ValueError, TypeError) as error:
         raise VmcaError(KEY_IO_FAILURE) from error
     if not isinstance(key, rsa.RSAPrivateKey):

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 REFRESH_S = 15.0
 """Field seconds between two reads of the directory (IdentityManager.java L250)."""
 
+_SHORTEST_S = 0.05
+
 _REQUEST = timedelta(minutes=5)
 """How long a request of a service is good for."""
 
@@ -178,7 +180,8 @@ class StsService:
         self._trouble = ""
 
     def _keep_fresh(self, stopped: threading.Event) -> None:
-        while not self._clock.wait(stopped, REFRESH_S):
+        pause = max(self._clock.real(REFRESH_S), _SHORTEST_S)
+        while not stopped.wait(pause):
             self.refresh()
 
     def now(self) -> datetime:

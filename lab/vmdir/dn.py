@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
+
+_KEPT = 1 << 15
+"""DNs that are remembered: a directory asks for the same few hundred all the time."""
 
 _SPLIT = re.compile(r"(?<!\\),")
 _RDN = re.compile(r"^\s*([A-Za-z][A-Za-z0-9.-]*|\d+(?:\.\d+)*)\s*=\s*(.*?)\s*$", re.DOTALL)
@@ -13,6 +17,7 @@ class NotADnError(ValueError):
     """Text that is no distinguished name, such as a UPN."""
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def key(dn: str) -> str:
     """Return the form under which *dn* is found.
 
@@ -47,6 +52,7 @@ def _unescape(found: re.Match[str]) -> str:
     return "\\," if character == "," else character
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def parent(dn: str) -> str:
     """Return the DN above, empty at the top. Works on keys and on DNs."""
     parts = _SPLIT.split(dn, maxsplit=1)
