@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stsfix.lab.topology import Topology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +20,7 @@ class AccessPlan:
         transport: What domain.toml says; empty for what it says by default.
         locked: Too many wrong passwords have locked root.
         host_key_wrong: The operator has pinned another host key.
+        by_hand: The operator has no way into the last controller and the last vCenter.
     """
 
     guest_operations: bool = True
@@ -24,6 +29,13 @@ class AccessPlan:
     transport: str = ""
     locked: bool = False
     host_key_wrong: bool = False
+    by_hand: bool = False
+
+    def without_transport(self, topology: Topology) -> frozenset[str]:
+        """Return the FQDNs of nodes that the operator has no way into."""
+        vcenters = [node for node in topology.nodes if node.role.has_vcenter]
+        chosen = (topology.controllers[-1], vcenters[-1]) if self.by_hand else ()
+        return frozenset(node.fqdn for node in chosen)
 
 
 USUAL = AccessPlan()
@@ -52,5 +64,9 @@ ACCESS_PLANS = {
     "transport-auto": (
         "SSH is on besides guest operations; the operator leaves the choice to stsfix",
         AccessPlan(ssh=True, transport="auto"),
+    ),
+    "by-hand": (
+        "no way into the last controller and the last vCenter: a person restarts their services",
+        AccessPlan(by_hand=True),
     ),
 }

@@ -104,6 +104,8 @@ def _config(lab: Lab) -> str:
             f"ports = {{ {_ports(ports)} }}",
             f"ssh_host_key = {_quoted(_host_key(lab, fqdn))}",
         ]
+        if fqdn in lab.scenario.access.without_transport(lab.topology):
+            lines.append('transport = "none"')
         if lab.nodes[fqdn].disk.windows is not None:
             lines.append(f"user = {_quoted(operators_user(lab.scenario.windows))}")
         if wrong.node_pin and fqdn == lab.topology.nodes[0].fqdn:
@@ -161,6 +163,8 @@ def _secrets(lab: Lab) -> str:
         hosts[HOSTS[0]] = _WRONG
     if wrong.root_password:
         nodes[lab.topology.nodes[0].fqdn] = _WRONG
+    for fqdn in lab.scenario.access.without_transport(lab.topology):
+        del nodes[fqdn]  # nobody needs it
     lines = [f"sso = {_quoted(_WRONG if wrong.sso_password else lab.passwords.sso)}"]
     lines += ["", "[esxi]"]
     lines += [f"{_quoted(name)} = {_quoted(password)}" for name, password in hosts.items()]

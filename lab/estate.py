@@ -80,11 +80,12 @@ class VmMaker:
     ) -> dict[str, VirtualMachine]:
         """Make the VM of every node, off; by FQDN."""
         machines: dict[str, VirtualMachine] = {}
+        by_hand = scenario.access.without_transport(topology)
         for node in topology.nodes:
             vm = self._vm(node.host, node.vm_name, guests[node.fqdn])
             if scenario.dvs_nics:
                 vm.nics[0].dvs = DvsPort(port_key=str(10 + len(machines)))
-            vm.guest_operations = scenario.access.guest_operations
+            vm.guest_operations = scenario.access.guest_operations and node.fqdn not in by_hand
             if guests[node.fqdn].disk.windows is not None:
                 vm.guest_id = _WINDOWS_GUEST
             machines[node.fqdn] = vm

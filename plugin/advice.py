@@ -137,6 +137,23 @@ def _config(error: plugin.ConfigError) -> tuple[str, ...]:
     )
 
 
+def _by_hand(error: remediation.RestartByHandError) -> tuple[str, ...]:
+    typed = [
+        f"{number}. On {node}: {command}"
+        for number, (node, command) in enumerate(
+            zip(error.nodes, error.commands, strict=True), start=1
+        )
+    ]
+    return (
+        "Restart the services of each of these nodes, one after the other in this order",
+        *typed,
+        "As root in bash (at a prompt Command> type shell first); on Windows as an administrator",
+        "If stopping ends with an error, start all the same with: service-control --start --all",
+        "Then go on; every way in on these nodes is proven before the run does: {go_on}",
+        _BACK,
+    )
+
+
 def _proof(error: remediation.ProofError) -> tuple[str, ...]:
     if EXPIRED_TEXT in error.reason:
         return ("This is what stsfix repairs; before a run it is expected: {preflight}", _BACK)
@@ -491,6 +508,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "See what the step noted: {status}",
             "Take the run back, which is safe either way: {rollback}",
         ),
+        remediation.RestartByHandError: _by_hand,
         remediation.InterruptedRunError: ("Go on when you want to: {go_on}", _BACK),
         remediation.UndoFailedError: (
             "Mend what stopped it; do not power single nodes on meanwhile",
@@ -510,6 +528,9 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
     {
         remediation.JournalUnwritableError: (
             "The last record may or may not be on disk; nothing was done after it."
+        ),
+        remediation.RestartByHandError: (
+            "Nothing failed: services that could be restarted without a person run again."
         ),
         remediation.InterruptedRunError: "Every record is complete; nothing is half done.",
         remediation.UndoFailedError: (

@@ -218,13 +218,13 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
 
 
 def _read_transport(table: TomlTable, base: Transport) -> Transport:
-    known = [t.value for t in Transport if t is not Transport.NONE]
-    value = table.choice("transport", base.value, known, (Transport.NONE.value,))
+    known = [t.value for t in Transport]
+    value = table.choice("transport", base.value, known)
     return Transport(value) if value in known else base  # what is wrong was reported
 
 
 def _read_sts(table: TomlTable, folder: Path) -> StsSettings:
-    issuer = table.choice("issuer", "vmca", _ISSUERS, ()) if table.holds("issuer") else None
+    issuer = table.choice("issuer", "vmca", _ISSUERS) if table.holds("issuer") else None
     files = [_read_file(table, key, folder) for key in ("ca_certificate", "ca_key")]
     for key, value in zip(("ca_certificate", "ca_key"), files, strict=True):
         if issuer == "files" and not table.holds(key):

@@ -6,6 +6,7 @@ Pure. `str(error)` is one sentence with the data; the advice of each class is in
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -106,6 +107,20 @@ def explain(error: OperationError, context: RunContext | None = None) -> Diagnos
         next_actions=tuple(printable(action) for action in _actions(error, context)),
         evidence=tuple(printable(line) for line in getattr(error, "evidence", ())),
     )
+
+
+_COMMAND = re.compile(r": (?=stsfix |service-control --stop |cd /d )")
+
+
+def split_command(action: str) -> tuple[str, str]:
+    """Return the words of a next action, and the command at its end that is to be copied whole;
+    empty if it has none.
+    """
+    found = list(_COMMAND.finditer(action))
+    if not found:
+        return action, ""
+    last = found[-1]
+    return action[: last.start() + 1], action[last.end() :]
 
 
 def _capitalised(text: str) -> str:

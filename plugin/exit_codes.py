@@ -90,6 +90,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.InterruptedRunError: 94,
         remediation.UndoFailedError: 95,
         remediation.JournalUnwritableError: 96,
+        remediation.RestartByHandError: 97,
     }
 )
 """Exit code of every leaf of the error tree."""

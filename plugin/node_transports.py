@@ -76,7 +76,8 @@ class NodeTransports:
             {
                 Platform.APPLIANCE: self._appliance_services,
                 Platform.WINDOWS: self._windows_services,
-            }
+            },
+            self.transport,
         )
 
     def reader(self, scripts: GuestReader) -> GuestReader:

@@ -7,9 +7,6 @@ commands say of themselves.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -21,19 +18,20 @@ from stsfix.lab.faults import Rule
 from stsfix.lab.lab import Lab
 from stsfix.lab.marker import replication_failures, ways
 from stsfix.lab.probe import CredentialProbe
-from stsfix.plugin import rehearsal_certificates
+from stsfix.plugin import rehearsal_certificates, rehearsal_person
 from stsfix.plugin.exit_codes import EXIT_CODES
+from stsfix.plugin.rehearsal_shell import Shell
 from stsfix.plugin.text import counted
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     PreflightBlockedError,
     ProofError,
+    RestartByHandError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stsfix.lab.scenario import Scenario
 
 EXPIRED_TEXT = "Signing certificate is not valid"
 SNAPSHOT_PREFIX = "stsfix-"
@@ -66,6 +64,7 @@ class Rehearsal:
     claims: list[Claim] = field(default_factory=list)
     _act: str = ""
     _samples: dict[str, int] = field(default_factory=dict)
+    _typed: list[tuple[str, str]] = field(default_factory=list)
 
     def perform(self) -> bool:
         """Play every act; True only if every claim held. The lab is gone afterwards."""
@@ -78,7 +77,7 @@ class Rehearsal:
             with lab, CredentialProbe(lab) as probe:
                 config = lab.write_config(Path(folder))
                 self._claim("the lab is up", held=True, evidence=", ".join(lab.nodes))
-                shell = _Shell(config, Path(folder) / "state", self.tell, lab.scenario)
+                shell = Shell(config, Path(folder) / "state", self.tell, lab.scenario)
                 self._play(lab, shell, probe)
                 self._begin("At no moment")
                 self._at_no_moment(probe)
@@ -124,7 +123,7 @@ class Rehearsal:
             evidence="; ".join(left[:3]) or f"{len(lab.nodes)} disks searched",
         )
 
-    def _play(self, lab: Lab, shell: _Shell, probe: CredentialProbe) -> None:
+    def _play(self, lab: Lab, shell: Shell, probe: CredentialProbe) -> None:
         foreign = judge.foreign_state(lab)
         before = judge.all_sts_entries(lab)
         stores = judge_certificates.stored(lab)
@@ -140,7 +139,7 @@ class Rehearsal:
             evidence=f"{len(foreign)} VMs: power, snapshots, disks and adapters as at the start",
         )
 
-    def _before(self, lab: Lab, shell: _Shell) -> None:
+    def _before(self, lab: Lab, shell: Shell) -> None:
         self._begin("Before: nobody can log in")
         code = shell.type("preflight", *shell.accepting)
         if shell.repair:
@@ -170,16 +169,28 @@ class Rehearsal:
             evidence="; ".join(f"{k}: {v}" for k, v in others.items()) or ", ".join(refusals),
         )
 
-    def _run(self, shell: _Shell, probe: CredentialProbe, name: str) -> int:
+    def _run(self, lab: Lab, shell: Shell, probe: CredentialProbe, name: str) -> int:
         before = probe.samples
         code = shell.type("run", "--yes", "--on-failure", "stop", *shell.accepting, *shell.repair)
+        while code == EXIT_CODES[RestartByHandError] and self._by_hand(lab, shell):
+            code = shell.type("resume", "--on-failure", "stop")
         self._samples[name] = probe.samples - before
         return code
 
-    def _failure(self, lab: Lab, shell: _Shell, probe: CredentialProbe) -> None:
+    def _by_hand(self, lab: Lab, shell: Shell) -> bool:
+        """Type what the run waits for, once for each node of a run; False if it waits again."""
+        asked = rehearsal_person.asked_for(shell.read("status", "--json"))
+        self._judge(rehearsal_person.stopped(lab, asked, before=self._typed))
+        for node, command in asked:
+            self.tell("command", f"on {node}: {command}")
+            rehearsal_person.type_on(lab, node, command)
+            self._typed.append((self._act, node))
+        return len(self._typed) == len(set(self._typed))
+
+    def _failure(self, lab: Lab, shell: Shell, probe: CredentialProbe) -> None:
         self._begin("Run, logins proven, then a deliberate failure")
         rule = lab.faults.add(Rule(protocol="ldap", call="DELETE", times=1000))
-        code = self._run(shell, probe, "the first run")
+        code = self._run(lab, shell, probe, "the first run")
         expected = EXIT_CODES[DirectoryFaultError]
         self._claim(
             "the run stops at the refused delete, with its own exit code",
@@ -189,7 +200,7 @@ class Rehearsal:
         self._logins(lab)
         lab.faults.clear()
 
-    def _rollback(self, lab: Lab, shell: _Shell, before: dict[str, judge.Entries]) -> None:
+    def _rollback(self, lab: Lab, shell: Shell, before: dict[str, judge.Entries]) -> None:
         self._begin("Rollback: everything as it was")
         code = shell.type("rollback", "--yes")
         self._claim("the rollback is complete", held=code == 0, evidence=f"exit code {code}")
@@ -219,12 +230,12 @@ class Rehearsal:
     def _again(
         self,
         lab: Lab,
-        shell: _Shell,
+        shell: Shell,
         probe: CredentialProbe,
         before: dict[str, judge.Entries],
     ) -> None:
         self._begin("Run again: repaired")
-        code = self._run(shell, probe, "the second run")
+        code = self._run(lab, shell, probe, "the second run")
         self._claim("the run is complete", held=code == 0, evidence=f"exit code {code}")
         self._healthy(lab)
         self._logins(lab)
@@ -249,7 +260,7 @@ class Rehearsal:
             self._judge(claim)
         self._replicates(lab)
 
-    def _release(self, lab: Lab, shell: _Shell) -> None:
+    def _release(self, lab: Lab, shell: Shell) -> None:
         self._begin("Release: no snapshot left")
         self._no_snapshots(lab, shell.type("release", "--yes"))
         self._logins(lab)
@@ -336,47 +347,3 @@ def _compared(before: dict[str, judge.Entries], after: dict[str, judge.Entries])
         f"{entries} entries, {len(values)} values, {sum(map(len, values))} bytes on "
         f"{counted(len(after), 'directory', 'directories')}"
     )
-
-
-class _Shell:
-    """Types commands of stsfix as an operator would, with the lab's configuration.
-
-    *repair* are the words that the scenario's operator adds to ``stsfix run``, *accepting* those
-    that one adds to it and to ``stsfix preflight``.
-    """
-
-    def __init__(
-        self,
-        config: Path,
-        state: Path,
-        tell: Callable[[str, str], None],
-        scenario: Scenario,
-    ) -> None:
-        self.repair = scenario.repair
-        self.accepting = tuple(w for risk in scenario.accepted for w in ("--accept", risk))
-        self._config = config
-        self._state = state
-        self._tell = tell
-
-    def type(self, *words: str) -> int:
-        """Run one command to its end, show what it prints, and return its exit code."""
-        self._tell("command", "stsfix " + " ".join(words))
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("STSFIX_")}
-        environment |= {"STSFIX_CONFIG": str(self._config), "STSFIX_STATE_DIR": str(self._state)}
-        with subprocess.Popen(  # noqa: S603 - our own program with fixed words
-            [sys.executable, "-m", "stsfix.plugin", *words],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            self._show(process)
-        return process.returncode
-
-    def _show(self, process: subprocess.Popen[str]) -> None:
-        if process.stdout is None:
-            raise AssertionError("the output was asked for")
-        for line in process.stdout:
-            self._tell("output", line.rstrip("\n"))

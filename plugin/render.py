@@ -15,7 +15,7 @@ from stsfix.plugin.renewal_view import NOTHING_TO_LEARN, pin_lines, renewal_sent
 from stsfix.plugin.text import lasted, printable
 from stsfix.remediation.model import Platform
 from stsfix.remediation.records import Phase, StepState
-from stsfix.remediation.restarts import Outcome
+from stsfix.remediation.restarts import SEEN_WORDS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,11 +98,20 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     elif run.phase is Phase.REPAIRED:
         yield Line("")
         yield from wrapped(NOTHING_TO_LEARN, width)
-    if run.next_actions:
+    yield from _next(run)
+
+
+def _next(run: RunView) -> Iterator[Line]:
+    """Yield what a person types next: on nodes first, if the run waits for that."""
+    typed = [services for services in run.services if services.command]
+    if typed or run.next_actions:
         yield Line("")
         yield Line("Next:", "bold")
-        for action in run.next_actions:
-            yield Line(f"  {action}")  # never wrapped: it is copied
+    for services in typed:
+        yield Line(f"  on {services.node}:")
+        yield Line(f"    {services.command}")  # never wrapped: it is copied
+    for action in run.next_actions:
+        yield Line(f"  {action}")
 
 
 def signer_words(issuer: str, writer: str) -> str:
@@ -165,14 +174,20 @@ def _steps(run: RunView, width: int) -> Iterator[Line]:
         if services.outcome is Outcome.FAILED:
             text = f"- Services of {services.node} did not start: {', '.join(services.down)}"
             yield from wrapped(text, width, hang="  ", style="bold red")
+        if services.seen is not None:
+            text = f"- {services.node} was restarted by hand: {SEEN_WORDS[services.seen]}"
+            yield from wrapped(text, width, hang="  ", style="yellow")
 
 
 def _step(step: StepView) -> Line:
     mark, style = _STEP_MARKS[step.state]
     time = f"{step.began:%H:%M:%S}" if step.began else ""
     took = lasted(step.took) if step.took is not None else ""
-    text = f"{mark} {step.name:<18} {_STATE_TEXTS[step.state]:<10} {time}  {took:<6}"
-    return Line(f"  {text}  {step.error}".rstrip(), style)
+    state, error = _STATE_TEXTS[step.state], step.error
+    if step.waits:
+        mark, style, state, error = "..", "bold yellow", "waits", "for a person"
+    text = f"{mark} {step.name:<18} {state:<10} {time}  {took:<6}"
+    return Line(f"  {text}  {error}".rstrip(), style)
 
 
 def adoptable_lines(found: Adoptable) -> Iterator[str]:

@@ -61,16 +61,14 @@ class TomlTable:
         """Return a string that is not empty, or None if the key is absent or wrong."""
         return self.text(key, "") or None
 
-    def choice(self, key: str, default: str, known: Iterable[str], later: Iterable[str]) -> str:
-        """Return one of *known*; *later* are values of the product that this version lacks."""
+    def choice(self, key: str, default: str, known: Iterable[str]) -> str:
+        """Return one of *known*."""
         words = tuple(known)
 
         def check(value: str) -> str | None:
             if value in words:
                 return None
             listed = " or ".join(f'"{word}"' for word in words)
-            if value in later:
-                return f'"{value}" is not in this version yet, use {listed}'
             return f"must be {listed}"
 
         return self.text(key, default, check=check)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, renewal_of
+from stsfix.remediation.errors import RestartByHandError
 from stsfix.remediation.records import (
     END_PREFIX,
     REPLACE_STS,
@@ -21,7 +22,7 @@ from stsfix.remediation.records import (
     step_states,
 )
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
-from stsfix.remediation.restarts import NodeRestart, restart_of, restart_waves
+from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -72,6 +73,11 @@ class StepView:
     ended: datetime | None
     error: str
     notes: dict[str, str]
+
+    @property
+    def waits(self) -> bool:
+        """True if the step did not fail but waits for a person."""
+        return self.state is StepState.FAILED and self.error == RestartByHandError.__name__
 
     @property
     def took(self) -> timedelta | None:
@@ -154,7 +160,7 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
 def _services(stored: StoredRun) -> tuple[NodeRestart, ...]:
     facts = noted(RESTART_SERVICES, stored.records)
     nodes = [node for wave in restart_waves(stored.spec) for node in wave]
-    return tuple(restart_of(node.fqdn, facts) for node in nodes)
+    return tuple(restart_of(node, facts) for node in nodes)
 
 
 def databases_to_restore(spec: RunSpec) -> str:
@@ -170,6 +176,9 @@ def _meaning(stored: StoredRun) -> str:
     if stored.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}:
         left = databases_to_restore(stored.spec)
         return MEANING[stored.phase] + (f"; {left}" if left else "")
+    waiting = [s.node for s in _services(stored) if s.outcome is Outcome.ASKED]
+    if stored.phase is Phase.STOPPED and waiting:
+        return f"waits for a person: the services of {', '.join(waiting)} have to be restarted"
     if stored.phase is Phase.RELEASED and Mark.RESTORED in borne:
         return RELEASED_AFTER_RESTORE
     if stored.phase is Phase.RELEASED and Mark.ROLLBACK in borne:

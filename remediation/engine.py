@@ -11,6 +11,7 @@ from stsfix.remediation.errors import (
     InterruptedRunError,
     JournalUnwritableError,
     PlanChangedError,
+    RestartByHandError,
     StepUnclearError,
     UndoFailedError,
 )
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 StopRequested = Callable[[], bool]
+
+WAITS = "waits for a person"
+"""What is told of a step that is recorded as failed although nothing failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,8 @@ def _record(
 ) -> None:
     journal.append(StepRecord(step=step, state=state, facts=facts))
     logger.info("run %s: step %s %s %s", journal.run, step, state, facts or "")
-    progress(Progress(step=step, subject="", text=state.value))
+    waits = facts.get("error") == RestartByHandError.__name__
+    progress(Progress(step=step, subject="", text=WAITS if waits else state.value))
 
 
 def turn_back(journal: Journal) -> None:

@@ -40,6 +40,7 @@ InDoubtError
 └── WriteInDoubtError         an LDAP write was sent and its answer lost
 StoppedError
 ├── StepUnclearError          a probe cannot tell whether the step was done
+├── RestartByHandError        services of a node that nothing of ours reaches are a person's work
 ├── InterruptedRunError       asked to stop (SIGINT, SIGTERM); resumable
 ├── UndoFailedError           an undo failed; `rollback` again goes on with it
 └── JournalUnwritableError    a record could not be made durable; nothing further was done
@@ -424,6 +425,23 @@ class StepUnclearError(StoppedError):
     def __init__(self, step: str) -> None:
         super().__init__(f"it is unclear whether step {step} was done")
         self.step = step
+
+
+class RestartByHandError(StoppedError):
+    """Services of nodes without a transport have to be restarted by a person.
+
+    *nodes* are in the order to go by, *commands* what to type on each. *evidence* are lines that
+    tell why one that was asked for before does not count as restarted. Whatever could be
+    restarted without a person was.
+    """
+
+    def __init__(
+        self, nodes: Iterable[str], commands: Iterable[str], *, evidence: Iterable[str] = ()
+    ) -> None:
+        self.nodes = tuple(nodes)
+        self.commands = tuple(commands)
+        self.evidence = tuple(evidence)
+        super().__init__(f"restart the services of {', '.join(self.nodes)} by hand")
 
 
 class InterruptedRunError(StoppedError):

@@ -15,6 +15,7 @@ from stsfix.remediation import (
     checks_nodes,
     checks_renewal,
     checks_stores,
+    checks_transports,
     checks_windows,
 )
 from stsfix.snapshot import safety
@@ -47,6 +48,7 @@ RULES = registry(
     checks_nodes.RULES,
     checks_stores.RULES,
     checks_windows.RULES,
+    checks_transports.RULES,
     checks_renewal.RULES,
 )
 """Every rule by its id."""
@@ -56,6 +58,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     *checks_certificates.CHECKS,
     *checks_nodes.CHECKS,
     *checks_windows.CHECKS,
+    *checks_transports.CHECKS,
     *checks_stores.CHECKS,
 )
 """Every check of the domain; none stops another. What is said of a renewal depends on what was

@@ -58,7 +58,7 @@ def build_steps(
         ReplaceSts(context),
         AwaitReplication(context, leaves),
         RenewCertificates(context),
-        RestartServices(context),
+        RestartServices(context, leaves),
         VerifyLogins(context, leaves, shown),
     )
     known = {step.name: step for step in (*steps, RetireOld(context, leaves))}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from stsfix.remediation.model import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from stsfix.remediation.model import NodePlan, RunSpec
 
@@ -22,6 +26,18 @@ STARTED: Final = "started."
 DOWN: Final = "down."
 """Notes the services that did not start at the last attempt, joined by commas; empty since then."""
 
+ASKED: Final = "asked."
+"""Notes when a person was asked to restart the services of a node, ISO 8601."""
+
+CYCLES: Final = "cycles."
+"""Notes how many replication cycles vmdird of a node had made then."""
+
+BOOTED: Final = "booted."
+"""Notes when the VM of a node had been powered on last then, ISO 8601."""
+
+BY_HAND: Final = "by-hand."
+"""Notes that a person restarted the services of a node: what of it was seen (`Seen`)."""
+
 
 class Outcome(enum.StrEnum):
     """What became of a node's services."""
@@ -29,13 +45,48 @@ class Outcome(enum.StrEnum):
     PENDING = "pending"
     RESTARTED = "restarted"
     FAILED = "failed"
+    ASKED = "asked"
+    BY_HAND = "by-hand"
+
+
+class Seen(enum.StrEnum):
+    """What was seen of a restart that a person did. Whatever it is: every way in works."""
+
+    POWERED_ON = "powered-on"
+    VMDIRD = "vmdird-restarted"
+    LOGINS = "logins-only"
+
+
+SEEN_WORDS: Final[Mapping[Seen, str]] = MappingProxyType(
+    {
+        Seen.POWERED_ON: "it was powered on since, so every service was started",
+        Seen.VMDIRD: "its vmdird was restarted since; of the other services only those that "
+        "logins need are proven",
+        Seen.LOGINS: "every way in works with the new certificate; that its services were "
+        "restarted cannot be seen from outside",
+    }
+)
+
+_CONTROL: Final = "service-control --stop --all && service-control --start --all"
+COMMANDS: Final[Mapping[Platform, str]] = MappingProxyType(
+    {
+        Platform.APPLIANCE: _CONTROL,
+        Platform.WINDOWS: f'cd /d "C:\\Program Files\\VMware\\vCenter Server\\bin" && {_CONTROL}',
+    }
+)
+"""What a person types on a node: as root in bash, as an administrator in cmd.exe.
+
+Source: KB 316619, KB 318197; the folder is the default of the PSC administration guides 6.5
+(p. 149) and 6.7 (p. 135).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRestart:
     """What a run noted of one node. *at* is when that was, ISO 8601, empty before.
 
-    *started* came up with the restart; *down* did not start.
+    *started* came up with the restart; *down* did not start. *command* is what a person has to
+    type there, empty unless the run waits for that; *seen* is what was seen of what a person did.
     """
 
     node: str
@@ -43,6 +94,8 @@ class NodeRestart:
     at: str = ""
     started: tuple[str, ...] = ()
     down: tuple[str, ...] = ()
+    command: str = ""
+    seen: Seen | None = None
 
 
 def restart_waves(spec: RunSpec) -> tuple[tuple[NodePlan, ...], ...]:
@@ -58,22 +111,45 @@ def restart_waves(spec: RunSpec) -> tuple[tuple[NodePlan, ...], ...]:
 
 def is_settled(node: str, noted: Mapping[str, str]) -> bool:
     """Tell whether nothing is left to be done for the services of *node*."""
-    return RESTARTED + node in noted
+    return RESTARTED + node in noted or BY_HAND + node in noted
 
 
-def restart_of(node: str, noted: Mapping[str, str]) -> NodeRestart:
+def seen_of(
+    node: str, noted: Mapping[str, str], *, cycles: int | None, booted: datetime | None
+) -> Seen:
+    """Return what tells of a restart since *node* was asked for.
+
+    vmdird counts replication cycles in memory, from 0 at each start (lightwave@052a8d45
+    vmdir/server/replication/thread.c, dwReplCycleCounter): fewer than before prove a restart, more
+    prove nothing, and a node without a partner counts none. The time of power-on is the host's.
+    """
+    if booted is not None and noted.get(BOOTED + node, booted.isoformat()) != booted.isoformat():
+        return Seen.POWERED_ON
+    before = noted.get(CYCLES + node, "")
+    if cycles is not None and before and cycles < int(before):
+        return Seen.VMDIRD
+    return Seen.LOGINS
+
+
+def restart_of(node: NodePlan, noted: Mapping[str, str]) -> NodeRestart:
     """Return what became of the services of *node*."""
-    down = _names(noted.get(DOWN + node, ""))
-    if RESTARTED + node in noted:
-        outcome = Outcome.RESTARTED
-    else:
-        outcome = Outcome.FAILED if down else Outcome.PENDING
+    fqdn = node.fqdn
+    found = {key: noted.get(key + fqdn, "") for key in (RESTARTED, BY_HAND, ASKED, STARTED, DOWN)}
+    known = {
+        Outcome.RESTARTED: RESTARTED,
+        Outcome.BY_HAND: BY_HAND,
+        Outcome.ASKED: ASKED,
+        Outcome.FAILED: DOWN,
+    }
+    outcome = next((o for o, key in known.items() if found[key]), Outcome.PENDING)
     return NodeRestart(
-        node=node,
+        node=fqdn,
         outcome=outcome,
-        at=noted.get(RESTARTED + node, ""),
-        started=_names(noted.get(STARTED + node, "")),
-        down=down,
+        at=found[RESTARTED] or found[ASKED],
+        started=_names(found[STARTED]),
+        down=_names(found[DOWN]),
+        command=COMMANDS[node.platform] if outcome is Outcome.ASKED else "",
+        seen=Seen(found[BY_HAND]) if found[BY_HAND] else None,
     )
 
 

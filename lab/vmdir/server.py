@@ -141,6 +141,7 @@ class VmdirServer:
         if self.running:
             return
         self._stopping = threading.Event()
+        self.get_store().cycles = 0  # counted in memory (vmdir/server/replication/thread.c)
         try:
             self._listen_securely()
             if self.plain_port is not None:

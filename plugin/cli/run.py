@@ -21,6 +21,7 @@ from stsfix.remediation.errors import (
     DomainLockedError,
     InterruptedRunError,
     JournalUnwritableError,
+    RestartByHandError,
 )
 from stsfix.snapshot.errors import OperationError
 
@@ -123,7 +124,10 @@ def confirmed(session: Session, question: str) -> bool:
 
 
 def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> int:
-    """Carry the run on; a failed step is answered as *on_failure* says."""
+    """Carry the run on; a failed step is answered as *on_failure* says.
+
+    A step that waits for a person has not failed: nobody is asked, and nothing is taken back.
+    """
     session.about(run_name)
     try:
         with session.stoppable():
@@ -133,6 +137,8 @@ def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> 
     except DomainLockedError as error:
         session.say(f"Another workstation's run came first; {run_name} is closed.")
         runs.roll_back(run_name)
+        return report_error(session, error, run=_view(session, run_name))
+    except RestartByHandError as error:
         return report_error(session, error, run=_view(session, run_name))
     except OperationError as error:
         if not _goes_back(session, error, on_failure or _on_failure()):

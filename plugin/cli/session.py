@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from stsfix.plugin.diagnostics import RunContext, explain
+from stsfix.plugin.diagnostics import RunContext, explain, split_command
 from stsfix.plugin.exit_codes import INTERNAL, exit_code
 from stsfix.plugin.hardening import harden
 from stsfix.plugin.interrupt import (
@@ -304,12 +304,10 @@ def _report_bug(session: Session) -> int:
 
 def _show_action(session: Session, action: str) -> None:
     """Show one next action; a command at its end gets a line of its own, to be copied."""
-    text, colon, command = action.rpartition(": stsfix ")
-    if not colon:
-        text, command = action, ""
-    lines = _wrapped(text + colon[:1], _error_width(), first="  -> ", indent="     ")
+    text, command = split_command(action)
+    lines = _wrapped(text, _error_width(), first="  -> ", indent="     ")
     if command:
-        lines.append(f"     stsfix {command}")
+        lines.append(f"     {command}")
     session.output.note("\n".join(lines))
 
 

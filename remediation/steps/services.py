@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.certificates import fingerprint
-from stsfix.remediation.errors import DirectoryFaultError, ProofError, ServiceRestartError
+from stsfix.remediation.errors import ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
+    ASKED,
     DOWN,
     RESTARTED,
     STARTED,
@@ -18,12 +18,12 @@ from stsfix.remediation.restarts import (
     is_settled,
     restart_waves,
 )
+from stsfix.remediation.steps.by_hand import ByHand, our_leaf, wait_for_person
 from stsfix.remediation.steps.handshakes import prove_shown
-from stsfix.remediation.sts import our_pair
 from stsfix.remediation.verify import verify_logins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Facts, Note, ServiceReport
@@ -35,10 +35,12 @@ class RestartServices:
     """Every service of every node was started after the write, the writer's first.
 
     VMware's procedure restarts all services on all nodes (KB 316619, KB 318197); nobody knows
-    from outside which of them cached the old certificate.
+    from outside which of them cached the old certificate. Nodes without a transport are restarted
+    by a person: the run stops, and proves what can be proven when it is resumed.
     """
 
     context: StepContext
+    leaves: Callable[[], frozenset[str]]
     name: ClassVar[str] = STEP
 
     def probe(self, noted: Facts) -> Observed:
@@ -52,8 +54,39 @@ class RestartServices:
         Raises:
             ServiceRestartError: Services of a node are down. The others of its wave have been
                 restarted or have failed, too; what became of each is noted and told.
+            RestartByHandError: Nodes have no transport; the others are restarted, except vCenters
+                that log in through such a node.
         """
+        waiting: list[NodePlan] = []
+        failed: dict[str, list[str]] = {}
+        for wave in restart_waves(self.context.spec):
+            left = [node for node in wave if not is_settled(node.fqdn, noted)]
+            by_hand = [node for node in left if self.context.services.is_by_hand(node)]
+            if waiting and not wave[0].role.has_directory:
+                waiting += by_hand  # they log in through a node that waits
+                continue
+            self._restart([node for node in left if node not in by_hand], noted, note)
+            refused = self._confirm(by_hand, noted, note)
+            failed |= refused
+            waiting += [n for n in by_hand if n.fqdn in refused or ASKED + n.fqdn not in noted]
+        if waiting:
+            self._ask(waiting, noted, note)
+            wait_for_person(waiting, failed)
 
+    def _ask(self, nodes: Sequence[NodePlan], noted: Facts, note: Note) -> None:
+        person = ByHand(context=self.context, leaf="")
+        for node in nodes:
+            person.ask(node, noted, note)
+            self.context.tell(self.name, node.fqdn, "waits for a person: it has no transport")
+
+    def _confirm(self, nodes: Sequence[NodePlan], noted: Facts, note: Note) -> dict[str, list[str]]:
+        asked = [node for node in nodes if ASKED + node.fqdn in noted]
+        if not asked:
+            return {}
+        leaf = our_leaf(self.context, self.leaves(), self.name)
+        return ByHand(context=self.context, leaf=leaf).confirm(asked, noted, note)
+
+    def _restart(self, nodes: Sequence[NodePlan], noted: Facts, note: Note) -> None:
         def restart(node: NodePlan) -> ServiceRestartError | None:
             self.context.tell(self.name, node.fqdn, "restarting all services")
             try:
@@ -66,14 +99,12 @@ class RestartServices:
             self._restarted(node, report, note)
             return None
 
-        for wave in restart_waves(self.context.spec):
-            left = [node for node in wave if not is_settled(node.fqdn, noted)]
-            failures = [error for error in self.context.each(left, restart) if error is not None]
-            for error in failures[1:]:  # the first is shown whole
-                for line in error.evidence:
-                    self.context.tell(self.name, error.node, line)
-            if failures:
-                raise failures[0]
+        failures = [error for error in self.context.each(nodes, restart) if error is not None]
+        for error in failures[1:]:  # the first is shown whole
+            for line in error.evidence:
+                self.context.tell(self.name, error.node, line)
+        if failures:
+            raise failures[0]
 
     def _restarted(self, node: NodePlan, report: ServiceReport, note: Note) -> None:
         started = ",".join(report.started)
@@ -115,15 +146,12 @@ class VerifyLogins:
         """
         del noted
         context = self.context
-        writer = context.spec.writer
         prove_shown(context, self.name, self.shown, note)
-        ours = our_pair(context.directory(writer).read_sts_entries(), self.leaves())
-        if ours is None:
-            raise DirectoryFaultError(writer, "verify", 0, "the new credential is not there")
+        leaf = our_leaf(context, self.leaves(), "verify")
         proofs = verify_logins(
             context.spec.nodes,
             context.logins,
-            expected=frozenset({fingerprint(ours[0].chain[0])}),
+            expected=frozenset({leaf}),
             clock=context.clock,
             limit=context.limits.logins,
             every=context.limits.poll,

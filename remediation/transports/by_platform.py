@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import WindowsNodeError
-from stsfix.remediation.model import Platform
+from stsfix.remediation.model import Platform, Transport
 from stsfix.remediation.ports import READ_LIMIT
 from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
 
     from stsfix.remediation.discover_nodes import GuestAnswer, GuestReader
@@ -65,12 +65,15 @@ def _require_appliance(node: NodePlan) -> None:
 class ServicesByPlatform:
     """`ports.ServiceControl` by the node's platform."""
 
-    def __init__(self, controls: Mapping[Platform, ServiceControl]) -> None:
+    def __init__(
+        self, controls: Mapping[Platform, ServiceControl], transport: Callable[[str], Transport]
+    ) -> None:
         self._controls = controls
+        self._transport = transport
 
     def is_by_hand(self, node: NodePlan) -> bool:
         """See `ports.ServiceControl`."""
-        return self._controls[node.platform].is_by_hand(node)
+        return self._transport(node.fqdn) is Transport.NONE
 
     def read_services(self, node: NodePlan) -> ServiceReport:
         """See `ports.ServiceControl`."""

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 FAST = ("--topology", "embedded", "--speed", "2000")
 
 
-@pytest.mark.parametrize("scenario", ["expired", "ssh-only", "vami-only"])
+@pytest.mark.parametrize("scenario", ["expired", "ssh-only", "vami-only", "by-hand"])
 def test_a_rehearsal_proves_every_claim(tmp_path, scenario):
     """Exit 0, every claim with its evidence, and both runs were watched, over any transport."""
     ended = Command(tmp_path).run("rehearse", "--json", "-q", "--scenario", scenario, *FAST)

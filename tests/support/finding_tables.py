@@ -16,6 +16,12 @@ USUAL = {
 
 EXPECTED = {
     "bus-sharing": {"blocks SNAP-BUS-SHARING"},
+    "by-hand": {
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-BY-HAND",
+        "warns NODE-NOT-CHECKED",
+        "warns NODE-ROLE-UNVERIFIED",
+    },
     "changed-block-tracking": {"warns SNAP-CBT"},
     "clock-skew": {"blocks HOST-CLOCK", "blocks NODE-CLOCK"},
     "consolidation": {"blocks SNAP-CONSOLIDATION"},

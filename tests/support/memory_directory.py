@@ -98,6 +98,7 @@ class MemoryNode:
     has_tenant: bool = True
     up_to_date: dict[str, int] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
+    cycles: int | None = None
 
     def of_kind(self, kind: str) -> tuple[StsEntry, ...]:
         """Return the entries of a kind by number."""
@@ -360,6 +361,7 @@ class MemoryDirectory:
             usn=node.usn,
             invocation_id=node.invocation_id,
             up_to_date=dict(node.up_to_date) or None,
+            cycles=node.cycles,
         )
 
     def has_changes_after(self, usn: int, *, invocation_id: str) -> bool:

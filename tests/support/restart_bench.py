@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import sts_material
@@ -12,20 +12,23 @@ from memory_directory import MemoryDomain
 from memory_exports import MemoryExports
 from memory_hypervisor import MemoryClock
 from memory_logins import MemoryLogins
+from reports import vm_of
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.ports import Observed, ServiceReport
+from stsfix.remediation.restarts import NodeRestart, restart_of
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.services import RestartServices
 from worlds import node, spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stsfix.remediation.ports import Issuer
     from stsfix.remediation.steps.tools import RenewalTools
     from stsfix.snapshot.coordinator import Coordinator
+    from stsfix.snapshot.model import VmFacts, VmId
 
 PSC1, PSC2, VC = "psc1.lab.example", "psc2.lab.example", "vc1.lab.example"
 EXTERNAL = (node(VC, Role.VCENTER), node(PSC2, Role.PSC), node(PSC1, Role.PSC))
@@ -83,10 +86,11 @@ class RestartBench:
         self.services = MemoryServices()
         self.noted: dict[str, str] = {}
         self.told: list[str] = []
+        self.booted = datetime(2026, 1, 2, tzinfo=UTC)
         limit = timedelta(seconds=30)
         self.context = StepContext(
             spec=replace(spec(), nodes=nodes, writer=directories[0]),
-            coordinator=cast("Coordinator", None),
+            coordinator=cast("Coordinator", self),
             directory=self.domain.directory,
             logins=self.logins,
             services=self.services,
@@ -106,13 +110,21 @@ class RestartBench:
             hook=lambda event: self.told.append(f"{event.subject} {event.text}"),
         )
 
+    def observe(self, vms: Sequence[VmId]) -> dict[VmId, VmFacts]:
+        """Return when the VMs were powered on, as `Coordinator.observe` does."""
+        return {vm: replace(vm_of(vm.name, vm.host), booted=self.booted) for vm in vms}
+
     @property
     def step(self) -> RestartServices:
         """The step as a new process makes it."""
-        return RestartServices(self.context)
+        return RestartServices(self.context, lambda: OURS)
 
     def do(self) -> None:
         self.step.do(dict(self.noted), self.noted.__setitem__)
+
+    def of(self, fqdn: str) -> NodeRestart:
+        """Return what was noted of a node."""
+        return restart_of(self.context.spec.node(fqdn), self.noted)
 
     def probe(self) -> Observed:
         return self.step.probe(dict(self.noted))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from restart_bench import PSC1, PSC2, VC, RestartBench
-from stsfix.remediation.errors import ServiceRestartError
+from restart_bench import NEW, OLD, PSC1, PSC2, VC, RestartBench
+from stsfix.remediation.errors import ProofError, RestartByHandError, ServiceRestartError
+from stsfix.remediation.model import Platform, Role
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
+from stsfix.remediation.restarts import COMMANDS, NodeRestart, Outcome, Seen, restart_waves
 from worlds import node
 
 
@@ -45,16 +49,16 @@ def test_a_failure_on_the_writer_leaves_the_others_alone(bench):
         bench.do()
 
     assert bench.services.log == [PSC1]
-    assert restart_of(PSC1, bench.noted) == NodeRestart(
+    assert bench.of(PSC1) == NodeRestart(
         node=PSC1, outcome=Outcome.FAILED, down=("vmware-stsd", "vmdnsd")
     )
-    assert restart_of(VC, bench.noted).outcome is Outcome.PENDING
+    assert bench.of(VC).outcome is Outcome.PENDING
     assert bench.probe() is Observed.REPEATABLE
 
     bench.services.broken.clear()
     bench.do()
     assert bench.services.log == [PSC1, PSC1, PSC2, VC]
-    assert restart_of(PSC1, bench.noted).down == ()
+    assert bench.of(PSC1).down == ()
 
 
 def test_nodes_of_a_wave_that_fail_together_are_all_told():
@@ -66,7 +70,7 @@ def test_nodes_of_a_wave_that_fail_together_are_all_told():
     with pytest.raises(ServiceRestartError, match=r"vc2\.lab"):
         bench.do()
 
-    assert [restart_of(n.fqdn, bench.noted).outcome for n in others] == [Outcome.FAILED] * 2
+    assert [bench.of(n.fqdn).outcome for n in others] == [Outcome.FAILED] * 2
     assert "vc3.lab.example did NOT start: vpxd" in bench.told
     assert "vc3.lab.example log of vc3.lab.example" in bench.told
 
@@ -89,6 +93,118 @@ def test_what_came_up_with_the_restart_is_noted(bench):
 
     bench.do()
 
-    found = restart_of(VC, bench.noted)
+    found = bench.of(VC)
     assert (found.outcome, found.started) == (Outcome.RESTARTED, ("vpxd", "vsphere-ui"))
     assert found.at == bench.noted[f"restarted.{VC}"]
+
+
+def by_hand(bench, *nodes):
+    """Let *nodes* have no transport, and stop the run at them."""
+    bench.services.by_hand = set(nodes)
+    with pytest.raises(RestartByHandError) as caught:
+        bench.do()
+    return caught.value
+
+
+def test_the_run_stops_for_nodes_without_transport(bench):
+    """The others are restarted; what to type where is said, in the order of the waves."""
+    error = by_hand(bench, PSC2, VC)
+
+    assert bench.services.log == [PSC1]
+    assert error.nodes == (PSC2, VC)
+    assert error.commands == (COMMANDS[Platform.APPLIANCE],) * 2
+    assert bench.of(PSC2).outcome is Outcome.ASKED
+    assert bench.of(PSC2).command == "service-control --stop --all && service-control --start --all"
+    assert bench.probe() is Observed.REPEATABLE
+    assert bench.services.violations == []
+
+
+def test_a_vcenter_waits_for_a_psc_that_waits_for_a_person(bench):
+    """Its services would log in through that one; after the person it is restarted as usual."""
+    error = by_hand(bench, PSC1)
+
+    assert bench.services.log == [PSC2]
+    assert error.nodes == (PSC1,)
+
+    bench.do()
+
+    assert bench.services.log == [PSC2, VC]
+    assert bench.of(PSC1).outcome is Outcome.BY_HAND
+    assert bench.probe() is Observed.COMPLETE
+
+
+def test_a_person_is_not_believed(bench):
+    """A node whose STS does not sign with the new leaf is not restarted, whatever was typed."""
+    by_hand(bench, PSC2)
+    bench.leaves[PSC2] = OLD.chain[0]
+
+    with pytest.raises(RestartByHandError, match=PSC2) as caught:
+        bench.do()
+
+    assert any("sts-token" in line and PSC2 in line for line in caught.value.evidence)
+    assert bench.of(PSC2).outcome is Outcome.ASKED
+
+    bench.leaves[PSC2] = NEW.chain[0]
+    bench.do()
+    assert bench.probe() is Observed.COMPLETE
+
+
+def test_a_vcenter_is_proven_by_a_token_of_its_sts(bench):
+    """It has no STS of its own: it has to take tokens of the new leaf."""
+    by_hand(bench, VC)
+    bench.logins.trusted[VC] = {OLD.chain[0]}
+
+    with pytest.raises(RestartByHandError) as caught:
+        bench.do()
+
+    assert f"{VC}: login-by-token" in caught.value.evidence[0]
+
+
+@pytest.mark.parametrize(
+    ("cycles", "booted", "seen"),
+    [
+        ((9, 2), 0, Seen.VMDIRD),
+        ((9, 9), 0, Seen.LOGINS),
+        ((9, 30), 0, Seen.LOGINS),
+        ((9, None), 0, Seen.LOGINS),
+        ((None, 4), 0, Seen.LOGINS),
+        ((9, 30), 1, Seen.POWERED_ON),
+    ],
+    ids=["counts-anew", "as-before", "goes-on", "unknown-now", "unknown-before", "powered-on"],
+)
+def test_what_tells_of_a_restart_is_noted_and_what_cannot_be_seen_is_said(
+    bench, cycles, booted, seen
+):
+    """Logins prove that the new credential is in use, not that every service was restarted."""
+    bench.domain.nodes[PSC2].cycles = cycles[0]
+    by_hand(bench, PSC2)
+    bench.domain.nodes[PSC2].cycles = cycles[1]
+    bench.booted = datetime(2026, 1, 2 + booted, tzinfo=UTC)
+
+    bench.do()
+
+    assert bench.of(PSC2).seen is seen
+    assert any(line.startswith(f"{PSC2} restarted by hand: ") for line in bench.told)
+
+
+def test_what_a_node_told_before_is_noted_once(bench):
+    """A second stop does not take what a restart has changed for what was there before."""
+    bench.domain.nodes[PSC2].cycles = 9
+    by_hand(bench, PSC2)
+    bench.domain.nodes[PSC2].cycles = 2
+    bench.logins.fail("metadata", PSC2, ProofError(PSC2, "metadata", "HTTP 503"), times=99)
+    by_hand(bench, PSC2)
+
+    assert bench.noted[f"cycles.{PSC2}"] == "9"
+
+
+def test_a_windows_node_is_told_in_its_own_words():
+    """The folder is the default of the installer."""
+    windows = replace(node(VC, Role.VCENTER), platform=Platform.WINDOWS)
+    bench = RestartBench(node(PSC1, Role.PSC), windows)
+
+    error = by_hand(bench, VC)
+
+    assert error.commands[0].startswith(
+        'cd /d "C:\\Program Files\\VMware\\vCenter Server\\bin" && '
+    )

@@ -163,11 +163,23 @@ class _Services:
 def test_each_platform_has_its_own_services_and_reader():
     """Chosen by what the node is."""
     parts = {platform: _Services(platform.value) for platform in Platform}
-    services, reader = ServicesByPlatform(parts), ReaderByPlatform(parts)
+    services = ServicesByPlatform(parts, lambda fqdn: Transport.AUTO)
+    reader = ReaderByPlatform(parts)
 
     assert services.read_services(WINDOWS).running == ("windows",)
     assert services.restart_all(APPLIANCE, limit=timedelta(1)).running[0] == "appliance"
     assert reader.read_guest(WINDOWS).services == services.read_services(WINDOWS)
+
+
+@pytest.mark.parametrize("node", [APPLIANCE, WINDOWS], ids=str)
+@pytest.mark.parametrize("transport", list(Transport))
+def test_a_node_without_transport_is_by_hand_on_each_platform(node, transport):
+    """What domain.toml says decides, and nobody is asked."""
+    parts = {platform: _Services(platform.value) for platform in Platform}
+
+    services = ServicesByPlatform(parts, lambda fqdn: transport)
+
+    assert services.is_by_hand(node) is (transport is Transport.NONE)
 
 
 class _Cmd:
