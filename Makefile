@@ -72,6 +72,7 @@ test-only: dev
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test
 	STSFIX_FAULTS=all STSFIX_MATRIX=all $(BIN)/pytest -n 2 tests/crash $(PYTEST_ARGS)
+	STSFIX_MATRIX=all $(BIN)/pytest -n 2 tests/e2e/test_rehearse.py $(PYTEST_ARGS)
 
 mutants: dev
 	$(BIN)/python tests/mutants/run.py

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from stsfix_command import Command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
+ALL = os.environ.get("STSFIX_MATRIX") == "all"
+SCENARIOS = ["expired", "ssh-only", "vami-only", *(["by-hand"] if ALL else [])]
+"""A person's part is played in tests/lab/test_by_hand.py, too; all of it by `make test-all`."""
+
 FAST = ("--topology", "embedded", "--speed", "2000")
 
 
-@pytest.mark.parametrize("scenario", ["expired", "ssh-only", "vami-only", "by-hand"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_rehearsal_proves_every_claim(tmp_path, scenario):
     """Exit 0, every claim with its evidence, and both runs were watched, over any transport."""
     ended = Command(tmp_path).run("rehearse", "--json", "-q", "--scenario", scenario, *FAST)
