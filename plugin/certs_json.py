@@ -84,6 +84,7 @@ def _row(row: Row) -> JsonObject:
         "used_by": row.used_by,
         "state": row.state,
         "sha256": found.sha256,
+        "not_renewed": row.left or None,
     }
     if not isinstance(found, Certificate):
         return {**seen, "readable": False, "reason": found.reason}

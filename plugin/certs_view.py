@@ -20,6 +20,7 @@ from stsfix.plugin.certs_lists import (
 from stsfix.plugin.certs_places import Place, certificates_at
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.renewal import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,8 @@ _STATES: Final = {
 class Row:
     """A certificate at one place. *node* is empty for what every directory of the domain holds.
 
-    *where* names the place within its kind, *used_by* says what for, for people.
+    *where* names the place within its kind, *used_by* says what for, for people. *left* is why no
+    run renews what is there; empty: one does, or the question does not arise.
     """
 
     node: str
@@ -60,6 +62,12 @@ class Row:
     used_by: str
     certificate: Certificate | Malformed
     state: State
+    left: str = ""
+
+    @property
+    def is_due(self) -> bool:
+        """True if it is out of its time, or will be soon."""
+        return self.state in {State.EXPIRED, State.NOT_YET_VALID, State.EXPIRING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ def certs_report(inventory: Inventory, *, soon: timedelta) -> CertsReport:
                 used_by=used_by,
                 certificate=certificate,
                 state=state,
+                left=LEFT.get(where.split(" ")[0], "") if place is Place.STORE else "",
             )
         )
     return CertsReport(

@@ -84,6 +84,7 @@ def certs_lines(report: CertsReport, *, width: int, by_expiry: bool = False) -> 
             for group in own:
                 yield from _certificate(group, width)
             yield from _beside(report, node, width)
+    yield from _left(report, width)
     yield from _gaps(report, width)
 
 
@@ -205,6 +206,20 @@ def _beside(report: CertsReport, node: str, width: int) -> Iterator[Line]:
     if empty:
         text = f"Stores without certificates: {', '.join(empty)}"
         yield from wrapped(text, width, indent="  ", hang="  ")
+
+
+def _left(report: CertsReport, width: int) -> Iterator[Line]:
+    """Yield what has to be renewed, and is not by a run, with the reason."""
+    nodes: dict[tuple[str, str], list[str]] = {}
+    for row in report.rows:
+        if row.left and row.is_due:
+            nodes.setdefault((row.where.split(" ")[0], row.left), []).append(row.node)
+    if nodes:
+        yield Line("")
+        yield Line("NOT RENEWED BY stsfix run --renew", "bold yellow")
+    for (store, reason), found in nodes.items():
+        text = f"{store} on {', '.join(dict.fromkeys(found))}: {reason}"
+        yield from wrapped(text, width, indent="  ", hang="  ", style="yellow")
 
 
 def _gaps(report: CertsReport, width: int) -> Iterator[Line]:

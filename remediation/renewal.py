@@ -2,7 +2,8 @@
 
 What is renewed is what certificate-manager renews with VMCA: the machine certificate (option 3)
 and the solution users (option 6); names of stores and accounts are those of fixcerts.py 3.2
-(KB 90561). It renews neither data-encipherment nor SMS (seen in a log of an 8.0.3).
+(KB 90561). It renews neither data-encipherment nor SMS (seen in a log of an 8.0.3); why this does
+not either is docs/adr/0039-what-is-left.md.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ so soon signs nothing worth having."""
 SOLUTION_USERS: Final = ("machine", "vsphere-webclient", "vpxd", "vpxd-extension", "hvc", "wcp")
 """Stores of solution users; of each node those that it has. The alias is the store's name."""
 
-_LEFT: Final = {
-    "data-encipherment": "its key protects passwords in customization specifications, so it has to "
-    "be kept; VMware's tools renew it only when asked by name (KB 88548)",
-    "SMS": "storage monitoring makes a new one by itself once the old one is deleted (KB 2146011)",
+LEFT: Final = {
+    "data-encipherment": "its key protects passwords in customization specifications and has to be "
+    "kept, and no service needs it to start; docs/certificates.md has the commands (KB 88548)",
+    "SMS": "storage monitoring (vmware-sps) renews it by itself, and storage providers trust that "
+    "very one; where it did not: KB 440183, KB 2146011",
     "STS_INTERNAL_SSL_CERT": "left by an upgrade; certificate-manager does not know it. vCert and "
     "fixcerts.py copy the machine certificate there",
 }
@@ -285,7 +287,7 @@ def _of_node(node: NodeLook, domain: _Domain) -> Iterator[Planned | Obstacle]:
 
 def _missing(stores: NodeStores) -> str:
     """Return which stores that matter here could not be read, and why; empty if none."""
-    others = {f"store {name}" for name in (vecs.CRLS, vecs.TRUSTED_ROOTS, vecs.BACKUP, *_LEFT)}
+    others = {f"store {name}" for name in (vecs.CRLS, vecs.TRUSTED_ROOTS, vecs.BACKUP, *LEFT)}
     return "; ".join(f"{p.what}: {p.reason}" for p in stores.unread if p.what not in others)
 
 
@@ -369,7 +371,7 @@ def _principal(node: NodeLook, entry: StoreEntry, accounts: Mapping[str, tuple[b
 def _left(node: NodeLook, stores: NodeStores, now: datetime) -> Iterator[Obstacle]:
     """Tell of certificates that are (nearly) out of their time and that nobody renews here."""
     for entry in stores.entries:
-        reason = _LEFT.get(entry.store)
+        reason = LEFT.get(entry.store)
         leaf = parse(entry.certificates[0]) if reason and entry.certificates else None
         if isinstance(leaf, Certificate) and _due(leaf, now) is not None:
             evidence = f"it ends {leaf.not_after:%Y-%m-%d}; {reason}"

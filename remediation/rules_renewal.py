@@ -90,8 +90,8 @@ RULES = (
         severity=WARNS,
         title="A certificate is not renewed by this run",
         why="It may be out of its time, or be so soon.",
-        source="certificate-manager leaves it alone, too (log of an 8.0.3); KB 88548, KB 2146011",
-        advice="Renew it after the run with vCert (KB 385107), if it has to be.",
+        source="certificate-manager leaves it alone, too (log of an 8.0.3); KB 88548, KB 440183",
+        advice="After the run, see docs/certificates.md for this store, or use vCert (KB 385107).",
     ),
     Rule(
         id="COST-TLS-CHANGE",

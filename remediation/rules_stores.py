@@ -89,17 +89,20 @@ STORE_RULES = (
         id="CERT-ENCIPHERMENT-EXPIRED",
         severity=WARNS,
         title="A node's data-encipherment certificate is out of its time",
-        why="Passwords in guest customization are encrypted with it; customization may fail.",
-        source="vCert (KB 385107) renews it; what fails is unverified",
-        advice="Renew it after the run.",
+        why="Passwords in guest customization are encrypted with it; customization may fail. No "
+        "service needs it to start.",
+        source="KB 88548; vCert (KB 385107) renews it; what fails is unverified",
+        advice="Renew it after the run, with the key that it has: docs/certificates.md has the "
+        "commands. With another key saved passwords cannot be read any more.",
     ),
     Rule(
         id="CERT-SMS-EXPIRED",
         severity=WARNS,
         title="A certificate of a node's storage monitoring service (SMS) is out of its time",
-        why="Storage providers (VASA) that know it may go offline.",
-        source="vCert (KB 385107) renews it; what fails is unverified",
-        advice="Renew it after the run, then look at the storage providers.",
+        why="Storage providers (VASA) that know it may go offline. No service needs it to start.",
+        source="KB 440183: vmware-sps renews it by itself; KB 2146011",
+        advice="Once logins work, see whether vmware-sps has renewed it, and look at the storage "
+        "providers; if not, go by KB 440183.",
     ),
     Rule(
         id="CERT-STORE-EXPIRED",

@@ -364,3 +364,20 @@ def test_document_is_what_the_schema_says():
         "entries": 1,
         "certificates": 1,
     }
+
+
+def test_what_no_run_renews_is_told_with_its_reason():
+    """Where it is due, under a heading of its own; in the document wherever it is."""
+    ended, sound = cert("data-encipherment", end=-1), cert("sms")
+    made = report(entry("data-encipherment", ended), entry("SMS", sound), entry("vpxd", VPXD))
+
+    told = text(made).partition("NOT RENEWED BY stsfix run --renew\n")[2]
+    rows = certs_document(made, version="0.1.0")["certificates"]
+
+    assert told.startswith(f"  data-encipherment on {NODE}: its key protects passwords")
+    assert "SMS" not in told
+    assert {row["where"].split(" ")[0] for row in rows if row["not_renewed"]} == {
+        "data-encipherment",
+        "SMS",
+    }
+    assert "NOT RENEWED" not in text(report(entry("SMS", sound), entry("vpxd", VPXD)))
