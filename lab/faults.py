@@ -23,12 +23,16 @@ class When(enum.Enum):
 
 
 class Effect(enum.Enum):
-    """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no. MEANWHILE is
-    what somebody or something else does at that moment; the call itself goes on.
+    """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no. DROP closes the
+    connection, RESET breaks it off (RST, where the server owns its socket), GARBAGE answers with
+    what is no answer of the protocol. MEANWHILE is what somebody or something else does at that
+    moment; the call itself goes on.
     """
 
     REFUSE = "refuse"
     DROP = "drop"
+    RESET = "reset"
+    GARBAGE = "garbage"
     DELAY = "delay"
     MEANWHILE = "meanwhile"
 
@@ -45,10 +49,26 @@ class Dropped(Exception):  # noqa: N818 - as above
     """The server in whose call this is raised closes the connection without an answer."""
 
 
+class Reset(Dropped):
+    """The same, but the connection breaks off: the client reads ECONNRESET."""
+
+
+class Garbled(Dropped):
+    """The server answers with `NOISE`; one that has no way to do so closes the connection."""
+
+
+NOISE = b"\x00\xff\x1b[31m\xc3\x28noise of the lab\r\n\x07"
+"""What a garbled answer consists of."""
+
+
+_BREAKS = {Effect.DROP: Dropped, Effect.RESET: Reset, Effect.GARBAGE: Garbled}
+
+
 @dataclass(kw_only=True)
 class Rule:
-    """One fault. *protocol* is soap, ldap, guest, sts, https or vapi; *call* and *target* are
-    shell patterns (``CreateSnapshot_Task``, ``ADD``, ``issue``; a VM, host or node name).
+    """One fault. *protocol* is soap, ldap, guest, sts, https, vapi, ssh or vami; *call* and
+    *target* are shell patterns (``CreateSnapshot_Task``, ``ADD``, ``issue``; a VM, host or node
+    name).
 
     It fires on calls number *nth* to *nth* + *times* - 1 that match, counted from when it was
     added. *detail* is for the protocol: a fault name for soap, a result code for ldap. *others*
@@ -104,7 +124,8 @@ class FaultBook:
 
         Raises:
             Refused: The call must not happen; answer with a refusal.
-            Dropped: Close the connection; with When.AFTER the call has happened.
+            Dropped: Close the connection, or what its subclasses say; with When.AFTER the call
+                has happened.
         """
         with self._lock:
             self.calls[protocol, call, target] += 1
@@ -122,7 +143,7 @@ class FaultBook:
                 time.sleep(rule.delay_s)
             elif rule.effect is Effect.MEANWHILE:
                 rule.others()
-            elif rule.effect is Effect.DROP:
-                raise Dropped
+            elif rule.effect in _BREAKS:
+                raise _BREAKS[rule.effect]
             else:
                 raise Refused(rule)

@@ -9,7 +9,7 @@
     server.stop()
 
 where ``route(request: Request) -> Reply``. Raising `stsfix.lab.faults.Dropped` in *route*
-closes the connection without an answer.
+closes the connection without an answer, `Reset` breaks it off, `Garbled` answers with noise.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import logging
 import os
 import socket
 import ssl
+import struct
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from stsfix.lab.faults import Dropped
+from stsfix.lab.faults import NOISE, Dropped, Garbled, Reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +77,12 @@ def server_context(tls: KeyPair) -> ssl.SSLContext:
     finally:
         Path(path).unlink()
     return context
+
+
+def break_off(connection: socket.socket) -> None:
+    """Let the next close of *connection* send a reset instead of an orderly end."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class HttpsServer:
@@ -186,6 +193,8 @@ class HttpsServer:
             with tls.makefile("rb") as reader:
                 while self._listener is not None and self._exchange(tls, reader):
                     pass
+        except Reset:
+            break_off(tls)
         except (OSError, Dropped, _BadRequestError, http.client.HTTPException) as reason:
             logger.debug("%s: connection closed: %r", self.name, reason)
         finally:
@@ -206,7 +215,10 @@ class HttpsServer:
         if headers.get("expect", "").lower() == "100-continue":
             tls.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = _read_body(reader, headers)
-        reply = self._answer(Request(method=method, path=path, headers=headers, body=body))
+        try:
+            reply = self._answer(Request(method=method, path=path, headers=headers, body=body))
+        except Garbled:
+            reply = Reply(body=NOISE)
         asked = headers.get("connection", "").lower()
         keep = asked != "close" and (version != "HTTP/1.0" or asked == "keep-alive")
         # Head and body in one write: two TLS records cost a delayed ACK (40 ms).

@@ -9,7 +9,7 @@ import asyncssh
 
 from stsfix.lab.appliance_shell import PATH as APPLIANCE_SHELL
 from stsfix.lab.appliance_shell import ApplianceShell
-from stsfix.lab.faults import Dropped, Refused
+from stsfix.lab.faults import NOISE, Dropped, Garbled, Refused
 from stsfix.lab.login_shell import Login, bash
 from stsfix.lab.services import PowerLost
 from stsfix.lab.shell import Shell
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from stsfix.lab.ssh import SshNode
 
 SFTP = "/usr/libexec/sftp-server"
-NOISE = b"\x00\xff\x1b[31m\xc3\x28noise of the lab\r\n\x07"
-"""What a ``data`` rule writes in the place of output; it is no UTF-8."""
 
 _EXPIRED = "WARNING: Your password has expired.\n"
 _NO_TERMINAL = "Password change required but no TTY available.\n"
@@ -115,6 +113,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
                 code = self._program()
         except Refused:
             self._later(lambda channel: channel.close())
+        except Garbled:
+            self._send_output(NOISE, error=False)
+            self._later(lambda channel: channel.exit(0))
         except Dropped:
             self._loop.soon(self._cut)
         except (HungUp, PowerLost):
@@ -186,7 +187,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         try:
             with node.faults.around("ssh", "data", node.disk.fqdn):
                 self._send_output(content, error=error)
-        except Refused:
+        except (Refused, Garbled):
             self._send_output(NOISE, error=error)
         except Dropped:
             self._loop.soon(self._cut)

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stsfix.lab.faults import Dropped
+from stsfix.lab.faults import NOISE, Dropped, Garbled, Reset
+from stsfix.lab.https import break_off
 from stsfix.lab.seams import read_tls
 from stsfix.lab.vmdir import ber
 from stsfix.lab.vmdir.ages import AGES, ServerDied
@@ -225,6 +226,11 @@ class VmdirServer:
         except ServerDied:
             logger.warning("vmdird of %s died on a request", self.node)
             self.stop()
+        except Garbled:
+            with contextlib.suppress(OSError):
+                current.sendall(NOISE)
+        except Reset:
+            break_off(current)
         except (OSError, ber.BerError, Dropped) as error:
             # An idle client (TimeoutError) is dropped without a notice, as measured.
             logger.debug("vmdir %s: connection ends: %s", self.node, error)

@@ -145,7 +145,12 @@ def recorded(request, tmp_path_factory):
     """One lab for all tests of a way to reach its nodes."""
     topology, scenario, issuer, protocols = LABS[request.param]
     with Lab.build(topology, scenario, speed=2000, seed=3, keys=shared_keys()) as lab:
-        bench = FaultBench(lab, tmp_path_factory.mktemp("lab"), issuer=issuer)
+        bench = FaultBench(
+            lab,
+            tmp_path_factory.mktemp("lab"),
+            issuer=issuer,
+            services_s=15 if protocols else 5,
+        )
         bench(tmp_path_factory.mktemp("first"), "run", steps=0)
         yield Recorded(bench, tmp_path_factory.mktemp("states"), protocols)
 

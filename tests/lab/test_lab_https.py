@@ -9,16 +9,19 @@ import socket
 import pytest
 
 from esx_lab import _trust
-from stsfix.lab.faults import Dropped
+from stsfix.lab.faults import NOISE, Dropped, Garbled, Reset
 from stsfix.lab.https import HttpsServer, Reply
 
 pytestmark = pytest.mark.lab
 
 
+BREAKS = {"/drop": Dropped, "/reset": Reset, "/garbage": Garbled}
+
+
 def echo(request):
-    """Answer with what came; close the connection for /drop."""
-    if request.path == "/drop":
-        raise Dropped
+    """Answer with what came, or break off in the way that the path names."""
+    if request.path in BREAKS:
+        raise BREAKS[request.path]
     text = f"{request.method} {request.path} ".encode()
     return Reply(status=201, body=text + request.body, headers=(("X-Lab", "1"),))
 
@@ -60,6 +63,34 @@ def test_dropped_answer_closes_the_connection():
 
         with pytest.raises(http.client.RemoteDisconnected):
             client.getresponse()
+        client.close()
+
+
+def _read_to_the_end(client):
+    """Read what is there below TLS."""
+    while socket.socket.recv(client, 5000):
+        pass
+
+
+def test_a_reset_is_no_orderly_end():
+    """Below TLS the client reads ECONNRESET instead of the end of the stream."""
+    with serving() as (port, context):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+            client.sendall(b"GET /reset HTTP/1.1\r\n\r\n")
+
+            with pytest.raises(ConnectionResetError):
+                _read_to_the_end(client)
+
+
+def test_garbage_looks_like_success():
+    """Status 200 and noise; the connection stays."""
+    with serving() as (port, context):
+        client = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        client.request("GET", "/garbage")
+        answer = client.getresponse()
+
+        assert (answer.status, answer.read()) == (200, NOISE)
         client.close()
 
 

@@ -13,12 +13,11 @@ import pytest
 from lab_clients import eventually
 from lab_keys import shared_keys
 from openssh import OpenSsh, needs_openssh
-from stsfix.lab.faults import Effect, Rule, When
+from stsfix.lab.faults import NOISE, Effect, Rule, When
 from stsfix.lab.lab import Lab
 from stsfix.lab.root_login import LOGIN_LIMIT
 from stsfix.lab.seams import GuestRefusedError
 from stsfix.lab.ssh_keys import fingerprint, public_line
-from stsfix.lab.ssh_session import NOISE
 
 pytestmark = [pytest.mark.lab, pytest.mark.peer, needs_openssh]
 
@@ -437,6 +436,18 @@ def test_output_can_break_off_or_be_noise(node):
     assert done.returncode == 255
     assert done.stdout == "one\n" + NOISE.decode(errors="replace").replace("\r\n", "\n")
     assert "/root/four" not in client.lab.nodes[client.node].disk.files
+
+
+def test_a_garbled_command_ends_well_and_says_nothing_of_use(node):
+    """exec: noise in the place of the output, and exit code 0; nothing was done."""
+    client = node(scenario="ssh-bash")
+    client.lab.faults.add(Rule(protocol="ssh", call="exec", effect=Effect.GARBAGE))
+
+    done = client.run("echo one; echo two > /root/two")
+
+    assert done.returncode == 0
+    assert done.stdout == NOISE.decode(errors="replace").replace("\r\n", "\n")
+    assert "/root/two" not in client.lab.nodes[client.node].disk.files
 
 
 def test_a_client_that_hangs_up_ends_what_it_started(node):

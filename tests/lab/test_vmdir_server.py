@@ -9,7 +9,11 @@ import time
 
 import ldap3
 import pytest
-from ldap3.core.exceptions import LDAPSessionTerminatedByServerError, LDAPSocketOpenError
+from ldap3.core.exceptions import (
+    LDAPExceptionError,
+    LDAPSessionTerminatedByServerError,
+    LDAPSocketOpenError,
+)
 
 from stsfix.lab.faults import Effect, Rule, When
 from stsfix.lab.vmdir import find_entries, get_values
@@ -131,6 +135,18 @@ def test_drop_rule_closes_without_an_answer(lab, when, left):
 
     found = find_entries(lab.stores[N1], TENANT, "vmwSTSTenantCredential")
     assert len(found) == left
+
+
+@pytest.mark.parametrize("effect", [Effect.RESET, Effect.GARBAGE])
+def test_what_is_no_answer_ends_the_connection(lab, effect):
+    """ldap3 cannot go on with noise, nor with a connection that broke off; the work is done."""
+    connection = lab.connect()
+    lab.faults.add(Rule(protocol="ldap", call="DELETE", when=When.AFTER, effect=effect))
+
+    with pytest.raises(LDAPExceptionError):
+        connection.delete(CREDENTIAL)
+
+    assert find_entries(lab.stores[N1], TENANT, "vmwSTSTenantCredential") == []
 
 
 def test_delay_rule_delays(lab):

@@ -10,6 +10,7 @@ import itertools
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from killable import execute
@@ -85,29 +86,47 @@ def kinds(protocol: str) -> tuple[str, ...]:
     if protocol == "task":
         return ("refuse-before", "drop-before", "delay-before")
     if protocol == "guest":
-        return ("refuse-before", "drop-before")
-    return ("refuse-before", "drop-before", "drop-after")
+        return ("refuse-before", "drop-before", "delay-before")
+    return (
+        "refuse-before",
+        "drop-before",
+        "drop-after",
+        "garbage-before",
+        "reset-after",
+        "garbage-after",
+        "delay-before",
+        "reset-before",
+    )
 
 
 class FaultBench:
     """One lab, put back to its beginning, or to another checkpoint, for each case."""
 
-    def __init__(self, lab: Lab, folder: Path, *, issuer: str = "") -> None:
-        """Take a running lab; *issuer* is who signs, empty for the default."""
+    def __init__(self, lab: Lab, folder: Path, *, issuer: str = "", services_s: int = 5) -> None:
+        """Take a running lab; *issuer* is who signs, empty for the default. *services_s* is how
+        long a restart of all services may take.
+        """
         self.lab = lab
         self.config = lab.write_config(folder)
         text = self.config.read_text("utf-8")
         head, _, rest = text.partition("[timeouts]\n")
         tail = rest[rest.index("[secrets]") :]
         sts = f'[sts]\nissuer = "{issuer}"\n\n' if issuer else ""
-        self.config.write_text(f"{head}{sts}[timeouts]{QUICK}\n{tail}", "utf-8")
+        quick = QUICK.replace("services = 5\n", f"services = {services_s}\n")
+        self.config.write_text(f"{head}{sts}[timeouts]{quick}\n{tail}", "utf-8")
         self.saved = lab.checkpoint()
         self.judge = RunJudge(lab)
 
     def __call__(
-        self, state: Path, command: Command, *, steps: int | None = None
+        self,
+        state: Path,
+        command: Command,
+        *,
+        steps: int | None = None,
+        ahead: timedelta = timedelta(0),
     ) -> OperationError | None:
-        """Carry *command* out, or only its next *steps*; return what the product said.
+        """Carry *command* out, or only its next *steps*, on a workstation whose clock is *ahead*;
+        return what the product said.
 
         None is success; a command that was stopped after its steps says InterruptedRunError.
         """
@@ -118,6 +137,7 @@ class FaultBench:
                 state,
                 command,
                 stop_requested=lambda: next(left, None) is None,
+                ahead=ahead,
             )
         except OperationError as error:
             return error
