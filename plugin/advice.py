@@ -490,6 +490,12 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             _GO_ON,
             _BACK,
         ),
+        remediation.ClockSkewError: (
+            "See which clock is wrong: date -u here and on {e.node}",
+            "Set it right (the same NTP server for nodes, hosts and this workstation)",
+            _GO_ON,
+            _BACK,
+        ),
         remediation.VecsError: (
             (
                 "Look on {e.node} at its stores:"

@@ -78,6 +78,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.VmcaError: 57,
         remediation.VecsError: 58,
         snapshot.GuestRightsError: 59,
+        remediation.ClockSkewError: 60,
         # the answer was lost
         snapshot.TaskOverdueError: 80,
         snapshot.AnswerLostError: 81,

@@ -85,7 +85,7 @@ class ProgressPrinter:
             self._line(step, f"{_BEGINS[state]}: {words}" if words else _BEGINS[state])
             return
         began = self._began.get(step)
-        took = f" in {lasted(now - began)}" if began is not None else ""
+        took = f" in {lasted(now - began)}" if began is not None and began <= now else ""
         self._line(step, f"{_ENDS[state]}{took}")
 
     def _line(self, step: str, text: str) -> None:

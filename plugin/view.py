@@ -81,8 +81,12 @@ class StepView:
 
     @property
     def took(self) -> timedelta | None:
-        """How long the last attempt, or the taking back, lasted; None if it has not ended."""
-        return self.ended - self.began if self.began and self.ended else None
+        """How long the last attempt, or the taking back, lasted; None if it has not ended, or this
+        workstation's clock went back meanwhile.
+        """
+        if self.began is None or self.ended is None or self.ended < self.began:
+            return None
+        return self.ended - self.began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from stsfix.remediation.host_keys import HostKeys, NoMemory
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.investigate import STEP, InvestigationSources
 from stsfix.remediation.model import Platform
+from stsfix.remediation.node_facts import ClockReading
 from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.tools import RenewalTools
@@ -446,6 +447,7 @@ class Wiring:
                 extensions=self.extensions,
                 allow_vmca_key=self.settings.sts.allow_vmca_key,
             ),
+            node_clock=self._node_clock,
             issuer=lambda: self.issuer(spec),
             publish_root=self.settings.sts.publish_root,
             clock=self.clock,
@@ -459,6 +461,13 @@ class Wiring:
             ),
             hook=self.hook,
         )
+
+    def _node_clock(self, fqdn: str) -> timedelta | None:
+        from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
+
+        front = HttpsNodeFront(lambda name: self._node(name).https, self.clock)
+        clock = front.read_front(fqdn, vcenter=False).clock
+        return clock.skew if isinstance(clock, ClockReading) else None
 
     def close(self) -> None:
         """Log out everywhere; never raises."""

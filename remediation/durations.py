@@ -174,7 +174,8 @@ def downtime(several: Iterable[Phase]) -> timedelta:
 def durations_of(records: Sequence[Record]) -> Mapping[str, timedelta]:
     """Return how long each step of a run took that was done at the first attempt.
 
-    A step that failed or was in doubt measures people and accidents, so it is left out.
+    A step that failed or was in doubt measures people and accidents, so it is left out,
+    as one during which the clock went back.
     """
     found: dict[str, timedelta] = {}
     attempts: dict[str, list[StepRecord]] = {}
@@ -186,6 +187,6 @@ def durations_of(records: Sequence[Record]) -> Mapping[str, timedelta]:
         if states[:2] != [StepState.STARTED, StepState.DONE]:
             continue
         began, ended = several[0].at, several[1].at
-        if began is not None and ended is not None:
+        if began is not None and ended is not None and ended >= began:
             found[step] = ended - began
     return found

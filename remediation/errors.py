@@ -34,6 +34,7 @@ FaultError
 ├── TransportUnavailableError a transport does not get through to a node (SSH, VAMI)
 ├── NodeFileError             a file on a node cannot be written or read
 ├── VmcaError                 a node's VMCA did not sign, or not what it was asked for
+├── ClockSkewError            a node's clock and this workstation's differ too much to go on
 ├── VecsError                 a node's certificate store (VECS) is not as it should be
 └── NodeNotReadyError         a node's services did not answer in time after power-on
 InDoubtError
@@ -399,6 +400,19 @@ class VecsError(FaultError):
         super().__init__(f"certificate stores of {node}: {reason}")
         self.node = node
         self.reason = reason
+
+
+class ClockSkewError(FaultError):
+    """A node's clock and this workstation's differ by more than the STS forgives."""
+
+    def __init__(self, node: str, skew_s: float) -> None:
+        side = "ahead of" if skew_s > 0 else "behind"
+        super().__init__(
+            f"the clock of {node} is {abs(skew_s):.0f} s {side} this workstation's:"
+            " no certificate was made"
+        )
+        self.node = node
+        self.skew_s = skew_s
 
 
 class NodeNotReadyError(FaultError):

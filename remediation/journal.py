@@ -143,9 +143,11 @@ class JournalFile:
         return Journal(self, spec.run, self._clock)
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all runs, oldest first."""
+        """Return the names of all runs in the order in which they were begun, whatever the clock
+        of this workstation said then.
+        """
         with closing(self.connect()) as connection:
-            rows = connection.execute("SELECT run FROM runs ORDER BY created, run").fetchall()
+            rows = connection.execute("SELECT run FROM runs ORDER BY rowid").fetchall()
         return tuple(name for (name,) in rows)
 
     def read(self, run: str) -> StoredRun:

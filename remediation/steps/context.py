@@ -49,7 +49,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """Ports and settings of one run. *directory* gives the vmdir of one node by FQDN."""
+    """Ports and settings of one run. *directory* gives the vmdir of one node by FQDN.
+
+    *node_clock* reads a node's clock minus this workstation's, None if it does not tell.
+    """
 
     spec: RunSpec
     coordinator: Coordinator
@@ -59,6 +62,7 @@ class StepContext:
     issuer: Callable[[], Issuer]
     exports: ExportStore
     renewal: RenewalTools
+    node_clock: Callable[[str], timedelta | None]
     publish_root: bool
     clock: Clock
     limits: Limits

@@ -20,6 +20,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.records import END_PREFIX, REPLACE_STS
+from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.machines import revert_all
 from stsfix.remediation.sts import is_in_force, leaf_of, obsolete, our_pair, same_entries
 from stsfix.remediation.sts_state import next_index
@@ -106,6 +107,7 @@ class ReplaceSts:
 
     def _issue_and_write(self, attempt: int, note: Note) -> tuple[bytes, ...]:
         context, writer = self.context, self.context.spec.writer
+        require_clock(context, writer)
         everywhere = [
             context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories
         ]

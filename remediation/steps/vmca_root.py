@@ -18,6 +18,7 @@ from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ReplicationOverdueError, VecsError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal_notes import NEW_VMCA_ROOT, old_root_key, root_key, roots
+from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.machines import revert_all
 from stsfix.remediation.steps.tools import await_vmca
 from stsfix.snapshot.errors import TransientError
@@ -76,6 +77,7 @@ class NewVmcaRoot:
 
     def _replace(self, node: NodePlan, attempt: int, note: Note) -> bytes:
         context = self.context
+        require_clock(context, node.fqdn)
         key = context.renewal.new_key()
         now = context.clock.now()
         not_before, not_after = issuing.leaf_dates([], now=now, validity=VALIDITY)

@@ -57,6 +57,7 @@ class Bench:
             issuer=lambda: self.issuers,
             exports=MemoryExports(),
             renewal=cast("RenewalTools", None),
+            node_clock=lambda _: None,
             publish_root=publish_root,
             clock=MemoryClock(),
             limits=Limits(

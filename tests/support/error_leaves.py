@@ -22,6 +22,7 @@ SAMPLES = {
     "problems": (ConfigProblem(where="sso.domain", reason="is missing"),),
     "code": 49,
     "waited_s": 60.0,
+    "skew_s": 90000.0,
     "sha256": "ab" * 32,
     "refusal": LoginRefusal.EXPIRED,
     "is_changed": False,

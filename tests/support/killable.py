@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from multiprocessing import forkserver
 from pathlib import Path
@@ -109,6 +110,17 @@ class DyingShell:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class WrongClock(SystemClock):
+    """A workstation's clock that is *ahead*, or behind; waits last as long as ever."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        """Return what the workstation takes for the time."""
+        return super().now() + self._ahead
+
+
 class QuickWiring(Wiring):
     """The product's wiring, with keys that were made before; *dies_after_put* see `Death`."""
 
@@ -147,13 +159,15 @@ def execute(
     *,
     wish: Wish = NOTHING,
     stop_requested: Callable[[], bool] = lambda: False,
+    ahead: timedelta = timedelta(0),
 ) -> None:
-    """Do what *command* does, with the product's own parts; *wish* is what a run renews besides.
+    """Do what *command* does, with the product's own parts, on a workstation whose clock is
+    *ahead*; *wish* is what a run renews besides.
 
     Raises:
         OperationError: What the product says.
     """
-    clock = SystemClock()
+    clock = WrongClock(ahead)
     settings = load_settings(config)
     wiring = QuickWiring(settings, SecretStore(settings, {}), clock, lambda _: None)
     wiring.dies_after_put = death is not None and death.after_put

@@ -65,6 +65,7 @@ class Bench:
             issuer=lambda: cast("Issuer", None),
             exports=MemoryExports(),
             renewal=cast("RenewalTools", None),
+            node_clock=lambda _: None,
             publish_root=True,
             clock=self.clock,
             limits=Limits(

@@ -169,6 +169,7 @@ class Bench:
             services=cast("ServiceControl", None),
             issuer=lambda: cast("object", None),  # type: ignore[arg-type,return-value]
             exports=MemoryExports(),
+            node_clock=lambda _: None,
             renewal=RenewalTools(
                 authority=self.authority,
                 stores=self.stores,

@@ -97,6 +97,7 @@ class RestartBench:
             issuer=lambda: cast("Issuer", None),
             exports=MemoryExports(),
             renewal=cast("RenewalTools", None),
+            node_clock=lambda _: None,
             publish_root=True,
             clock=MemoryClock(),
             limits=Limits(
