@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ from lxml import html as parser
 
 from preflight_lab import seen
 from reports import validator
+from stsfix.lab.scenario import SCENARIOS
 from stsfix.plugin.output import json_document
 from stsfix.plugin.preflight_view import PreflightReport
 from stsfix.plugin.render_preflight import preflight_lines
@@ -18,22 +20,19 @@ from stsfix.plugin.report_json import preflight_document
 from stsfix.remediation.durations import phases
 from stsfix.remediation.plan import step_names
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
 
 LABS = [
-    ("expired", "elm"),
     ("expired", "external-psc"),
     ("healthy", "embedded"),
-    ("malformed-index", "elm"),
-    ("duplicate-vm-name", "elm"),
-    ("replication-broken", "elm"),
-    ("host-lockdown", "elm"),
+    *((scenario, "elm") for scenario in sorted(SCENARIOS)),
 ]
 EVERY_LAB = pytest.mark.parametrize(
     ("scenario", "topology"), LABS, ids=["-".join(names) for names in LABS]
 )
 
 
+@functools.cache
 def report_of(scenario, topology):
     """Return what the command would show of a lab."""
     inventory, findings = seen(scenario, topology)

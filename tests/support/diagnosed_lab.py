@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
-from lab_keys import shared_keys
-from preflight_lab import wired
-from stsfix.lab.lab import Lab
+from preflight_lab import DIAGNOSED, shown, wired
 from stsfix.remediation.diagnosis import diagnose
 from stsfix.remediation.investigate import investigate
 
 if TYPE_CHECKING:
+    from stsfix.lab.lab import Lab
     from stsfix.remediation.diagnosis_model import Diagnosis, NamedCause
     from stsfix.remediation.evidence import Evidence
 
@@ -23,11 +21,16 @@ def examine(lab: Lab) -> tuple[Evidence, Diagnosis]:
     return evidence, diagnose(evidence)
 
 
-@functools.cache  # each costs a lab
 def examined(scenario: str, topology: str = "elm") -> tuple[Evidence, Diagnosis]:
-    """Return what one diagnosis of a fresh lab of *scenario* reads and names."""
-    with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab:
-        return examine(lab)
+    """Return what one diagnosis of a fresh lab of *scenario* reads and names.
+
+    Raises:
+        LookupError: The scenario is not among `preflight_lab.DIAGNOSED`.
+    """
+    if scenario not in DIAGNOSED:
+        raise LookupError(f"add {scenario} to DIAGNOSED in tests/support/preflight_lab.py")
+    evidence, _ = shown(scenario, topology)
+    return evidence, diagnose(evidence)
 
 
 def named(diagnosis: Diagnosis) -> dict[str, str]:

@@ -15,6 +15,8 @@ from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
 from stsfix.remediation.checks_renewal import renewal_of
 from stsfix.remediation.discover import Discovery
+from stsfix.remediation.evidence import Evidence
+from stsfix.remediation.investigate import investigate
 from stsfix.remediation.preflight import assess
 from stsfix.snapshot.system_clock import SystemClock
 
@@ -52,8 +54,40 @@ def wished(scenario: str, wish: Wish, topology: str = "elm") -> tuple[Finding, .
     return assess(inventory, renewal_of(inventory, wish))
 
 
-@functools.cache  # several test files ask what a scenario shows; each costs a lab
+DIAGNOSED = frozenset(
+    {
+        "database-partition-out",
+        "expired",
+        "expired-while-running",
+        "machine-ssl-expired",
+        "malformed-index",
+        "node-clock-far",
+        "repaired-long-ago",
+        "signer-untrusted",
+        "sts-stopped",
+    }
+)
+"""Scenarios of which a test asks for a diagnosis: logs and pages are read as well, which takes as
+long again."""
+
+
 def seen(scenario: str, topology: str = "elm") -> tuple[Inventory, tuple[Finding, ...]]:
     """Return what one preflight of a fresh lab of *scenario* sees and finds."""
-    with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab:
-        return look(lab)
+    evidence, found = shown(scenario, topology)
+    return evidence.inventory, found
+
+
+@functools.cache
+def shown(scenario: str, topology: str = "elm") -> tuple[Evidence, tuple[Finding, ...]]:
+    """Return what can be read of a fresh lab of *scenario*, and what preflight finds in it.
+
+    A lab costs most of a second, so each is brought up once for everything that is judged of it:
+    findings, reports and diagnoses. Tests that use it belong to one xdist group, "scenarios",
+    which shares a process.
+    """
+    with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab, wired(lab) as wiring:
+        if scenario in DIAGNOSED:
+            evidence = investigate(wiring.investigation)
+        else:
+            evidence = Evidence(inventory=Discovery(wiring.sources).discover())
+    return evidence, assess(evidence.inventory)
