@@ -154,6 +154,15 @@ def _by_hand(error: remediation.RestartByHandError) -> tuple[str, ...]:
     )
 
 
+def _report_file(error: plugin.ReportFileError) -> tuple[str, ...]:
+    if error.path == "standard output":
+        return (
+            "Nobody took what was written: a closed pipe or terminal, or a full disk",
+            "What a run has done is in its journal: {status}",
+        )
+    return ("Name a new or an ordinary file in a folder of your own, on a disk with free space",)
+
+
 def _proof(error: remediation.ProofError) -> tuple[str, ...]:
     if EXPIRED_TEXT in error.reason:
         return ("This is what stsfix repairs; before a run it is expected: {preflight}", _BACK)
@@ -199,9 +208,7 @@ _GUEST_LOGIN = (
 ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
     {
         plugin.ConfigError: _config,
-        plugin.ReportFileError: (
-            "Name a new or an ordinary file in a folder of your own, on a disk with free space",
-        ),
+        plugin.ReportFileError: _report_file,
         plugin.SecretError: (
             "Give the password in one of the places of docs/secrets.md, never in domain.toml",
             _GO_ON,
@@ -538,6 +545,7 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         remediation.RestartByHandError: (
             "Nothing failed: services that could be restarted without a person run again."
         ),
+        plugin.ReportFileError: "Only what was to be written there is missing.",
         remediation.InterruptedRunError: "Every record is complete; nothing is half done.",
         remediation.UndoFailedError: (
             "The run is partly taken back; no node was powered on after the failure."

@@ -7,6 +7,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.private_file import write_private
 from stsfix.remediation.errors import ExportError
 from stsfix.remediation.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
@@ -40,7 +41,10 @@ class ExportFiles:
             salt=secrets.token_bytes(SALT_BYTES),
             nonce=secrets.token_bytes(NONCE_BYTES),
         )
-        self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReportFileError(str(self._folder), error.strerror or "no folder") from error
         write_private(self.path(export.run), text)
         return hashlib.sha256(text.encode()).hexdigest()
 

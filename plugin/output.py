@@ -6,23 +6,27 @@ rich is imported only when something is drawn on a terminal, so that ``--help`` 
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import enum
 import functools
 import io
 import json
+import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TextIO
 
+from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.redaction import STARS
 from stsfix.plugin.text import printable, printable_lines
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 SCHEMA_VERSION = 1
 """Version of every ``--json`` document; raised when a field changes its meaning or goes."""
@@ -61,8 +65,16 @@ class Output:
         self._write(self._out, printable_lines(text))
 
     def note(self, text: str) -> None:
-        """Write progress or a diagnostic to stderr, made printable line by line."""
-        self._write(self._err, printable_lines(text))
+        """Write progress or a diagnostic to stderr, made printable line by line.
+
+        Never raises: whoever listened may be gone (a terminal that was closed, a full disk behind
+        a redirection) in the middle of a run, which goes on or stops by other reasons than that.
+        Also for handlers of signals, which may come in the middle of another write.
+        """
+        try:
+            self._put(self._err, printable_lines(text))
+        except (OSError, ValueError, RuntimeError):
+            _deafen(self._err)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table to stdout: drawn to the terminal's width, or aligned plain lines."""
@@ -79,16 +91,43 @@ class Output:
             table.add_column(header, overflow="fold")
         for row in shown:
             table.add_row(*(Text(cell) for cell in row))
-        self.out.print(table)
+        with self._heard():
+            self.out.print(table)
 
     def json(self, value: object) -> None:
         """Write *value* to stdout as one JSON document; see `json_document`."""
         self._write(self._out, json_document(value))
 
+    def drawn(self, text: Text) -> None:
+        """Draw *text* on the terminal that stdout is.
+
+        Raises:
+            ReportFileError: The terminal is gone.
+        """
+        with self._heard():
+            self.out.print(text, soft_wrap=True)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        with self._heard():
+            self._put(stream, text)
+
     @staticmethod
-    def _write(stream: TextIO, text: str) -> None:
+    def _put(stream: TextIO, text: str) -> None:
         stream.write(text + "\n")
         stream.flush()
+
+    @contextlib.contextmanager
+    def _heard(self) -> Generator[None]:
+        """Data that nobody got is an error.
+
+        Raises:
+            ReportFileError: Standard output was closed, or its disk is full.
+        """
+        try:
+            yield
+        except OSError as error:
+            _deafen(self._out)
+            raise ReportFileError("standard output", error.strerror or "it is closed") from error
 
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console  # noqa: PLC0415 - 50 ms that --help must not pay
@@ -103,6 +142,18 @@ class Output:
             emoji=False,
             _environ=self._environ,  # NO_COLOR, TERM and COLUMNS are read by rich
         )
+
+
+def _deafen(stream: TextIO) -> None:
+    """Let what is still in the buffer of *stream*, and all that follows, go nowhere: Python would
+    try once more at its end, and fail with an exit code of its own.
+    """
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def emit_json(value: object, stream: TextIO) -> None:

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import stat
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,14 @@ class JournalFile:
         connection.execute("PRAGMA busy_timeout = 5000")
         return connection
 
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        try:
+            with closing(self.connect()) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise JournalUnwritableError(str(self.path), str(error)) from error
+
     def create(
         self, spec: RunSpec, plan: Sequence[str], *, version: str, inventory: str
     ) -> Journal:
@@ -146,7 +154,7 @@ class JournalFile:
         """Return the names of all runs in the order in which they were begun, whatever the clock
         of this workstation said then.
         """
-        with closing(self.connect()) as connection:
+        with self._reading() as connection:
             rows = connection.execute("SELECT run FROM runs ORDER BY rowid").fetchall()
         return tuple(name for (name,) in rows)
 
@@ -155,8 +163,9 @@ class JournalFile:
 
         Raises:
             RunNotFoundError: No such run.
+            JournalUnwritableError: The file cannot be read.
         """
-        with closing(self.connect()) as connection:
+        with self._reading() as connection:
             row = connection.execute(
                 "SELECT plan, spec, created, version, inventory FROM runs WHERE run = ?", (run,)
             ).fetchone()
@@ -207,8 +216,9 @@ class JournalFile:
             except BlockingIOError:
                 who = os.pread(handle, 200, 0).decode(errors="replace").strip()
                 raise DomainLockedError(domain, who or "another process") from None
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, holder.encode(), 0)
+            with suppress(OSError):  # only a name for others to read; the disk may be full
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, holder.encode(), 0)
             yield
         finally:
             os.close(handle)

@@ -84,7 +84,7 @@ def rehearse(
         elif sys.stdout.isatty():
             from rich.text import Text  # noqa: PLC0415 - 50 ms
 
-            output.out.print(Text(mark + text, style=style), soft_wrap=True)
+            output.drawn(Text(mark + text, style=style))
         else:
             output.line(mark + text)
 

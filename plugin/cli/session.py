@@ -100,7 +100,7 @@ class Session:
         from rich.text import Text  # noqa: PLC0415 - 50 ms that --help must not pay
 
         for line in lines:
-            self.output.out.print(Text(line.text, style=line.style), soft_wrap=True)
+            self.output.drawn(Text(line.text, style=line.style))
 
     @property
     def width(self) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.output import Output, emit_json, json_document
 from stsfix.snapshot.secret import Secret
 
@@ -217,3 +220,55 @@ def test_only_a_huge_document_is_not_indented():
     assert small == '{\n  "schema_version": 1,\n  "x": [\n    1\n  ]\n}'
     assert "\n" not in huge
     assert len(json.loads(huge)["x"]) == 1000
+
+
+class Dead(io.StringIO):
+    """A stream whose other end is gone."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_nobody_who_listens_to_progress_is_no_error():
+    """The terminal was closed in the middle of a run: the run is what counts."""
+    output = Output(io.StringIO(), Dead(), {})
+
+    output.note("done")
+
+
+def test_data_that_nobody_got_is_an_error():
+    """A script must not take nothing for an answer."""
+    output = Output(Dead(), io.StringIO(), {})
+
+    with pytest.raises(ReportFileError, match="standard output: Input/output error"):
+        output.json({"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("/dev/full", 5), ("closed pipe", 5)], ids=["full", "pipe"]
+)
+def test_a_command_whose_output_is_lost_says_so_and_nothing_else(tmp_path, target, code):
+    """Exit code 5 and one message; Python adds neither a traceback nor a code of its own."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    out = writer if target == "closed pipe" else os.open(target, os.O_WRONLY)
+    state = {"STSFIX_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "stsfix.plugin", "runs", "--json"],
+            env={**os.environ, **state, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(out)
+        if out != writer:
+            os.close(writer)
+
+    assert done.returncode == code
+    assert done.stderr.startswith("Standard output: ")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report
+from stsfix.plugin.output import json_document
 from stsfix.plugin.preflight_view import PreflightReport
 from stsfix.plugin.render_preflight import ASCII, BOXES, preflight_lines, tree_marks
+from stsfix.plugin.report_html import preflight_page
+from stsfix.plugin.report_json import preflight_document
 from stsfix.plugin.text import printable
 from stsfix.remediation.durations import phases
 from stsfix.remediation.inventory import Location
@@ -175,3 +180,24 @@ def test_no_inventory_breaks_the_lines(inventory, findings):
 
     assert lines
     assert all(printable(line.text) == line.text for line in lines)
+
+
+def test_a_thousand_findings_fit_a_terminal_and_a_second():
+    """Of each kind the first are spelled out and the rest counted; the JSON has every one."""
+    many = [
+        finding(f"KIND-{number % 4}", subject=f"esx{number}.lab.example") for number in range(1000)
+    ]
+    seen = report(findings=many)
+    began = time.perf_counter()
+
+    lines = [line.text for line in preflight_lines(seen, width=80, marks=ASCII)]
+    document = json.loads(json_document(preflight_document(seen)))
+    page = preflight_page(seen)
+    took = time.perf_counter() - began
+
+    assert len(lines) < 150
+    assert max(map(len, lines)) <= 80
+    assert sum("more" in line for line in lines) == 4
+    assert len(document["findings"]) == 1000
+    assert page.count("lab.example") > 1000
+    assert took < 5
