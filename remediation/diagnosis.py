@@ -17,7 +17,7 @@ from stsfix.remediation.diagnosis_model import (
     Suspect,
     Unchecked,
 )
-from stsfix.remediation.diagnosis_nodes import stopped_services
+from stsfix.remediation.diagnosis_nodes import DATABASE, stopped_services
 from stsfix.remediation.evidence import TokenAnswer
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.node_facts import Unread
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 RULES: Final = (*diagnosis_certificates.RULES, *diagnosis_nodes.RULES)
 
-_LOW: Final = frozenset({"vmafdd", "vmdird", "vmcad"})
+_LOW: Final = frozenset({"vmafdd", "vmdird", "vmcad", DATABASE})
 """Services that run whatever certificates say."""
 
 _LOW_CAUSES: Final = frozenset({"DISK-FULL", "VMDIR-READ-ONLY", "NODE-DOWN", "CLOCK-WRONG"})
@@ -47,7 +47,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     suspects = list(dict.fromkeys(_without_vague(suspects)))
     found = quotes(evidence)
     placed, history = place(evidence, suspects, found)
-    suspects += _services(evidence, suspects, found)
+    suspects += _services(evidence, [*suspects, *_told_by_lines(placed)], found)
     pages = [quote for quote in found if quote.kind in DOWN_PAGES]
     causes = [
         _named(evidence, cause, suspects, placed, pages)
@@ -74,6 +74,14 @@ def _without_vague(suspects: Sequence[Suspect]) -> Iterator[Suspect]:
     for suspect in suspects:
         if suspect.cause != "STS-REFUSES" or suspect.node not in nodes:
             yield suspect
+
+
+def _told_by_lines(placed: Sequence[Placed]) -> Iterator[Suspect]:
+    """Yield what only lines name: it proves nothing, and may be why services do not run."""
+    for line in placed:
+        if line.alone:
+            for cause in line.causes:
+                yield Suspect(cause=cause, node=line.quote.node, proof="")
 
 
 def _services(
@@ -120,16 +128,21 @@ def _named(
     mine = [s for s in suspects if s.cause == cause]
     lines = [p.quote for p in placed if cause in p.causes]
     nodes = [s.node for s in mine] or [quote.node for quote in lines]
-    explained = {s.node for s in mine if s.proof.startswith(_STOPPED)}
-    lines += [page for page in pages if page.node in explained or cause == "SERVICES-DOWN"]
+    explained = {s.node for s in mine if cause == "SERVICES-DOWN" or s.proof.startswith(_STOPPED)}
+    lines += [page for page in pages if page.node in explained]
     order = {node.fqdn: rank for rank, node in enumerate(evidence.inventory.nodes)}
     return NamedCause(
         cause=BY_ID[cause],
-        confidence=Confidence.PROVEN if mine else Confidence.LOG_ONLY,
+        confidence=Confidence.PROVEN if _is_proven(cause, mine) else Confidence.LOG_ONLY,
         nodes=tuple(sorted(dict.fromkeys(nodes), key=lambda n: (order.get(n, len(order)), n))),
         proofs=tuple(_sentences(mine)),
         lines=tuple(_newest(lines, 1)),
     )
+
+
+def _is_proven(cause: str, mine: Sequence[Suspect]) -> bool:
+    """Services that are down prove no other cause: they only are what it explains."""
+    return any(cause == "SERVICES-DOWN" or not s.proof.startswith(_STOPPED) for s in mine)
 
 
 def _sentences(suspects: Iterable[Suspect]) -> Iterator[str]:

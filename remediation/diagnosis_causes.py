@@ -88,7 +88,7 @@ CAUSES: Final = (
         meaning="One such entry keeps the identity service from loading all of them: it works "
         "with what it read before, or with nothing after a restart.",
         advice="See preflight for the entry; stsfix does not repair a domain while it is there.",
-        source="Lightwave DirectoryConfigStore.java",
+        source="Lightwave DirectoryConfigStore.java; for chains samlauthority Config.java L81-83",
         commands=("preflight",),
         lines=("tenant-unread", *_STS_LINES[1:]),
         alone=("tenant-unread",),
@@ -225,7 +225,7 @@ CAUSES: Final = (
     Cause(
         id="SERVICES-DOWN",
         title="Services that logins need do not run, for another reason",
-        meaning="Nothing that was read explains it: certificates, clocks and partitions are sound.",
+        meaning="Nothing that was read explains it; what could not be read may.",
         advice="Start them (service-control --start --all) and read their logs if they fail.",
         source="stsfix",
         commands=("diagnose",),

@@ -36,6 +36,11 @@ def _entries(inventory: Inventory, node: NodeInventory, sts: StsEntries) -> Iter
         if entry.index is None:
             proof = f"{_name(entry)} has no number in its name"
             yield Suspect(cause="STS-ENTRY-BROKEN", node=node.fqdn, proof=proof)
+    for chain in sts.chains:
+        reason = _unreadable(chain)
+        if reason:
+            proof = f"{_name(chain)}, which every STS reads, cannot be read: {reason}"
+            yield Suspect(cause="STS-ENTRY-BROKEN", node=node.fqdn, proof=proof)
     signing = sts.signing()
     if signing is None:
         if not sts.credentials:
@@ -43,6 +48,16 @@ def _entries(inventory: Inventory, node: NodeInventory, sts: StsEntries) -> Iter
             yield Suspect(cause="STS-NO-CREDENTIAL", node=node.fqdn, proof=proof)
         return
     yield from _signing(inventory, node, sts, signing)
+
+
+def _unreadable(chain: StsEntry) -> str:
+    """Return why an STS cannot load *chain*, empty if it can: it reads all of each chain and takes
+    the first certificate (Config.java L81-83, ServerUtils.java L756, lightwave@a04d9171).
+    """
+    broken = next((c for c in map(parse, chain.chain) if not isinstance(c, Certificate)), None)
+    if broken is not None:
+        return broken.reason
+    return "" if chain.chain else "it holds no certificate"
 
 
 def _signing(
@@ -113,9 +128,10 @@ def chains(evidence: Evidence) -> Iterator[Suspect]:
     leaves = {entry.chain[0] for entry in node.sts.credentials if entry.chain}
     for entry in node.sts.chains:
         first = parse(entry.chain[0]) if entry.chain else None
-        if not isinstance(first, Certificate) or first.authority:
-            subject = first.subject if isinstance(first, Certificate) else "nothing that is one"
-            proof = f"{_name(entry)} begins with {subject}, a CA or no certificate at all"
+        if not isinstance(first, Certificate):
+            continue  # such an entry is a cause of its own
+        if first.authority:
+            proof = f"{_name(entry)} begins with {first.subject}, a CA"
             yield Suspect(cause="CHAIN-LEAFLESS", node=node.fqdn, proof=proof)
         elif first.der not in leaves and classify(first, inventory.taken, NOW) is Expiry.EXPIRED:
             proof = f"{_name(entry)} belongs to no credential; its leaf was valid {span(first)}"

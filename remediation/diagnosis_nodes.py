@@ -35,6 +35,9 @@ _AGREE: Final = timedelta(minutes=2)
 _WITNESSES: Final = 3
 """Clocks that have to agree before this workstation's is called the wrong one."""
 
+DATABASE: Final = "vpostgres"
+"""The service that vpxd-svcs and vpxd wait for, as `service_names.bare` names it (peers.md d)."""
+
 _FULL: Final = 0.01
 """Share of a partition that is left when services cannot write (rule of thumb, unverified)."""
 
@@ -179,7 +182,7 @@ def stopped_services(node: NodeInventory) -> tuple[str, ...]:
     return tuple(
         name
         for name in (node.services.stopped if node.services is not None else ())
-        if bare(name) in CORE and not (absent and bare(name) == "vmdird")
+        if bare(name) in CORE | {DATABASE} and not (absent and bare(name) == "vmdird")
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight_lab import DIAGNOSED, shown, wired
+from diagnosis_table import DIAGNOSED
+from preflight_lab import shown, wired
 from stsfix.remediation.diagnosis import diagnose
 from stsfix.remediation.investigate import investigate
 
@@ -25,10 +26,10 @@ def examined(scenario: str, topology: str = "elm") -> tuple[Evidence, Diagnosis]
     """Return what one diagnosis of a fresh lab of *scenario* reads and names.
 
     Raises:
-        LookupError: The scenario is not among `preflight_lab.DIAGNOSED`.
+        LookupError: The scenario is not among `diagnosis_table.DIAGNOSED`.
     """
     if scenario not in DIAGNOSED:
-        raise LookupError(f"add {scenario} to DIAGNOSED in tests/support/preflight_lab.py")
+        raise LookupError(f"add {scenario} to NAMED in tests/support/diagnosis_table.py")
     evidence, _ = shown(scenario, topology)
     return evidence, diagnose(evidence)
 

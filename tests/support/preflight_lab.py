@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from diagnosis_table import DIAGNOSED
 from lab_keys import shared_keys
 from stsfix.lab.lab import Lab
 from stsfix.plugin.config import load_settings
@@ -52,23 +53,6 @@ def wished(scenario: str, wish: Wish, topology: str = "elm") -> tuple[Finding, .
     """Return what preflight finds in *scenario* when it is asked to renew certificates."""
     inventory, _ = seen(scenario, topology)
     return assess(inventory, renewal_of(inventory, wish))
-
-
-DIAGNOSED = frozenset(
-    {
-        "database-partition-out",
-        "expired",
-        "expired-while-running",
-        "machine-ssl-expired",
-        "malformed-index",
-        "node-clock-far",
-        "repaired-long-ago",
-        "signer-untrusted",
-        "sts-stopped",
-    }
-)
-"""Scenarios of which a test asks for a diagnosis: logs and pages are read as well, which takes as
-long again."""
 
 
 def seen(scenario: str, topology: str = "elm") -> tuple[Inventory, tuple[Finding, ...]]:

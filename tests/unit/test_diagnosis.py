@@ -151,6 +151,12 @@ def test_a_sound_domain_has_no_cause():
     assert any("issues tokens" in sentence for sentence in found.sound)
 
 
+def with_chain(*ders):
+    """Return sound STS entries with one trusted chain more."""
+    sound = sts()
+    return replace(sound, chains=(*sound.chains, chain_entry(2, ders)))
+
+
 EXPIRED = sts(start=-800, end=-3)
 STOPPED = ServiceReport(node=NODE, running=("vmdird",), stopped=("vmware-vpxd", "vmcam"))
 
@@ -165,6 +171,10 @@ STOPPED = ServiceReport(node=NODE, running=("vmdird",), stopped=("vmware-vpxd", 
         ({"sts": sts(chain=(b"noise",))}, ["STS-ENTRY-BROKEN"]),
         ({"sts": sts(chain=())}, ["STS-ENTRY-BROKEN"]),
         ({"sts": replace(sts(), chains=())}, ["STS-UNTRUSTED"]),
+        ({"sts": with_chain()}, ["STS-ENTRY-BROKEN"]),
+        ({"sts": with_chain(b"noise")}, ["STS-ENTRY-BROKEN"]),
+        ({"sts": with_chain(pki.der(leaf("old", end=90)), b"noise")}, ["STS-ENTRY-BROKEN"]),
+        ({"sts": with_chain(ROOT)}, ["CHAIN-LEAFLESS"]),
         ({"sts": EXPIRED, "services": STOPPED}, ["STS-EXPIRED"]),
         ({"services": STOPPED}, ["SERVICES-DOWN"]),
         (
@@ -401,6 +411,44 @@ def test_services_that_nothing_else_keeps_down_are_a_cause():
 
     assert ids(found) == ["STS-EXPIRED", "SERVICES-DOWN"]
     assert found.causes[1].nodes == (OTHER,)
+
+
+def test_a_database_that_is_down_is_not_the_work_of_a_certificate():
+    """It needs no token; a full partition explains it."""
+    down = ServiceReport(node=NODE, running=(), stopped=("vmware-vpostgres", "vmware-vpxd"))
+    full = DiskSpace(mount="/storage/db", capacity_bytes=10**10, free_bytes=0)
+
+    alone = diagnosis(node(sts=EXPIRED, services=down))
+    filled = diagnosis(node(sts=EXPIRED, services=down, facts=replace(FACTS, disks=(full,))))
+
+    assert ids(alone) == ["STS-EXPIRED", "SERVICES-DOWN"]
+    assert ids(filled) == ["STS-EXPIRED", "DISK-FULL"]
+
+
+def test_services_that_only_a_line_explains_are_no_cause_of_their_own():
+    """They do not prove what the line says, either."""
+    text = stamped(refusal(days(-800), days(-3)), NOW - timedelta(hours=3))
+    line = quote("signer-dates", text)
+    blind = node(sts=None, services=STOPPED, certificates=NodeCertificates())
+
+    found = diagnosis(blind, evidence={NODE: told(line, token=UnreadPart(what="", reason=""))})
+
+    assert ids(found) == ["STS-EXPIRED"]
+    assert found.causes[0].confidence is Confidence.LOG_ONLY
+    assert "services that do not run: vmware-vpxd" in found.causes[0].proofs[0]
+
+
+def test_pages_are_quoted_for_the_nodes_that_are_named():
+    """What another node answers belongs to that node's cause."""
+    low = ServiceReport(node=NODE, running=(), stopped=("vmafdd",))
+    told_pages = {NODE: told(web=(PAGE,)), OTHER: told(web=(PAGE,))}
+
+    found = diagnosis(
+        node(sts=EXPIRED, services=STOPPED), node(OTHER, services=low), evidence=told_pages
+    )
+
+    assert ids(found) == ["STS-EXPIRED", "SERVICES-DOWN"]
+    assert {line.node for line in found.causes[1].lines} == {OTHER}
 
 
 def test_a_gateway_has_no_vmdird_to_miss():
