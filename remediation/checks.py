@@ -16,6 +16,7 @@ from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
 from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.model import Transport
+from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.service_names import is_normally_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
 from stsfix.snapshot.risk import Finder, Severity
@@ -60,8 +61,11 @@ _found_on_windows = Finder(WINDOWS_RULES)
 
 def unreadable(inventory: Inventory) -> Iterator[Finding]:
     """Everything that could not be read forbids a run: nobody knows what it hides."""
+    nodes = {node.fqdn for node in inventory.nodes}
     for problem in inventory.problems:
         rule = UNREADABLE.get(problem.error, "NOT-CHECKED")
+        if problem.error == "HostRestrictedError" and problem.subject in nodes:
+            rule = "GUEST-UNAVAILABLE"  # the host lets nothing into its guest
         advice = None
         if problem.error == "PlainBindRefusedError":
             advice = "Use the LDAPS port of the node."
@@ -156,13 +160,25 @@ def managers_are_known(inventory: Inventory) -> Iterator[Finding]:
             yield found("HOST-MANAGED-ELSEWHERE", facts.host, evidence)
 
 
+_NO_SHELL = frozenset({Transport.VAMI, Transport.NONE})
+
+
+def is_out_of_reach(node: NodeInventory) -> bool:
+    """Tell whether nothing could be asked of the node's guest, and a finding that forbids a run
+    says so: NODE-NOT-FOUND, NODE-AMBIGUOUS or NODE-ROLE-UNVERIFIED.
+    """
+    if not isinstance(node.facts, Unread):
+        return False
+    return node.location.found is None or not (node.role_verified or node.transport in _NO_SHELL)
+
+
 def roles_are_known(inventory: Inventory) -> Iterator[Finding]:
     """The node itself said what it is; otherwise the role is a guess."""
     for node in inventory.nodes:
         if node.role_verified or node.location.found is None:
             continue
         said = f"taken for {node.role} from the directory: "
-        if node.transport in {Transport.VAMI, Transport.NONE}:
+        if node.transport in _NO_SHELL:
             # The operator knows that no command can be run there.
             said += f"transport {node.transport} cannot ask the node"
             yield found("NODE-ROLE-UNVERIFIED", node.fqdn, said, severity=Severity.WARNS)
@@ -187,10 +203,6 @@ def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
             entry.dn,
             f"on {node.fqdn}: no number in the name, which breaks the whole tenant",
         )
-    if entry.key_matches is False:
-        yield found(
-            "STS-KEY-MISMATCH", entry.dn, "the private key does not belong to the first certificate"
-        )
     if not entry.chain:
         # A credential that does not sign is never looked at; each chain is.
         severity = Severity.WARNS if entry.kind == "credential" else None
@@ -204,7 +216,12 @@ def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
             entry.dn,
             f"the first certificate cannot be read: {leaf.reason}",
         )
-    elif leaf.authority:
+        return
+    if entry.key_matches is False:
+        yield found(
+            "STS-KEY-MISMATCH", entry.dn, "the private key does not belong to the first certificate"
+        )
+    if leaf.authority:
         yield found(
             "STS-LEAFLESS-CHAIN",
             entry.dn,

@@ -219,7 +219,7 @@ def lookup_trust(inventory: Inventory) -> Iterator[Finding]:
         shown = node.certificates.on("https")
         if shown is None:
             continue
-        trusted = list(_trusted_for(inventory.certificates, node.fqdn))
+        trusted = list(trusted_for(inventory.certificates, node.fqdn))
         other = [kind for kind, trust in trusted if shown not in trust]
         if other:
             kinds = ", ".join(sorted(set(other))[:5])
@@ -227,7 +227,7 @@ def lookup_trust(inventory: Inventory) -> Iterator[Finding]:
             yield found("LOOKUP-TRUST", node.fqdn, evidence)
 
 
-def _trusted_for(
+def trusted_for(
     certificates: DirectoryCertificates, fqdn: str
 ) -> Iterator[tuple[str, tuple[bytes, ...]]]:
     """Yield kind and trust of every endpoint behind the node's port 443 that names a trust."""

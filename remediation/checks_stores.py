@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation import vmca
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
-from stsfix.remediation.checks import SOON
-from stsfix.remediation.checks_certificates import CRL_REFUSED, CRL_WARNED, dates
+from stsfix.remediation.checks import SOON, is_out_of_reach
+from stsfix.remediation.checks_certificates import CRL_REFUSED, CRL_WARNED, dates, trusted_for
 from stsfix.remediation.extensions import thumbprint
 from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.renewal import SOLUTION_USERS
 from stsfix.remediation.rules_certificates import RULES as CERTIFICATE_RULES
 from stsfix.remediation.rules_stores import RULES
 from stsfix.remediation.vecs import CRLS, MACHINE_ALIAS, MACHINE_SSL, TRUSTED_ROOTS
@@ -61,7 +62,7 @@ def authorities(inventory: Inventory) -> Iterator[Finding]:
             continue
         needed = inventory.issuer == "vmca" and node.fqdn == writer
         if isinstance(node.authority, Unread):
-            if needed:
+            if needed and not is_out_of_reach(node):
                 yield found("VMCA-UNREAD", node.fqdn, node.authority.reason)
             continue
         yield from _state(node.fqdn, node.authority, needed=needed)
@@ -117,9 +118,22 @@ def machine_entries(inventory: Inventory) -> Iterator[Finding]:
         if shown is not None:
             evidence = f"{_short(entry.certificates[0])} in {MACHINE_SSL}, {_short(shown)} on https"
             yield found("CERT-STORE-SHOWN", node.fqdn, evidence)
+        yield from _distrusted(inventory, node, entry)
         yield from _dated(
             inventory, node, entry, "CERT-MACHINE-EXPIRED", soon="CERT-MACHINE-EXPIRING"
         )
+
+
+def _distrusted(inventory: Inventory, node: NodeInventory, entry: StoreEntry) -> Iterator[Finding]:
+    """The lookup service trusts what is shown now, and not what services load when they start."""
+    held = inventory.certificates
+    trusted = list(trusted_for(held, node.fqdn)) if held else []
+    other = sorted({kind for kind, trust in trusted if entry.certificates[0] not in trust})
+    shown = node.certificates.on("https")
+    if other and all(shown in trust for _, trust in trusted):
+        kinds = ", ".join(other[:5])
+        evidence = f"once services restart: it names another than {MACHINE_SSL} holds: {kinds}"
+        yield found("LOOKUP-TRUST", node.fqdn, evidence)
 
 
 def solution_entries(inventory: Inventory) -> Iterator[Finding]:
@@ -141,21 +155,42 @@ def is_backup(entry: StoreEntry) -> bool:
 
 
 def _solution(inventory: Inventory, node: NodeInventory, entry: StoreEntry) -> Iterator[Finding]:
-    held = inventory.certificates
-    accounts = [
-        user
-        for user in (held.solution_users if held else ())
-        if user.name == entry.store or user.name.startswith(f"{entry.store}-")
-    ]
-    leaf = entry.certificates[0]
-    if any(leaf in user.certificates for user in accounts):
+    differs = _account_differs(inventory, node, entry)
+    if differs is None:
         return  # the directory's is judged
-    if accounts:
-        names = ", ".join(user.name for user in accounts[:3])
-        yield found("CERT-SOLUTION-DIFFERS", node.fqdn, f"{_where(entry)} is in none of {names}")
+    if differs:
+        yield found("CERT-SOLUTION-DIFFERS", node.fqdn, differs)
     yield from _dated(
         inventory, node, entry, "CERT-SOLUTION-EXPIRED", soon="CERT-SOLUTION-EXPIRING"
     )
+
+
+def _account_differs(inventory: Inventory, node: NodeInventory, entry: StoreEntry) -> str | None:
+    """Return how the account of a store's user differs; None if it holds the same certificate,
+    empty if there is none and nobody knows whether there should be.
+
+    The account is <store>-<machine id> (fixcerts.py 3.2); without the id any of the name counts.
+    """
+    held = inventory.certificates
+    users = held.solution_users if held else ()
+    facts = node.facts
+    known = facts.machine_id if isinstance(facts, NodeFacts) else facts
+    prefix, expected = f"{entry.store}-", f"{entry.store}-{known}" if isinstance(known, str) else ""
+    accounts = [
+        user
+        for user in users
+        if user.name.lower() == expected.lower()
+        or (not expected and (user.name == entry.store or user.name.startswith(prefix)))
+    ]
+    leaf = entry.certificates[0]
+    if any(leaf in user.certificates for user in (accounts or users)):
+        return None
+    if accounts:
+        return f"{_where(entry)} is not in {', '.join(user.name for user in accounts[:3])}"
+    there_should_be = held is not None and held.has_read("solution users")
+    if expected and there_should_be and entry.store in SOLUTION_USERS:
+        return f"{_where(entry)}: the directory has no account {expected}"
+    return ""
 
 
 def other_entries(inventory: Inventory) -> Iterator[Finding]:

@@ -59,7 +59,9 @@ def context_for(endpoint: Endpoint) -> PeerContext:
 
 def tls_error(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> NodeTlsError:
     """Translate a failed verification, with the SHA-256 that was shown if it is known."""
-    text = str(getattr(error, "verify_message", "") or error)
+    # Without a message of OpenSSL's, str() shows the tuple of arguments.
+    said = error.args[-1] if error.args else error
+    text = str(getattr(error, "verify_message", "") or said)
     shown = re.search(r"sha256:([0-9a-f]{64})", text)
     return NodeTlsError(endpoint.name, text, shown.group(1) if shown else None)
 

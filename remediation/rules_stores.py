@@ -13,7 +13,8 @@ VMCA_RULES = (
         id="VMCA-UNREAD",
         severity=BLOCKS,
         title="The root of a node's own authority (VMCA) could not be read",
-        why="The new STS certificate is to be signed by it, and nobody can tell whether it could.",
+        why='Nobody can tell whether it could sign, and with issuer = "vmca" the one of the node '
+        "that is written to signs the new STS certificate.",
         source="stsfix; the place of root.cer: fixsts.sh (KB 76719)",
         advice=_OWN_CA,
     ),
@@ -29,7 +30,8 @@ VMCA_RULES = (
         id="VMCA-DOWN",
         severity=BLOCKS,
         title="A node's own authority (VMCA) does not answer",
-        why="It is to sign the new STS certificate in the middle of the run.",
+        why="It signs nothing: not for its own node, and not the new STS certificate in the middle "
+        "of the run if it is the one that is to.",
         source="certool --getrootca asks vmcad (vmca/certool/Handler.cpp, Lightwave a04d9171)",
         advice='Start vmcad, or let stsfix make a root of its own (issuer = "own-ca" under [sts]).',
     ),

@@ -40,7 +40,11 @@ CERTIFICATES = {
     },
     "trust-anchor-mismatch": {("warns", "LOOKUP-TRUST"): 1},
     "machine-ssl-company-ca": {("blocks", "CERT-MACHINE-EXPIRED"): 1},
-    "machine-ssl-replaced-expired": {("blocks", "CERT-MACHINE-EXPIRED"): 1},
+    "machine-ssl-not-restarted": {("warns", "LOOKUP-TRUST"): 1},
+    "machine-ssl-replaced-expired": {
+        ("blocks", "CERT-MACHINE-EXPIRED"): 1,
+        ("warns", "LOOKUP-TRUST"): 1,
+    },
     "solution-user-replaced-expired": {("blocks", "CERT-SOLUTION-EXPIRED"): 1},
     "vmca-subordinate": {
         ("warns", "CERT-MACHINE-EXPIRING"): 1,

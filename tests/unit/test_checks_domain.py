@@ -70,6 +70,16 @@ def test_an_error_nobody_thought_of_is_told_too():
     assert found(node(), problems=(problem,)) == [("NOT-CHECKED", "vc1")]
 
 
+@pytest.mark.parametrize(
+    ("subject", "rule"), [("vc1", "GUEST-UNAVAILABLE"), ("esx1", "NOT-CHECKED")]
+)
+def test_a_host_that_refuses_keeps_everybody_out_of_a_guest(subject, rule):
+    """Of a node that means no way in; of the host itself something was not read."""
+    problem = Problem(subject=subject, error="HostRestrictedError", text="it refuses")
+
+    assert found(node(), problems=(problem,)) == [(rule, subject)]
+
+
 def test_known_errors_are_errors_of_the_product():
     """A renamed class would fall back to the vague finding."""
     assert set(UNREADABLE) <= {leaf.__name__ for leaf in error_leaves()}
@@ -123,6 +133,24 @@ def test_an_entry_without_certificate_is_told(kind, severity):
     told = [f for check in CHECKS for f in check(inventory) if f.id == "STS-EMPTY-CHAIN"]
 
     assert [(f.subject, f.severity) for f in told] == [("cn=Entry-1", severity)]
+
+
+def test_nobody_says_that_a_key_is_not_that_of_noise():
+    """Whose key it is cannot be told where the certificate cannot be read."""
+    noise = StsEntry(
+        kind="credential",
+        dn="cn=Entry-1",
+        index=1,
+        chain=(b"noise",),
+        object_guid="g",
+        usn=1,
+        key_matches=False,
+    )
+    entries = StsEntries(node="vc1", credentials=(noise,), chains=())
+
+    told = {rule for rule, subject in found(node(sts=entries)) if subject == "cn=Entry-1"}
+
+    assert told == {"STS-MALFORMED-CERTIFICATE"}
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,26 @@ from typing import Any
 
 import pytest
 
+from memory_hypervisor import MemoryClock, MemoryHost
 from sts_material import DOMAIN, NODE, NOW, days, key, root
 from stsfix.lab import pki
 from stsfix.remediation.authority import Authority, Unknown
 from stsfix.remediation.checks_stores import CHECKS
 from stsfix.remediation.extensions import Extension, thumbprint
-from stsfix.remediation.inventory import Inventory, NodeInventory
+from stsfix.remediation.inventory import Inventory, Location, NodeInventory
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
+    LookupEndpoint,
+    LookupRegistration,
     NodeCertificates,
     ShownCertificate,
     SolutionUser,
     TrustedRoot,
     UnreadPart,
 )
-from stsfix.remediation.model import Role, Severity
+from stsfix.remediation.model import Role, Severity, Transport
 from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.preflight import assess
 from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
 
 OTHER = "vc2.lab.example"
@@ -45,6 +49,9 @@ def cert(name="machine", end=365.0):
 
 
 MACHINE, VPXD, EXTENSION = cert(), cert("vpxd"), cert("vpxd-extension")
+FRESH = cert("fresh", 700)
+ESX = MemoryHost("esx1.lab.example", MemoryClock())
+VM = ESX.observe_vms([ESX.add_vm("vc1")])[0]
 
 
 def entry(store, der, alias="", kind=EntryKind.PRIVATE_KEY):
@@ -181,11 +188,39 @@ def test_other_vmca_only_warns(changes, expected):
 
 
 def test_vmca_that_nobody_asked_forbids_only_where_it_signs():
-    """Without a command on the writer nobody knows; with another issuer nobody needs to."""
-    silent = node(authority=Unread(reason="no guest"))
+    """If its tools did not tell nobody knows; with another issuer nobody needs to."""
+    silent = node(authority=Unread(reason="the tools said noise"))
 
     assert ids(inventory(silent)) == ["VMCA-UNREAD b"]
     assert ids(inventory(silent, issuer="own-ca")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"location": Location()}, {"NODE-NOT-FOUND"}),
+        ({"location": Location(live=(VM.summary, VM.summary))}, {"NODE-AMBIGUOUS"}),
+        ({"location": Location(live=(VM.summary,)), "vm": VM}, {"NODE-ROLE-UNVERIFIED"}),
+        (
+            {"location": Location(live=(VM.summary,)), "vm": VM, "transport": Transport.VAMI},
+            {"VMCA-UNREAD"},
+        ),
+        (
+            {"location": Location(live=(VM.summary,)), "vm": VM, "role_verified": True},
+            {"VMCA-UNREAD"},
+        ),
+    ],
+)
+def test_of_a_guest_out_of_reach_one_finding_forbids_a_run(changes, expected):
+    """That nothing is known of it forbids a run once, and always."""
+    lost = Unread(reason="no guest")
+    made = inventory(node(facts=lost, authority=lost, stores=lost, **changes))
+
+    blocks = {f.id for f in assess(made) if f.severity is Severity.BLOCKS}
+
+    assert blocks & {"NODE-NOT-FOUND", "NODE-AMBIGUOUS", "NODE-ROLE-UNVERIFIED", "VMCA-UNREAD"} == (
+        expected
+    )
 
 
 def test_expired_root_that_the_directory_lists_is_told_there():
@@ -215,6 +250,27 @@ def test_machine_certificate_in_the_store(end, expected):
     assert ids(inventory(made)) == expected
 
 
+@pytest.mark.parametrize(
+    ("trust", "expected"),
+    [
+        ((MACHINE,), ["CERT-STORE-SHOWN w", "LOOKUP-TRUST w"]),
+        ((MACHINE, FRESH), ["CERT-STORE-SHOWN w"]),
+        ((FRESH,), ["CERT-STORE-SHOWN w"]),
+    ],
+)
+def test_lookup_trust_counts_once_services_restart(trust, expected):
+    """What is trusted now and not after the restart of a run; the reverse is judged elsewhere."""
+    fresh = entry("MACHINE_SSL_CERT", FRESH, "__MACHINE_CERT")
+    endpoint = LookupEndpoint(uri=f"https://{NODE}/sts", trust=trust)
+    registration = LookupRegistration(
+        name="r", kind="cs.identity", product="x", endpoints=(endpoint,)
+    )
+
+    made = node(stores=sound_stores(fresh, without=("MACHINE_SSL_CERT",)))
+
+    assert ids(inventory(made, held=replace(HELD, registrations=(registration,)))) == expected
+
+
 def test_machine_certificate_of_a_port_that_is_down():
     """Nothing is shown, and the store tells why."""
     dead = entry("MACHINE_SSL_CERT", cert("fresh", -1), "__MACHINE_CERT")
@@ -238,6 +294,42 @@ def test_solution_user_that_the_directory_knows_otherwise(end, expected):
     made = node(stores=sound_stores(entry("vpxd", cert("new", end)), without=("vpxd",)))
 
     assert ids(inventory(made)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("vpxd-1", "vpxd-extension-1"), []),
+        (("VPXD-1", "vpxd-extension-1"), []),
+        (("renamed", "vpxd-extension-1"), []),
+        (("vpxd-2", "vpxd-extension-1"), []),
+    ],
+)
+def test_solution_user_is_known_by_its_account_or_its_certificate(names, expected):
+    """An account of another name that holds the certificate is its own, as for a renewal."""
+    users = tuple(
+        SolutionUser(name=name, subject="", certificates=(held,))
+        for name, held in zip(names, (VPXD, EXTENSION), strict=True)
+    )
+    made = node(facts=NodeFacts(machine_id="1"))
+
+    assert ids(inventory(made, held=replace(HELD, solution_users=users))) == expected
+
+
+def test_solution_user_whose_account_is_lost_cannot_log_in():
+    """Accounts of other nodes, and of users with longer names, are not its own."""
+    others = (
+        SolutionUser(name="vpxd-2", subject="", certificates=(cert("other"),)),
+        SolutionUser(name="vpxd-extension-1", subject="", certificates=(EXTENSION,)),
+    )
+    held = replace(HELD, solution_users=others)
+
+    [lost] = findings(inventory(node(facts=NodeFacts(machine_id="1")), held=held))
+    unread = replace(held, unread=(UnreadPart(what="solution users", reason="no"),))
+
+    assert (lost.id, lost.severity) == ("CERT-SOLUTION-DIFFERS", Severity.WARNS)
+    assert lost.evidence == "vpxd: the directory has no account vpxd-1"
+    assert ids(inventory(node(facts=NodeFacts(machine_id="1")), held=unread)) == []
 
 
 def test_solution_user_without_an_account_is_only_dated():
