@@ -373,8 +373,8 @@ SCENARIOS = {
             for name, (text, plan) in STORES_PLANS.items()
         ),
         *(
-            Scenario(name=name, text=text, certificates=plan)
-            for name, (text, plan) in ISSUER_PLANS.items()
+            Scenario(name=name, text=text, certificates=plan, repair=repair, accepted=accepted)
+            for name, (text, plan, repair, accepted) in ISSUER_PLANS.items()
         ),
         Scenario(
             name="obsolete-chains",

@@ -104,24 +104,34 @@ STORES_PLANS = {
 }
 """Texts and plans by the name of the scenario. The STS certificate has expired in all of them."""
 
-ISSUER_PLANS = {
+ISSUER_PLANS: Mapping[str, tuple[str, CertificatePlan, tuple[str, ...], tuple[str, ...]]] = {
     "sms-expired": (
         "the certificate of each vCenter's storage monitoring service has expired",
         CertificatePlan(sms_days=-2),
+        (),
+        (),
     ),
     "vmca-root-short": (
         "the root of the first controller's VMCA ends in less than four years",
         CertificatePlan(vmca_days=1400),
+        (),
+        (),
     ),
     "machine-ssl-company-ca": (
         "the first node's machine certificate, of the company's own CA, has expired",
         CertificatePlan(machine_days=-2, machine_by_company=True, pinned=True),
+        ("--renew", "expired"),
+        ("RENEW-CUSTOM-CA",),
     ),
     "vmca-subordinate": (
         "the first controller's VMCA is subordinate to the company's own CA and ends in 20 days",
         CertificatePlan(
             vmca_days=20, machine_days=15, solution_user_days=15, vmca_subordinate=True
         ),
+        ("--new-vmca-root",),
+        ("RENEW-SUBORDINATE",),
     ),
 }
-"""Texts and plans of what was issued, or by whom; the STS certificate has expired, too."""
+"""Texts and plans of what was issued, or by whom, what an operator adds to ``stsfix run``, and the
+risks that one has to take; the STS certificate has expired, too.
+"""

@@ -131,7 +131,7 @@ def _about(inventory: Inventory, plan: RenewalPlan) -> Iterator[Finding]:
         ]
         yield found("RENEW-PLAN", fqdn, ", ".join(parts))
     for fqdn in plan.new_roots:
-        yield found("RENEW-ROOT-NEW", fqdn, "its root ends, or has ended")
+        yield found("RENEW-ROOT-NEW", fqdn, "the certificate it issues with ends, or has ended")
     machines = [renewal.node for renewal in plan.renewals if renewal.is_machine]
     if machines:
         yield found("COST-TLS-CHANGE", inventory.domain, f"of {', '.join(machines)}")

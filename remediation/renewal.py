@@ -240,8 +240,9 @@ def _about_roots(
                 evidence="the root of its VMCA is not known",
             )
     for fqdn in roots:
-        root = chains[fqdn][-1]
-        evidence = f"{root.subject} ends {root.not_after:%Y-%m-%d}"
+        root, ends = chains[fqdn][-1], min(c.not_after for c in chains[fqdn])
+        above = root.subject if root.self_issued else root.issuer
+        evidence = f"its chain ends {ends:%Y-%m-%d}; above it is {above}"
         if len(chains[fqdn]) > 1 or not root.self_issued:
             yield Obstacle(rule="RENEW-SUBORDINATE", subject=fqdn, evidence=evidence)
     if not roots and chains:

@@ -231,7 +231,10 @@ def test_a_vmca_below_another_ca_gets_no_root_of_its_own_silently():
 
     found = plan(replace(below, vmca=(*below.vmca, above)), new_root=True)
 
-    assert ("RENEW-SUBORDINATE", VC1) in rules(found)
+    [told] = [o for o in found.obstacles if o.rule == "RENEW-SUBORDINATE"]
+    assert told.subject == VC1
+    assert told.evidence.startswith("its chain ends ")
+    assert "above it is " in told.evidence
 
 
 def test_a_vmca_that_could_not_be_read_forbids_a_new_root():
