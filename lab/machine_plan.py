@@ -279,6 +279,10 @@ MACHINE_PLANS = {
         "VMware Tools of the first node says it is ready and refuses guest operations",
         MachinePlan(guest_fault="OperationDisabledByGuest"),
     ),
+    "guest-operations-fail": (
+        "every guest operation in the first node ends with a fault that nobody knows",
+        MachinePlan(guest_fault="SystemError"),
+    ),
 }
 
 FILES_PLANS = {

@@ -55,6 +55,11 @@ EXPECTED = {
         "warns CERT-NOT-CHECKED",
         "warns VMCA-DOWN",
     },
+    "guest-operations-fail": {
+        "blocks NODE-ROLE-UNVERIFIED",
+        "blocks NOT-CHECKED",
+        "warns NODE-NOT-CHECKED",
+    },
     "guest-operations-off": {
         "blocks NODE-ROLE-UNVERIFIED",
         "warns GUEST-OPERATIONS-OFF",
