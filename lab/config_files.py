@@ -114,6 +114,8 @@ def _config(lab: Lab) -> str:
             machine = lab.nodes[fqdn].disk.machine
             lines.append(f"tls = {_quoted(f'sha256:{_leaf_pin(machine)}')}")
     # Who signs the new certificate is left to the default, as most operators would.
+    if wrong.restart:
+        lines += ["", "[services]", f"restart = {_quoted(wrong.restart)}"]
     lines += ["", "[timeouts]", *_timeouts(lab.clock.speed)]
     lines += ["", "[secrets]", f"file = {_quoted(SECRETS_FILE)}", ""]
     return "\n".join(lines)

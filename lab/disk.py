@@ -84,7 +84,8 @@ class NodeDisk:
     lets a certificate last. *removed* are programs that are gone, by path. With *roots_stale*
     vmafd of the next boot copies no trusted roots until it is restarted. *shown* replaces the
     machine certificate on a port (``ldaps``, ``vami``). With *sts_stale* the STS of the next boot
-    works with the credential before the newest until it restarts. With *outlived_sts* the
+    works with the credential before the newest until it restarts; with *sts_keeps* it works, after
+    each start, with what it read then. With *outlived_sts* the
     services of the next boot start as if that had been while the STS still issued tokens. *zone*
     (lab.zones) is its time zone.
     *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
@@ -108,6 +109,7 @@ class NodeDisk:
     roots_stale: bool = False
     shown: dict[str, KeyPair] = field(default_factory=dict)
     sts_stale: bool = False
+    sts_keeps: bool = False
     outlived_sts: bool = False
     zone: str = "UTC"
     jwks_key: bytes | None = None

@@ -82,7 +82,7 @@ class MachinePlan:
 class FilesPlan:
     """What is wrong in the operator's files: a password, a pin, the domain's name, a host that is
     left out (*hosts_left_out* counts from the end of the list), one more node in the list, or a
-    user who is no administrator of the domain.
+    user who is no administrator of the domain. *restart* is what the file says of services.
     """
 
     host_password: bool = False
@@ -94,6 +94,7 @@ class FilesPlan:
     hosts_left_out: int = 0
     node: str = ""
     user: str = ""
+    restart: str = ""
 
 
 ORDINARY = MachinePlan()

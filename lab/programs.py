@@ -246,6 +246,7 @@ class NodeParts:
             policy=TokenPolicy(zone=ZONES[disk.zone]),
             logs=self.logs,
             stale=disk.sts_stale,
+            keeps=disk.sts_keeps,
         )
         disk.sts_stale = False
         self.front.route("/sts", self.sts)

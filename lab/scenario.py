@@ -71,7 +71,8 @@ class ChainPlan:
 class NodeTrouble:
     """What is wrong in the guests. *vmdir_state*, *vcha*, *password_days* and *log_free_kib* (None:
     as usual) are of the first node; *disabled* services, *no_vmdird* (its program is missing) and
-    *version* of the second, where there is one.
+    *version* of the second, where there is one. With *sts_keeps* the STS of the last controller
+    reads its tenant when it starts, and never again.
     """
 
     vmdir_state: str = "Normal"
@@ -81,6 +82,7 @@ class NodeTrouble:
     disabled: tuple[str, ...] = ()
     no_vmdird: bool = False
     version: str = ""
+    sts_keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,13 @@ SCENARIOS = {
             name="expiring",
             text="the STS signing certificate ends in 20 days",
             credentials=(CredentialPlan(index=1, days=20, chain=1),),
+        ),
+        Scenario(
+            name="sts-keeps",
+            text="release 8.0, the STS certificate ends in 20 days; the last STS takes no new one",
+            credentials=(CredentialPlan(index=1, days=20, chain=1),),
+            version="8.0",
+            node=NodeTrouble(sts_keeps=True),
         ),
         Scenario(
             name="gap-in-indexes",
@@ -324,8 +333,9 @@ SCENARIOS = {
         ),
         Scenario(
             name="mixed-versions",
-            text="the second node is of an older release",
+            text="the second node is of an older release; restarts only where needed are asked for",
             node=NodeTrouble(version="6.7"),
+            files=FilesPlan(restart="needed"),
         ),
         *(Scenario(name=name, text=text, links=plan) for name, (text, plan) in LINK_PLANS.items()),
         *(

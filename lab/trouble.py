@@ -55,6 +55,7 @@ def spoil_disks(disks: Sequence[NodeDisk], scenario: Scenario) -> None:
     if scenario.access.locked:
         first.failed_logins = LOGIN_LIMIT
     with_directory = [disk for disk in disks if disk.role.has_directory]
+    with_directory[-1].sts_keeps = trouble.sts_keeps
     if len(with_directory) > 1:
         with_directory[1].pull_limit = scenario.links.thin
     if len(disks) > 1:

@@ -68,6 +68,8 @@ class VcenterParts:
             network, disk.fqdn, disk.psc, now=self._now, outlived=disk.outlived_sts
         )
         disk.outlived_sts = False
+        # fixcerts.py: "service restart is not required for STS replacement on 8.0".
+        at_start = disk.release < (8,)
         self.vcenter = VcenterService(
             disk.fqdn,
             self._authority,
@@ -76,6 +78,7 @@ class VcenterParts:
             clock_offset=self._offset,
             faults=network.faults,
             api_version=_API_VERSIONS[disk.version],
+            trust_at_start=at_start,
             refused=self._login_refused,
         )
         self.vapi = VapiService(
@@ -84,6 +87,7 @@ class VcenterParts:
             clock=network.clock,
             clock_offset=self._offset,
             faults=network.faults,
+            trust_at_start=at_start,
         )
         self.client = client.ClientService(
             disk.fqdn,

@@ -20,6 +20,7 @@ from stsfix.plugin.settings import (
     HostSettings,
     NodeDefaults,
     NodeSettings,
+    ServicesSettings,
     Settings,
     SshSettings,
     SsoSettings,
@@ -27,7 +28,7 @@ from stsfix.plugin.settings import (
     Timeouts,
 )
 from stsfix.plugin.toml_reader import TomlTable
-from stsfix.remediation.model import Transport
+from stsfix.remediation.model import Restart, Transport
 from stsfix.snapshot.model import HostRef
 from stsfix.snapshot.tls import Trust
 
@@ -40,6 +41,7 @@ __all__ = [
     "HostSettings",
     "NodeDefaults",
     "NodeSettings",
+    "ServicesSettings",
     "Settings",
     "SsoSettings",
     "StsSettings",
@@ -121,6 +123,7 @@ def _read_settings(path: Path, root: TomlTable) -> Settings:
         sso=_read_sso(root.table("sso")),
         hosts=_read_hosts(root, folder, timeouts),
         sts=_read_sts(root.table("sts"), folder),
+        services=_read_services(root.table("services")),
         timeouts=timeouts,
         secrets_file=folder / secrets_file if secrets_file else None,
         node_defaults=defaults,
@@ -245,6 +248,13 @@ def _read_sts(table: TomlTable, folder: Path) -> StsSettings:
     )
     table.close()
     return sts
+
+
+def _read_services(table: TomlTable) -> ServicesSettings:
+    known = [each.value for each in Restart]
+    value = table.choice("restart", known[0], known) if table.holds("restart") else None
+    table.close()
+    return ServicesSettings(restart=Restart(value) if value in known else None)
 
 
 def _read_timeouts(table: TomlTable) -> Timeouts:

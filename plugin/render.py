@@ -174,6 +174,9 @@ def _steps(run: RunView, width: int) -> Iterator[Line]:
         if services.outcome is Outcome.FAILED:
             text = f"- Services of {services.node} did not start: {', '.join(services.down)}"
             yield from wrapped(text, width, hang="  ", style="bold red")
+        if services.outcome is Outcome.NOT_NEEDED:
+            text = f"- {services.node} was not restarted: every way in worked without it"
+            yield from wrapped(text, width, hang="  ")
         if services.seen is not None:
             text = f"- {services.node} was restarted by hand: {SEEN_WORDS[services.seen]}"
             yield from wrapped(text, width, hang="  ", style="yellow")

@@ -12,7 +12,7 @@ from stsfix.snapshot.tls import Endpoint, Trust
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stsfix.remediation.model import Transport
+    from stsfix.remediation.model import Restart, Transport
     from stsfix.snapshot.model import HostRef
 
 
@@ -92,6 +92,13 @@ class StsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServicesSettings:
+    """Whose services a run restarts; None is ``needed`` where every node is 8.0 or later."""
+
+    restart: Restart | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Deadlines; the defaults stand here. What each one limits: docs/configuration.md."""
 
@@ -166,6 +173,7 @@ class Settings:
     sso: SsoSettings
     hosts: tuple[HostSettings, ...]
     sts: StsSettings
+    services: ServicesSettings
     timeouts: Timeouts
     secrets_file: Path | None
     node_defaults: NodeDefaults

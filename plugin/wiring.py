@@ -272,6 +272,7 @@ class Wiring:
             certificates=self._certificates(),
             tools=NodeToolsReader(self.shell),
             issuer=self.settings.issuer_for,
+            restart=self.settings.services.restart,
             transport=self.transports.transport,
         )
 

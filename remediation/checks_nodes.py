@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import Finding
     from stsfix.remediation.node_facts import DiskSpace
 
-__all__ = ["CHECKS", "RULES"]
+__all__ = ["CHECKS", "RULES", "release_of"]
 
 found = Finder(RULES)
 
@@ -172,6 +172,12 @@ def _version(node: NodeInventory) -> str:
 def _release(version: str) -> tuple[str, str] | None:
     match = re.match(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.|$)", version)
     return (match.group(1), match.group(2)) if match else None
+
+
+def release_of(node: NodeInventory) -> tuple[int, int] | None:
+    """Return the release that *node* tells, such as (8, 0); None if it tells none."""
+    release = _release(_version(node))
+    return None if release is None else (int(release[0]), int(release[1]))
 
 
 def configured_nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         DirectoryCertificates,
         NodeCertificates,
     )
-    from stsfix.remediation.model import ReplicationStatus, Topology
+    from stsfix.remediation.model import ReplicationStatus, Restart, Topology
     from stsfix.remediation.ports import Directory, ProgressHook
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmId
     from stsfix.snapshot.ports import Clock, Hypervisor
@@ -78,7 +78,7 @@ class Sources:
     then no node is asked itself, or over HTTPS. *patience* is how long directories that lag may
     take to move before they count as stalled. *tools* are asked for certificates on each node,
     unless None. *issuer* tells who signs if a given node is written to, *transport* how a node is
-    to be asked itself.
+    to be asked itself. *restart* is whose services are to be restarted, None if nobody said.
     """
 
     domain: str
@@ -96,6 +96,7 @@ class Sources:
     tools: ToolsReader | None = None
     issuer: Callable[[str, Platform], str] = _own_ca
     transport: Callable[[str], Transport] = _guest_operations
+    restart: Restart | None = None
 
 
 class Discovery:
@@ -153,6 +154,7 @@ class Discovery:
             configured=sources.nodes,
             certificates=held.result(),
             issuer=self._issuer(nodes),
+            restart=self._sources.restart,
         )
 
     def _issuer(self, nodes: Sequence[NodeInventory]) -> str:

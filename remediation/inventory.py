@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
     from stsfix.remediation.model import (
         ReplicationStatus,
+        Restart,
         Role,
         RootDse,
         StsEntries,
@@ -124,7 +125,7 @@ class Inventory:
     while they were watched, *at_rest* pairs that seem to lag and lack nothing. *certificates* is
     what one of the directories holds besides the STS entries; None if nobody asked. *configured*
     are the nodes the operator named. *issuer* is who signs if a run writes: ``vmca``, ``own-ca`` or
-    ``files``.
+    ``files``. *restart* is whose services the operator wants restarted, None if that was not said.
     """
 
     domain: str
@@ -138,6 +139,7 @@ class Inventory:
     configured: tuple[str, ...] = ()
     certificates: DirectoryCertificates | None = None
     issuer: str = "own-ca"
+    restart: Restart | None = None
 
     def lags(self) -> tuple[Lag, ...]:
         """Return how far each directory is behind each other one that told its status."""

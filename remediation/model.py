@@ -167,6 +167,13 @@ class NodePlan:
     external_database: bool = False
 
 
+class Restart(enum.StrEnum):
+    """Whose services a run restarts: those of every node, or only where a proof fails."""
+
+    ALL = "all"
+    NEEDED = "needed"
+
+
 class Renew(enum.StrEnum):
     """Which certificates besides the STS's a run renews: those that are (nearly) out of their
     time, or all that a VMCA of the domain issued.
@@ -212,6 +219,7 @@ class RunSpec:
     *retire* tells whether old credentials are removed at the end. *accepted* are the risks the
     operator took, as ``ID:object``. *by* is who began it, ``user@workstation``. *renew* is what was
     asked, *renewals* what that means here. *new_roots* are the nodes whose VMCA gets a new root.
+    *restart* tells whose services are restarted.
     """
 
     run: str
@@ -226,6 +234,7 @@ class RunSpec:
     renew: Renew = Renew.NONE
     renewals: tuple[Renewal, ...] = ()
     new_roots: tuple[str, ...] = ()
+    restart: Restart = Restart.ALL
 
     def __post_init__(self) -> None:
         names = [node.fqdn for node in self.nodes]
@@ -280,13 +289,16 @@ class VerifiedToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginProof:
-    """One way in that was tried. *ok* is a fact; *detail* is one sentence for people."""
+    """One way in that was tried. *ok* is a fact; *detail* is one sentence for people. *sts* is the
+    node whose token was shown to a vCenter, empty for other ways.
+    """
 
     node: str
     way: Literal["sts-token", "login-by-token", "login", "vapi-session", "metadata"]
     ok: bool
     detail: str
     took: timedelta | None = None
+    sts: str = ""
 
 
 Severity = risk.Severity

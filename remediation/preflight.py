@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks import SOON
 from stsfix.remediation.checks_renewal import judged
+from stsfix.remediation.checks_transports import restart_is_told, restart_of
 from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
 from stsfix.remediation.findings import CHECKS
@@ -40,6 +41,7 @@ def assess(inventory: Inventory, plan: RenewalPlan = NO_RENEWAL) -> tuple[Findin
     would renew besides the STS credential.
     """
     found = [finding for check in CHECKS for finding in check(inventory)]
+    found += restart_is_told(inventory, plan)
     vms = [node.vm for node in inventory.nodes if node.vm is not None]
     # Snapshots that are all a run's have a finding of their own, with other advice.
     ours = {str(vm.vm) for vm in vms if all(s.name.startswith(RUN_PREFIX) for s in vm.snapshots)}
@@ -135,4 +137,5 @@ def plan_run(
         renew=renewal.renew,
         renewals=renewal.renewals,
         new_roots=renewal.new_roots,
+        restart=restart_of(inventory, renewal).restart,
     )

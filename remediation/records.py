@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.model import NodePlan, Platform, Renew, Renewal, Role, RunSpec
+from stsfix.remediation.model import NodePlan, Platform, Renew, Renewal, Restart, Role, RunSpec
 from stsfix.snapshot.model import HostRef, VmId
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def spec_to_json(spec: RunSpec) -> str:
             "renew": spec.renew.value,
             "renewals": [dataclasses.asdict(renewal) for renewal in spec.renewals],
             "new_roots": list(spec.new_roots),
+            "restart": spec.restart.value,
             "nodes": [
                 {
                     "fqdn": node.fqdn,
@@ -204,6 +205,7 @@ def spec_from_json(text: str) -> RunSpec:
         renew=Renew(raw.get("renew", Renew.NONE)),
         renewals=tuple(Renewal(**renewal) for renewal in raw.get("renewals", ())),
         new_roots=tuple(raw.get("new_roots", ())),
+        restart=Restart(raw.get("restart", Restart.ALL)),
         by=raw.get("by", ""),
         nodes=tuple(
             NodePlan(

@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.model import Platform
+from stsfix.remediation.service_names import CORE_OF, bare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from stsfix.remediation.model import NodePlan, RunSpec
+    from stsfix.remediation.model import LoginProof, NodePlan, RunSpec
+    from stsfix.remediation.ports import ServiceReport
 
 STEP: Final = "restart-services"
 
@@ -39,6 +41,10 @@ BY_HAND: Final = "by-hand."
 """Notes that a person restarted the services of a node: what of it was seen (`Seen`)."""
 
 
+NOT_NEEDED: Final = "not-needed."
+"""Notes when every way in was proven on a node whose services were left alone, ISO 8601."""
+
+
 class Outcome(enum.StrEnum):
     """What became of a node's services."""
 
@@ -47,6 +53,7 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
     ASKED = "asked"
     BY_HAND = "by-hand"
+    NOT_NEEDED = "not-needed"
 
 
 class Seen(enum.StrEnum):
@@ -111,7 +118,26 @@ def restart_waves(spec: RunSpec) -> tuple[tuple[NodePlan, ...], ...]:
 
 def is_settled(node: str, noted: Mapping[str, str]) -> bool:
     """Tell whether nothing is left to be done for the services of *node*."""
-    return RESTARTED + node in noted or BY_HAND + node in noted
+    return any(key + node in noted for key in (RESTARTED, BY_HAND, NOT_NEEDED))
+
+
+def in_need(proofs: Sequence[LoginProof]) -> dict[str, str]:
+    """Return for each node whose services have to be restarted what does not work, in one line.
+
+    A vCenter that refuses the token of an STS is in need itself, unless that STS is: then its
+    token proves nothing of the vCenter.
+    """
+    broken = {p.node for p in proofs if not p.ok and p.way in {"sts-token", "metadata"}}
+    found: dict[str, str] = {}
+    for proof in proofs:
+        if not proof.ok and (proof.sts == proof.node or proof.sts not in broken):
+            found.setdefault(proof.node, f"{proof.way}: {proof.detail}")
+    return found
+
+
+def down_of(report: ServiceReport, platform: Platform) -> tuple[str, ...]:
+    """Return the services of a node that logins need and that do not run."""
+    return tuple(name for name in report.stopped if bare(name) in CORE_OF[platform])
 
 
 def seen_of(
@@ -134,10 +160,12 @@ def seen_of(
 def restart_of(node: NodePlan, noted: Mapping[str, str]) -> NodeRestart:
     """Return what became of the services of *node*."""
     fqdn = node.fqdn
-    found = {key: noted.get(key + fqdn, "") for key in (RESTARTED, BY_HAND, ASKED, STARTED, DOWN)}
+    keys = (RESTARTED, BY_HAND, NOT_NEEDED, ASKED, STARTED, DOWN)
+    found = {key: noted.get(key + fqdn, "") for key in keys}
     known = {
         Outcome.RESTARTED: RESTARTED,
         Outcome.BY_HAND: BY_HAND,
+        Outcome.NOT_NEEDED: NOT_NEEDED,
         Outcome.ASKED: ASKED,
         Outcome.FAILED: DOWN,
     }
@@ -145,7 +173,7 @@ def restart_of(node: NodePlan, noted: Mapping[str, str]) -> NodeRestart:
     return NodeRestart(
         node=fqdn,
         outcome=outcome,
-        at=found[RESTARTED] or found[ASKED],
+        at=found[RESTARTED] or found[NOT_NEEDED] or found[ASKED],
         started=_names(found[STARTED]),
         down=_names(found[DOWN]),
         command=COMMANDS[node.platform] if outcome is Outcome.ASKED else "",

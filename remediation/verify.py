@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -46,6 +46,7 @@ def verify_logins(
     limit: timedelta,
     progress: ProgressHook,
     every: timedelta = POLL,
+    across: bool = False,
 ) -> tuple[LoginProof, ...]:
     """Try every way in on every node and return one proof for each, failed ones too.
 
@@ -64,6 +65,7 @@ def verify_logins(
         limit: How long late services are waited for, over all ways together.
         progress: Told the outcome of each way as it is known.
         every: Pause between two tries of one way.
+        across: Show every vCenter a token of every STS, not only of its own.
 
     Returns:
         Proofs in the order of *nodes*, and per node in the order they were tried.
@@ -75,6 +77,7 @@ def verify_logins(
         clock=clock,
         deadline=clock.monotonic() + limit.total_seconds(),
         every=every,
+        across=across,
         progress=progress,
         password_proven=threading.Event(),
         sts_ended=[],
@@ -92,6 +95,7 @@ class _Verification:
     clock: Clock
     deadline: float
     every: timedelta
+    across: bool
     progress: ProgressHook
     password_proven: threading.Event
     sts_ended: list[str]
@@ -105,7 +109,9 @@ class _Verification:
             self.sts_ended.append(name)
             proofs.append(self._prove(name, "metadata", lambda: self._check_metadata(name)))
         if node.role.has_vcenter:
-            issuers = (name,) if node.role.has_directory else self.sts
+            others = tuple(sts for sts in self.sts if sts != name)
+            issuers = (name, *(others if self.across else ()))
+            issuers = issuers if node.role.has_directory else self.sts
             proofs += [self._prove_login_by_token(name, sts) for sts in issuers]
             proofs.append(self._prove_password(name, "login", self.logins.login))
             proofs.append(self._prove_password(name, "vapi-session", self.logins.open_vapi_session))
@@ -117,7 +123,7 @@ class _Verification:
             self.password_proven.set()
             return f"vCenter took a token of the STS of {sts}"
 
-        return self._prove(name, "login-by-token", check)
+        return replace(self._prove(name, "login-by-token", check), sts=sts)
 
     def _prove_password(
         self, name: str, way: Literal["login", "vapi-session"], log_in: Callable[[str], None]

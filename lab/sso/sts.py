@@ -80,6 +80,7 @@ class StsService:
         logs: Where it tells what it refuses, and that it could not read the tenant.
         stale: Until it is stopped it does not see the credential with the highest index, as an
             STS whose reloads fail (vmdir.md 3.5).
+        keeps: It reads the tenant at `start` only.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class StsService:
         policy: TokenPolicy | None = None,
         logs: ServiceLogs | None = None,
         stale: bool = False,
+        keeps: bool = False,
     ) -> None:
         self.node = node_fqdn
         self.tenant_name = tenant
@@ -104,6 +106,7 @@ class StsService:
         self._policy = policy or TokenPolicy()
         self._logs = logs
         self._stale = stale
+        self._keeps = keeps
         self._tenant: tenants.Tenant | None = None
         self._trouble = ""
         self._read: object = None
@@ -181,7 +184,7 @@ class StsService:
 
     def _keep_fresh(self, stopped: threading.Event) -> None:
         pause = max(self._clock.real(REFRESH_S), _SHORTEST_S)
-        while not stopped.wait(pause):
+        while not stopped.wait(pause) and not self._keeps:
             self.refresh()
 
     def now(self) -> datetime:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.errors import ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.remediation.model import Restart
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
     ASKED,
     DOWN,
+    NOT_NEEDED,
     RESTARTED,
     STARTED,
     STEP,
@@ -20,6 +22,7 @@ from stsfix.remediation.restarts import (
 )
 from stsfix.remediation.steps.by_hand import ByHand, our_leaf, wait_for_person
 from stsfix.remediation.steps.handshakes import prove_shown
+from stsfix.remediation.steps.needed import Need
 from stsfix.remediation.verify import verify_logins
 
 if TYPE_CHECKING:
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RestartServices:
-    """Every service of every node was started after the write, the writer's first.
+    """Every service of every node was started after the write, the writer's first; or, where the
+    run was asked for that, every node that does not work with the new certificate without it.
 
     VMware's procedure restarts all services on all nodes (KB 316619, KB 318197); nobody knows
     from outside which of them cached the old certificate. Nodes without a transport are restarted
@@ -51,16 +55,45 @@ class RestartServices:
     def do(self, noted: Facts, note: Note) -> None:
         """Restart what is not settled, wave by wave, the nodes of a wave at the same time.
 
+        Where only nodes in need are restarted, all are proven after each restart, until nobody
+        who was left alone is in need.
+
         Raises:
             ServiceRestartError: Services of a node are down. The others of its wave have been
                 restarted or have failed, too; what became of each is noted and told.
             RestartByHandError: Nodes have no transport; the others are restarted, except vCenters
                 that log in through such a node.
         """
+        seen = dict(noted)
+
+        def write(key: str, value: str) -> None:
+            note(key, value)
+            seen[key] = value
+
+        while left := [n for n in self.context.spec.nodes if not is_settled(n.fqdn, seen)]:
+            if self.context.spec.restart is Restart.NEEDED:
+                left = self._in_need(left, seen, write)
+            self._pass(left, seen, write)
+
+    def _in_need(self, left: Sequence[NodePlan], noted: Facts, note: Note) -> list[NodePlan]:
+        """Return who needs a restart, or was asked for it; if nobody does, all are settled."""
+        leaf = our_leaf(self.context, self.leaves(), self.name)
+        reasons = Need(context=self.context, leaf=leaf).find(left)
+        for fqdn, reason in reasons.items():
+            self.context.tell(self.name, fqdn, f"needs a restart: {reason}")
+        chosen = [n for n in left if n.fqdn in reasons or ASKED + n.fqdn in noted]
+        if not chosen:
+            for node in left:
+                note(NOT_NEEDED + node.fqdn, self.context.clock.now().isoformat())
+                text = "not restarted: every way in works with the new certificate"
+                self.context.tell(self.name, node.fqdn, text)
+        return chosen
+
+    def _pass(self, nodes: Sequence[NodePlan], noted: Facts, note: Note) -> None:
         waiting: list[NodePlan] = []
         failed: dict[str, list[str]] = {}
         for wave in restart_waves(self.context.spec):
-            left = [node for node in wave if not is_settled(node.fqdn, noted)]
+            left = [node for node in wave if node in nodes]
             by_hand = [node for node in left if self.context.services.is_by_hand(node)]
             if waiting and not wave[0].role.has_directory:
                 waiting += by_hand  # they log in through a node that waits

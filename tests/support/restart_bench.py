@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 import sts_material
 from memory_directory import MemoryDomain
 from memory_exports import MemoryExports
-from memory_hypervisor import MemoryClock
 from memory_logins import MemoryLogins
+from renewal_bench import NowClock
 from reports import vm_of
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ServiceRestartError
@@ -25,14 +25,17 @@ from worlds import node, spec
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stsfix.remediation.ports import Issuer
+    from stsfix.remediation.ports import IssuedCredential, Issuer
     from stsfix.remediation.steps.tools import RenewalTools
     from stsfix.snapshot.coordinator import Coordinator
     from stsfix.snapshot.model import VmFacts, VmId
 
 PSC1, PSC2, VC = "psc1.lab.example", "psc2.lab.example", "vc1.lab.example"
 EXTERNAL = (node(VC, Role.VCENTER), node(PSC2, Role.PSC), node(PSC1, Role.PSC))
-OLD, NEW = (sts_material.credential(n, end=e) for n, e in (("old", -1), ("new", 700)))
+OLD, OLD_SOUND, NEW = (
+    sts_material.credential(name, start=-700, end=end)
+    for name, end in (("old", -1), ("old-sound", 20), ("new", 700))
+)
 SECOND = timedelta(seconds=1)
 
 
@@ -75,11 +78,11 @@ class MemoryServices:
 class RestartBench:
     """The step, its notes, and what was told."""
 
-    def __init__(self, *nodes: NodePlan) -> None:
+    def __init__(self, *nodes: NodePlan, old: IssuedCredential = OLD) -> None:
         nodes = nodes or EXTERNAL
         directories = sorted(n.fqdn for n in nodes if n.role.has_directory)
         self.domain = MemoryDomain(*directories)
-        self.domain.seed(1, OLD)
+        self.domain.seed(1, old)
         self.domain.seed(2, NEW)
         self.leaves: dict[str, bytes | None] = dict.fromkeys(directories, NEW.chain[0])
         self.logins = MemoryLogins(self.leaves)
@@ -99,7 +102,7 @@ class RestartBench:
             renewal=cast("RenewalTools", None),
             node_clock=lambda _: None,
             publish_root=True,
-            clock=MemoryClock(),
+            clock=NowClock(),
             limits=Limits(
                 boot=limit,
                 replication=limit,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stsfix.plugin.config import Settings, Timeouts, load_settings
 from stsfix.plugin.errors import ConfigError
 from stsfix.plugin.settings import SshSettings
-from stsfix.remediation.model import Platform, Transport
+from stsfix.remediation.model import Platform, Restart, Transport
 
 DIGITS = "ab12" * 16
 PIN = "sha256:" + ":".join(DIGITS[i : i + 2] for i in range(0, 64, 2)).upper()
@@ -91,6 +91,7 @@ def test_minimal_file_gets_every_default(read):
     assert found.issuer_for("vc1.lab.example", Platform.APPLIANCE) == "vmca"
     assert found.issuer_for("vc1.lab.example", Platform.WINDOWS) == "own-ca"
     assert found.sts.allow_vmca_key is False
+    assert found.services.restart is None
     assert (found.sts.retire_old, found.sts.publish_root) == (True, True)
     [host] = found.hosts
     assert (host.user, host.endpoint.address, host.endpoint.port) == (
@@ -161,6 +162,8 @@ def test_pin_is_read_in_every_notation(read, prefix, pin):
         ('[sts]\nvalidity_days = "1"', "sts.validity_days: must be a whole number"),
         ("[sts]\nvalidity_days = true", "sts.validity_days: must be a whole number"),
         ("[sts]\nvalidity_days = 0", "sts.validity_days: must be from 1 to 7305"),
+        ('[services]\nrestart = "some"', 'services.restart: must be "all" or "needed"'),
+        ('[services]\nwhich = "all"', "services.which: unknown key"),
         ("[sts]\nretire_old = 1", "sts.retire_old: must be true or false"),
         ('[sts]\nissuer = "acme"', 'sts.issuer: must be "vmca" or "own-ca" or "files"'),
         ('[sts]\nissuer = "vmca"\nca_key = "ca.key"', "sts.ca_key: is used only with"),
@@ -412,3 +415,17 @@ ports = {{ ssh = 22 }}
 def test_issuer_follows_the_writer_s_transport(read, text, issuer):
     """VMCA is asked by scripts; what the operator wrote holds."""
     assert read(f"{MINIMAL}\n{text}").issuer_for("vc1.lab.example", Platform.APPLIANCE) == issuer
+
+
+@pytest.mark.parametrize("restart", list(Restart))
+def test_restart_is_what_the_file_says(read, restart):
+    """Left out it is decided by the nodes' release."""
+    assert read(f'{MINIMAL}\n[services]\nrestart = "{restart}"\n').services.restart is restart
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+def test_every_transport_can_be_written(read, transport):
+    """Also that there is none."""
+    found = read(f'{MINIMAL}\n[nodes]\ntransport = "{transport}"\n')
+
+    assert found.node("vc1.lab.example").transport is transport

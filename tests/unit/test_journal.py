@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from stsfix.remediation.errors import (
     RunNotFoundError,
 )
 from stsfix.remediation.journal import JournalFile, TransitionError
+from stsfix.remediation.model import Restart
 from stsfix.remediation.records import (
     Mark,
     MarkRecord,
@@ -63,7 +65,10 @@ def test_what_was_appended_is_read_back(file, journal):
 
 def test_a_spec_survives_json():
     """What a run was asked to do is the same value after a restart."""
+    whole = replace(spec(), restart=Restart.NEEDED)
+
     assert spec_from_json(spec_to_json(spec())) == spec()
+    assert spec_from_json(spec_to_json(whole)) == whole
 
 
 def test_an_illegal_transition_writes_nothing(file, journal):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from restart_bench import NEW, OLD, PSC1, PSC2, VC, RestartBench
+from restart_bench import NEW, OLD, OLD_SOUND, PSC1, PSC2, VC, RestartBench
 from stsfix.remediation.errors import ProofError, RestartByHandError, ServiceRestartError
-from stsfix.remediation.model import Platform, Role
+from stsfix.remediation.model import LoginProof, Platform, Restart, Role
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.restarts import COMMANDS, NodeRestart, Outcome, Seen, restart_waves
+from stsfix.remediation.restarts import (
+    COMMANDS,
+    NodeRestart,
+    Outcome,
+    Seen,
+    in_need,
+    restart_waves,
+)
 from worlds import node
 
 
@@ -208,3 +215,122 @@ def test_a_windows_node_is_told_in_its_own_words():
     assert error.commands[0].startswith(
         'cd /d "C:\\Program Files\\VMware\\vCenter Server\\bin" && '
     )
+
+
+VC2 = "vc2.lab.example"
+
+
+def linked(**changes):
+    """Return two linked nodes of which only those in need are to be restarted."""
+    bench = RestartBench(node(VC), node(VC2), **changes)
+    bench.context = replace(bench.context, spec=replace(bench.context.spec, restart=Restart.NEEDED))
+    return bench
+
+
+def test_nobody_is_restarted_where_every_way_in_works():
+    """What was left alone is noted and told, and each vCenter took a token of each STS."""
+    bench = linked()
+
+    bench.do()
+
+    assert bench.services.log == []
+    assert bench.of(VC).outcome is bench.of(VC2).outcome is Outcome.NOT_NEEDED
+    assert bench.logins.calls.count(("login-by-token", VC)) == 2
+    assert any("not restarted" in line for line in bench.told)
+    assert bench.probe() is Observed.COMPLETE
+
+
+def test_an_sts_that_keeps_its_certificate_is_restarted_alone():
+    """The others are proven after it, and left alone."""
+    bench = linked()
+    bench.leaves[VC2] = OLD.chain[0]
+    bench.services.restarted = lambda fqdn: (
+        bench.services.log.append(fqdn),
+        bench.leaves.update({fqdn: NEW.chain[0]}),
+    )
+
+    bench.do()
+
+    assert bench.services.log == [VC2]
+    assert bench.of(VC).outcome is Outcome.NOT_NEEDED
+    assert bench.of(VC2).outcome is Outcome.RESTARTED
+
+
+def test_a_vcenter_that_refuses_the_token_of_a_partner_is_restarted():
+    """Its own STS would be taken; linked mode would not work."""
+    bench = linked()
+    before = bench.logins.login_by_token
+
+    def login_by_token(fqdn, *, sts):
+        before(fqdn, sts=sts)
+        if (fqdn, sts) == (VC, VC2) and VC not in bench.services.log:
+            raise ProofError(fqdn, "login-by-token", "InvalidLogin")
+
+    bench.logins.login_by_token = login_by_token
+
+    bench.do()
+
+    assert bench.services.log == [VC]
+
+
+@pytest.mark.parametrize("stopped", [("vsphere-ui",), ("vmware-vpxd",)])
+def test_a_node_whose_services_are_down_is_restarted(stopped):
+    """With an expired certificate vpxd gave up at power-on, whatever the STS says now."""
+    bench = linked()
+    bench.services.stopped[VC] = (*stopped, "vmcam")
+
+    bench.do()
+
+    assert bench.services.log == [VC]
+
+
+def test_a_node_that_is_not_in_need_is_not_asked_for():
+    """A person is spared what no proof asks for."""
+    bench = linked()
+    bench.services.by_hand = {VC2}
+
+    bench.do()
+
+    assert bench.of(VC2).outcome is Outcome.NOT_NEEDED
+
+
+def test_a_person_is_asked_where_the_proof_fails_and_the_proof_ends_it():
+    """The same proof that asks for a restart by hand tells that it was done."""
+    bench = linked()
+    bench.leaves[VC2] = OLD.chain[0]
+    error = by_hand(bench, VC2)
+    assert error.nodes == (VC2,)
+    bench.leaves[VC2] = NEW.chain[0]
+
+    bench.do()
+
+    assert bench.of(VC2).outcome is Outcome.BY_HAND
+    assert bench.of(VC).outcome is Outcome.NOT_NEEDED
+    assert bench.services.log == []
+
+
+@pytest.mark.parametrize(
+    ("old", "patience_s"), [(OLD, 30), (OLD_SOUND, 60)], ids=["expired", "sound"]
+)
+def test_late_services_are_waited_for_unless_they_gave_up(old, patience_s):
+    """With an old certificate that still works vpxd only needs its time after power-on."""
+    bench = linked(old=old)
+    limits = replace(bench.context.limits, logins=timedelta(seconds=60))
+    bench.context = replace(bench.context, limits=limits)
+    late = ProofError(VC, "login", "503")
+    bench.logins.fail("login", VC, late, times=patience_s + 1)
+    began = bench.context.clock.monotonic()
+
+    bench.do()
+
+    assert bench.services.log == [VC]
+    assert bench.context.clock.monotonic() - began == pytest.approx(patience_s, abs=3)
+
+
+def test_a_token_of_a_broken_sts_proves_nothing_of_a_vcenter():
+    """Only the STS is in need; a refusal of a sound one's token is the vCenter's own."""
+    failed = LoginProof(node=VC2, way="sts-token", ok=False, detail="old leaf")
+    refused = LoginProof(node=VC, way="login-by-token", ok=False, detail="InvalidLogin", sts=VC2)
+
+    assert in_need([failed, refused]) == {VC2: "sts-token: old leaf"}
+    assert in_need([refused]) == {VC: "login-by-token: InvalidLogin"}
