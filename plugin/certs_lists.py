@@ -89,23 +89,26 @@ def _list_row(node: str, where: str, pem: bytes, now: datetime) -> ListRow:
 def extension_rows(inventory: Inventory) -> Iterator[ExtensionRow]:
     """Yield every extension of every vCenter, with the certificate it is known by."""
     for node in inventory.nodes:
-        if isinstance(node.extensions, Unread):
-            continue
-        places = None if isinstance(node.stores, Unread) else _thumbprints(node)
-        for extension in node.extensions:
-            where = (places or {}).get(extension.thumbprint, [])
-            known: Known = "known" if where else "unknown"
-            if not extension.thumbprint:
-                known = "none"
-            elif places is None:
-                known = "not checked"
-            yield ExtensionRow(
-                node=node.fqdn,
-                key=extension.key,
-                thumbprint=extension.thumbprint,
-                known=known,
-                where=tuple(where),
-            )
+        yield from extensions_of(node)
+
+
+def extensions_of(node: NodeInventory) -> Iterator[ExtensionRow]:
+    """Yield every extension of one vCenter; none if they were not read."""
+    places = None if isinstance(node.stores, Unread) else _thumbprints(node)
+    for extension in () if isinstance(node.extensions, Unread) else node.extensions:
+        where = (places or {}).get(extension.thumbprint, [])
+        known: Known = "known" if where else "unknown"
+        if not extension.thumbprint:
+            known = "none"
+        elif places is None:
+            known = "not checked"
+        yield ExtensionRow(
+            node=node.fqdn,
+            key=extension.key,
+            thumbprint=extension.thumbprint,
+            known=known,
+            where=tuple(where),
+        )
 
 
 def _thumbprints(node: NodeInventory) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from stsfix.plugin.report_shapes import inline_icon, severity_icon
 from stsfix.plugin.report_style import STYLE
 from stsfix.plugin.report_tables import LONGEST, inventory_tables
 from stsfix.plugin.report_timeline import MOST_ROWS, timeline_pictures
+from stsfix.plugin.report_tools import tools_table
 from stsfix.plugin.report_topology import link_words, topology_pictures
 from stsfix.plugin.text import counted
 from stsfix.remediation.certificates import Certificate, Expiry
@@ -186,6 +187,9 @@ def _certificates(report: PreflightReport, held: tuple[Validity, ...]) -> Iterat
     yield element("p", legend, class_="legend")
     if len(held) > MOST_ROWS:
         yield element("p", f"{len(held) - MOST_ROWS} more are in the table below.")
+    tools = tools_table(report.inventory)
+    if tools is not None:
+        yield tools
 
 
 def _findings(report: PreflightReport) -> Iterator[Markup]:

@@ -12,6 +12,7 @@ from stsfix.plugin.report_json_parts import (
     topology_object,
     vm_object,
 )
+from stsfix.plugin.report_json_tools import tools_object, tools_unread
 from stsfix.remediation.certificates import Certificate, check_links, fingerprint, parse
 from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
 
@@ -66,6 +67,7 @@ def node_object(node: NodeInventory, inventory: Inventory, *, health: Health) ->
             {"port": shown.port, "certificate": fingerprint(shown.leaf)}
             for shown in node.certificates.shown
         ],
+        **tools_object(node),
         "published": _optional(node.certificates.published),
         "jwks": [
             {"modulus": key.modulus, "exponent": key.exponent, "certificate": _optional(key.leaf)}
@@ -140,6 +142,7 @@ def _unread(node: NodeInventory) -> Iterator[tuple[str, str]]:
             yield name, fact.reason
     for part in node.certificates.unread:
         yield part.what, part.reason
+    yield from tools_unread(node)
 
 
 def _entry(entry: StsEntry, node: NodeInventory) -> JsonObject:
