@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 
 import ldap3
 import pytest
@@ -134,7 +135,7 @@ def test_a_domain_that_was_taken_back_replicates_in_both_directions(case):
 
         for number, partner in ((70, VC2), (71, VC1)):
             dn = f"cn=TrustedCertChain-{number},{CHAINS}"
-            assert eventually(lambda dn=dn, partner=partner: has(to[partner], dn))
+            assert eventually(partial(has, to[partner], dn))
 
     assert judge.out_of_sync(bench.lab) == []
 
