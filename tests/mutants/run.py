@@ -1,7 +1,8 @@
 """Seeds known mistakes into a copy of the tree, one at a time, and reports whether tests see them.
 
-Run it with ``make mutants``; the tree it is started from is only read. A mutant that survives, or
-whose place in the code is not there any more, fails the run.
+Run it with ``make mutants``; the tree it is started from is only read. Words after the script's
+name choose the mutants in whose name or file one of them stands. A mutant that survives, or whose
+place in the code is not there any more, fails the run.
 """
 
 from __future__ import annotations
@@ -14,28 +15,46 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = (".dev", "snapshot", "remediation", "plugin", "lab", "tests", "pyproject.toml")
 LIMIT_S = 300
 _WORKERS = 2
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+"""Where sshd is, too."""
 
 ENGINE = "tests/crash/test_resume_engine.py"
 JOURNAL = "tests/unit/test_journal.py"
 COORDINATOR = "tests/unit/test_coordinator.py"
 MACHINES = "tests/unit/test_steps_machines.py"
 CREDENTIAL = "tests/unit/test_steps_credential.py"
+CLAIMS = "tests/unit/test_claims.py"
+CLOCKS = "tests/unit/test_steps_clocks.py"
+HOST_KEYS = "tests/unit/test_host_keys.py"
+CHOICE = "tests/unit/test_transport_choice.py"
+SSH_SCRIPT = "tests/unit/test_ssh_script.py"
+SSHD = "tests/contract/test_sshd.py"
+VAMI = "tests/lab/test_vami_client.py"
+GUEST = "tests/lab/test_esxi_guest.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One mistake: *old*, which is in *file* exactly once, becomes *new*; *tests* must see it."""
+    """One mistake: *old*, which is in *file* exactly once, becomes *new*; *tests* must see it.
+
+    They skip themselves where the program *needs* is missing.
+    """
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...] = (ENGINE,)
+    needs: str = ""
 
 
 MUTANTS = (
@@ -211,6 +230,187 @@ MUTANTS = (
         new="",
         tests=(CREDENTIAL,),
     ),
+    Mutant(
+        name="a certificate is made on a wrong clock",
+        file="remediation/steps/credential.py",
+        old="        require_clock(context, writer)\n",
+        new="",
+        tests=(CLOCKS,),
+    ),
+    Mutant(
+        name="of two runs at once both go on",
+        file="remediation/claims.py",
+        old="claimed.snapshots[: names.index(run)]",
+        new="claimed.snapshots[:0]",
+        tests=(CLAIMS,),
+    ),
+    Mutant(
+        name="of two runs at once none goes on",
+        file="remediation/claims.py",
+        old="claimed.snapshots[: names.index(run)]",
+        new="claimed.snapshots",
+        tests=(CLAIMS,),
+    ),
+    Mutant(
+        name="a resumed run does not look whether another came first",
+        file="remediation/steps/machines.py",
+        old="whole and find_rival(context) is None",
+        new="whole",
+        tests=(CLAIMS,),
+    ),
+    Mutant(
+        name="a run shuts nodes down that another one works on",
+        file="remediation/steps/machines.py",
+        old="        for wave in self.context.shutdown_waves():\n"
+        "            require_no_rival(self.context)\n",
+        new="        for wave in self.context.shutdown_waves():\n",
+        tests=(CLAIMS,),
+    ),
+    Mutant(
+        name="a run that gave way powers nodes on",
+        file="remediation/steps/machines.py",
+        old='f"all nodes are left to {rival}")\n            return\n',
+        new='f"all nodes are left to {rival}")\n',
+        tests=(CLAIMS,),
+    ),
+    Mutant(
+        name="the snapshot of a run that gave way stays",
+        file="remediation/steps/machines.py",
+        old="            self._give_way()\n",
+        new="            require_no_rival(context)\n",
+        tests=(CLAIMS,),
+    ),
+    Mutant(
+        name="SSH: another host key than the pinned one is accepted",
+        file="remediation/host_keys.py",
+        old="            if key.sha256 != peer.sha256:\n",
+        new="            if not key.sha256:\n",
+        tests=(HOST_KEYS,),
+    ),
+    Mutant(
+        name="SSH: a changed host key is asked about like a new one",
+        file="remediation/host_keys.py",
+        old="            if known.trusted:\n",
+        new="            if known.trusted and self.confirm is None:\n",
+        tests=(HOST_KEYS,),
+    ),
+    Mutant(
+        name="SSH: a host key that nobody confirmed is accepted",
+        file="remediation/host_keys.py",
+        old="        if self.confirm is None:\n            raise HostKeyError",
+        new="        if self.confirm is None:\n            return\n            raise HostKeyError",
+        tests=(HOST_KEYS,),
+    ),
+    Mutant(
+        name="SSH: the password is sent before the host key is checked",
+        file="remediation/transports/ssh_session.py",
+        old="            keys.check(peer, key)\n",
+        new="            shown_later = keys.check\n            del shown_later\n",
+        tests=(SSHD,),
+        needs="sshd",
+    ),
+    Mutant(
+        name="SSH: a login that broke off is tried again",
+        file="remediation/transports/ssh_session.py",
+        old="        if self.is_sent and not self.obstacle:\n",
+        new="        if self.obstacle:\n",
+        tests=(SSHD,),
+        needs="sshd",
+    ),
+    Mutant(
+        name="SSH: whatever answers at login is taken for bash, as its exit status says",
+        file="remediation/transports/ssh.py",
+        old="        if answer.find(said):\n            connection.way",
+        new="        if said is not None:\n            connection.way",
+        tests=(SSHD,),
+        needs="sshd",
+    ),
+    Mutant(
+        name="SSH: a script whose end was not seen counts as done",
+        file="remediation/transports/ssh.py",
+        old='            raise AnswerLostError(node.fqdn, f"a script over {NAME}")\n',
+        new="            reader.exit_code = 0\n",
+        tests=(SSHD, "tests/contract/test_node_shell_contract.py"),
+        needs="sshd",
+    ),
+    Mutant(
+        name="SSH: bash stays allowed",
+        file="remediation/transports/ssh.py",
+        old="                self._allowed.add(talk.node)\n",
+        new="                pass\n",
+        tests=(SSHD,),
+        needs="sshd",
+    ),
+    Mutant(
+        name="SSH: marks of anybody end a script",
+        file="remediation/transports/ssh_script.py",
+        old='re.escape(_end(nonce)).encode() + rb":',
+        new='rb"stsfix-end-[0-9a-z]+:',
+        tests=(SSH_SCRIPT,),
+    ),
+    Mutant(
+        name="SSH: others may read a file while it is written",
+        file="remediation/transports/ssh_script.py",
+        old='            "umask 077",\n',
+        new='            "umask 022",\n',
+        tests=(SSH_SCRIPT,),
+    ),
+    Mutant(
+        name="SSH: a secret stays in a file that could not be put in place",
+        file="remediation/transports/ssh_script.py",
+        old="            f\"trap {shlex.quote(f'rm -f {shlex.quote(beside)}')} EXIT\",\n",
+        new="",
+        tests=(SSH_SCRIPT,),
+    ),
+    Mutant(
+        name="guest operations: a script with its secret stays in the guest",
+        file="snapshot/guest.py",
+        old="                guest.delete(path)\n",
+        new="                del path\n",
+        tests=(GUEST,),
+    ),
+    Mutant(
+        name="guest operations: others may read a script with its secret",
+        file="snapshot/guest.py",
+        old="_MODE: Final = 0o600",
+        new="_MODE: Final = 0o644",
+        tests=(GUEST,),
+    ),
+    Mutant(
+        name="a refused password is sent again by another transport",
+        file="remediation/transports/attempts.py",
+        old="            self._refused[node] = error\n",
+        new="            del error\n",
+        tests=(CHOICE,),
+    ),
+    Mutant(
+        name="a wrong password is sent twice at once",
+        file="remediation/transports/attempts.py",
+        old="        with first:\n            return self._made(node, call)\n",
+        new="        del first\n        return self._made(node, call)\n",
+        tests=(CHOICE,),
+    ),
+    Mutant(
+        name="another transport is tried after a refused password",
+        file="remediation/transports/chosen.py",
+        old="                except (*UNAVAILABLE, NoShellError) as error:\n",
+        new="                except Exception as error:\n",
+        tests=(CHOICE,),
+    ),
+    Mutant(
+        name="VAMI: a session is left behind",
+        file="remediation/transports/vami.py",
+        old="        if self._session:\n            with contextlib.suppress",
+        new="        if self._session is None:\n            with contextlib.suppress",
+        tests=(VAMI,),
+    ),
+    Mutant(
+        name="VAMI: a refused password is sent once more with each request",
+        file="remediation/transports/vami.py",
+        old="frozenset({http.client.NOT_FOUND,",
+        new="frozenset({http.client.UNAUTHORIZED, http.client.NOT_FOUND,",
+        tests=(VAMI,),
+    ),
 )
 
 
@@ -256,13 +456,15 @@ def passes(tree: Path, tests: tuple[str, ...]) -> bool:
     return ended.returncode == 0
 
 
-def judge(mutant: Mutant | None) -> str:
-    """Return what became of *mutant*; of None, what the tests say of the tree as it is."""
+def judge(mutant: Mutant | None, several: Sequence[Mutant] = ()) -> str:
+    """Return what became of *mutant*; of None, what the tests of *several* say of the tree as it
+    is.
+    """
     with tempfile.TemporaryDirectory(prefix="stsfix-mutant-") as folder:
         tree = Path(folder)
         copy_tree(tree)
         if mutant is None:
-            every = tuple(sorted({test for m in MUTANTS for test in m.tests}))
+            every = tuple(sorted({test for m in several for test in m.tests}))
             return "sound" if passes(tree, every) else "BROKEN before any mutant"
         try:
             seed(mutant, tree)
@@ -272,17 +474,23 @@ def judge(mutant: Mutant | None) -> str:
 
 
 def main() -> int:
-    """Judge every mutant and print a table; 0 if all were killed."""
-    if (state := judge(None)) != "sound":
+    """Judge every mutant, or those that are asked for, and print a table; 0 if all were killed."""
+    words = sys.argv[1:]
+    chosen = [m for m in MUTANTS if not words or any(w in f"{m.name} {m.file}" for w in words)]
+    missing = {m.needs for m in chosen if m.needs and shutil.which(m.needs, path=_PATH) is None}
+    if missing:
+        sys.stdout.write(f"not judged: mutants that need {', '.join(sorted(missing))}\n")
+    chosen = [m for m in chosen if m.needs not in missing]
+    if (state := judge(None, chosen)) != "sound":
         sys.stdout.write(f"{state}\n")
         return 1
     with ThreadPoolExecutor(_WORKERS) as pool:
-        outcomes = list(pool.map(judge, MUTANTS))
-    for mutant, outcome in zip(MUTANTS, outcomes, strict=True):
+        outcomes = list(pool.map(judge, chosen))
+    for mutant, outcome in zip(chosen, outcomes, strict=True):
         sys.stdout.write(f"{outcome:10}  {mutant.name}\n")
     killed = outcomes.count("killed")
-    sys.stdout.write(f"{killed} of {len(MUTANTS)} mutants killed\n")
-    return 0 if killed == len(MUTANTS) else 1
+    sys.stdout.write(f"{killed} of {len(chosen)} mutants killed\n")
+    return 0 if killed == len(chosen) else 1
 
 
 if __name__ == "__main__":

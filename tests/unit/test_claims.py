@@ -251,6 +251,33 @@ def test_a_rollback_of_the_run_that_gave_way_powers_nobody_on(like):
     assert estate.hosts[0].count("start_power_on") == 0
 
 
+def test_a_resumed_run_looks_although_its_only_snapshot_is_there(like):
+    """It died between its claim and its look, and the one that was first died, too, with the
+    node off: a whole set, all off, and still not ours.
+    """
+    estate = Estate(like)
+    host = estate.hosts[0]
+    others = [estate.side(OURS, nodes=1)]
+    second = estate.side(THEIRS, nodes=1)
+    Quiesce(second).do({}, lambda *_: None)
+
+    def before(call, _):
+        if call == "start_snapshot" and others:
+            others.pop().coordinator.take(OURS, lambda _: "", (estate.psc,), lambda *_: None)
+        if call == "observe_vms" and THEIRS in estate.names():
+            raise Killed
+
+    host.before = before
+    with pytest.raises(Killed):
+        TakeSnapshots(second).do({}, lambda *_: None)
+    host.before = None
+
+    observed = TakeSnapshots(second).probe({})
+
+    assert estate.names() == [OURS, THEIRS]
+    assert observed is Observed.REPEATABLE
+
+
 def test_a_claim_that_cannot_be_removed_is_told(like):
     """The error is about the other run, with a note about what is left; a rollback removes it."""
     estate = Estate(like)
@@ -310,3 +337,18 @@ def test_the_rival_is_named_with_who_began_it(like):
     assert rival_of(OURS, facts[estate.psc], facts.values()) is None
     assert rival_of(THEIRS, facts[estate.psc], facts.values()) == Rival(run=OURS, by="aaaa@desk")
     assert str(Rival(run=OURS, by="")) == OURS
+
+
+def test_nobody_is_shut_down_who_belongs_to_another_run(like):
+    """A run that begins, or is resumed, when another has its snapshots touches no node."""
+    estate = Estate(like)
+    first, second = estate.side(OURS), estate.side(THEIRS)
+    for step in (Quiesce(first), TakeSnapshots(first)):
+        step.do({}, lambda *_: None)
+    first.coordinator.power_on((first.vms,), {})
+    asked = [host.count("start_guest_shutdown") for host in estate.hosts]
+
+    with pytest.raises(DomainLockedError, match="aaaa@desk"):
+        Quiesce(second).do({}, lambda *_: None)
+
+    assert [host.count("start_guest_shutdown") for host in estate.hosts] == asked

@@ -24,6 +24,7 @@ from stsfix.remediation.transports.ssh_script import (
     put_script,
 )
 
+BASE64 = shutil.which("base64")
 NONCE = "ab12" * 8
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
@@ -158,6 +159,17 @@ def test_a_terminals_line_ends_are_undone():
 
 
 @pytest.mark.parametrize("other", ["", "cd" * 16])
+def test_what_a_script_prints_does_not_end_it(other):
+    """An end mark with another nonce in the output is output, such as a log of an earlier run."""
+    text = f"stsfix-begin-{NONCE}\na\nstsfix-end-{other}:0\nb\n\nstsfix-end-{NONCE}:7\n"
+
+    reader = read(text.encode())
+
+    assert reader.exit_code == 7
+    assert reader.output == f"a\nstsfix-end-{other}:0\nb\n"
+
+
+@pytest.mark.parametrize("other", ["", "cd" * 16])
 def test_another_nonce_is_no_mark(other):
     """Echoed or forged marks of another run are output or noise."""
     text = f"stsfix-begin-{other}\nx\nstsfix-end-{other}:0\n"
@@ -216,6 +228,26 @@ def test_a_file_that_cannot_be_put_leaves_the_old_one(tmp_path):
     assert put.exit_code != 0
     assert "there" in put.output
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+@needs_bash
+def test_nobody_else_may_read_a_file_while_it_is_written(tmp_path):
+    """What others may read is decided when it is whole; until then it is its owner's."""
+    tools, target = tmp_path / "tools", tmp_path / "target"
+    tools.mkdir()
+    target.mkdir()
+    watching = tools / "base64"
+    watching.write_text(
+        f'#!/bin/sh\nstat -c %a {target}/*.stsfix-* > {tmp_path}/seen\nexec {BASE64} "$@"\n'
+    )
+    watching.chmod(0o755)
+    script = f"PATH={tools}:$PATH\n{put_script(f'{target}/key', b'x', 0o644, 'n1')}"
+
+    put = read(in_bash(payload(script, NONCE)))
+
+    assert (put.exit_code, put.output) == (0, "")
+    assert (tmp_path / "seen").read_text() == "600\n"
+    assert (target / "key").stat().st_mode & 0o777 == 0o644
 
 
 @needs_bash
