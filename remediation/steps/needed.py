@@ -15,7 +15,6 @@ from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.steps.context import StepContext
@@ -31,30 +30,33 @@ class Need:
     def find(self, nodes: Sequence[NodePlan]) -> dict[str, str]:
         """Return those of *nodes* that need a restart, each with the reason in one line.
 
-        First an STS that publishes another certificate, which needs no waiting; with none of
-        them, what fails of every way in, a token of each STS to each vCenter included; then
-        services that logins need and that do not run, or cannot be listed.
+        First what needs no waiting: an STS that publishes another certificate, then, if the old
+        certificate had expired, services that logins need and that do not run, or cannot be
+        listed: vpxd gave up at power-on and will not come. With none of them, what fails of every
+        way in, a token of each STS to each vCenter included; at last such services again, which
+        had their time by then.
         """
         stale = {n.fqdn: why for n in nodes if n.role.has_directory and (why := self._stale(n))}
         if stale:
             return stale
-        context = self.context
+        context, limits = self.context, self.context.limits
+        gave_up = not self._old_one_works()
+        down = self._down(nodes) if gave_up else {}
+        if down:
+            return down
         proofs = verify_logins(
             context.spec.nodes,
             context.logins,
             expected=frozenset({self.leaf}),
             clock=context.clock,
-            limit=self._patience(),
-            every=context.limits.poll,
+            limit=limits.publish if gave_up else limits.logins,
+            every=limits.poll,
             progress=lambda event: context.hook(replace(event, step=STEP)),
             across=True,
         )
         wanted = {node.fqdn for node in nodes}
         found = {fqdn: why for fqdn, why in in_need(proofs).items() if fqdn in wanted}
-        for node in nodes:
-            if node.fqdn not in found and (why := self._down(node)):
-                found[node.fqdn] = why
-        return found
+        return found or self._down(nodes)
 
     def _stale(self, node: NodePlan) -> str:
         """Return what its STS publishes instead of our leaf; empty if it is that."""
@@ -64,32 +66,28 @@ class Need:
             return str(error)
         return "" if shown == self.leaf else f"its STS publishes sha256:{shown}"
 
-    def _down(self, node: NodePlan) -> str:
-        services = self.context.services
-        if services.is_by_hand(node):
-            return ""
-        try:
-            down = down_of(services.read_services(node), node.platform)
-        except OperationError as error:
-            return f"its services could not be listed: {error}"
-        return f"{', '.join(down)} do not run" if down else ""
+    def _down(self, nodes: Sequence[NodePlan]) -> dict[str, str]:
+        def look(node: NodePlan) -> str:
+            if self.context.services.is_by_hand(node):
+                return ""
+            try:
+                down = down_of(self.context.services.read_services(node), node.platform)
+            except OperationError as error:
+                return f"its services could not be listed: {error}"
+            return f"not running: {', '.join(down)}" if down else ""
 
-    def _patience(self) -> timedelta:
-        """Return how long late services are waited for.
+        reasons = self.context.each(nodes, look)
+        return {n.fqdn: why for n, why in zip(nodes, reasons, strict=True) if why}
 
-        With an old certificate that had expired, vpxd gave up at power-on and will not come.
-        """
-        limits = self.context.limits
+    def _old_one_works(self) -> bool:
+        """Tell whether the certificate that signed before had not expired."""
         writer = self.context.spec.writer
         entries = self.context.directory(writer).read_sts_entries()
         others = [c for c in entries.credentials if leaf_of(c) != self.leaf and c.chain]
         if not others:
-            return limits.publish
+            return False
         signed = max(others, key=lambda entry: entry.index or 0)
         leaf = parse(signed.chain[0])
         now = self.context.clock.now()
-        works = isinstance(leaf, Certificate) and classify(leaf, now, SOON) in {
-            Expiry.VALID,
-            Expiry.EXPIRING,
-        }
-        return limits.logins if works else limits.publish
+        sound = {Expiry.VALID, Expiry.EXPIRING}
+        return isinstance(leaf, Certificate) and classify(leaf, now, SOON) in sound

@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from restart_bench import NEW, OLD, OLD_SOUND, PSC1, PSC2, VC, RestartBench
-from stsfix.remediation.errors import ProofError, RestartByHandError, ServiceRestartError
+from stsfix.remediation.errors import (
+    ProofError,
+    RestartByHandError,
+    ServiceRestartError,
+    TransportUnavailableError,
+)
 from stsfix.remediation.model import LoginProof, Platform, Restart, Role
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.restarts import (
@@ -273,15 +278,51 @@ def test_a_vcenter_that_refuses_the_token_of_a_partner_is_restarted():
     assert bench.services.log == [VC]
 
 
+@pytest.mark.parametrize("old", [OLD, OLD_SOUND], ids=["expired", "sound"])
 @pytest.mark.parametrize("stopped", [("vsphere-ui",), ("vmware-vpxd",)])
-def test_a_node_whose_services_are_down_is_restarted(stopped):
-    """With an expired certificate vpxd gave up at power-on, whatever the STS says now."""
-    bench = linked()
+def test_a_node_whose_services_are_down_is_restarted(stopped, old):
+    """Whatever the STS says now; the other one is left alone."""
+    bench = linked(old=old)
     bench.services.stopped[VC] = (*stopped, "vmcam")
 
     bench.do()
 
     assert bench.services.log == [VC]
+    assert bench.of(VC2).outcome is Outcome.NOT_NEEDED
+
+
+def test_what_gave_up_at_power_on_is_not_waited_for():
+    """With an expired certificate vpxd will not come: it is restarted before anything is proven."""
+    bench = linked()
+    bench.services.stopped[VC] = ("vmware-vpxd",)
+    bench.services.restarted = lambda fqdn: (
+        bench.services.log.append(fqdn),
+        bench.logins.calls.append(("restart", fqdn)),
+    )
+    began = bench.context.clock.monotonic()
+
+    bench.do()
+
+    ways = [way for way, _ in bench.logins.calls]
+    assert "sts-token" not in ways[: ways.index("restart")]
+    assert bench.context.clock.monotonic() == began
+
+
+def test_a_node_whose_services_cannot_be_listed_is_restarted():
+    """Nobody knows then, and the restart says why."""
+    bench = linked()
+    listed = bench.services.read_services
+
+    def read_services(of):
+        if of.fqdn == VC2 and VC2 not in bench.services.log:
+            raise TransportUnavailableError(VC2, "SSH", "connection refused")
+        return listed(of)
+
+    bench.services.read_services = read_services
+
+    bench.do()
+
+    assert bench.services.log == [VC2]
 
 
 def test_a_node_that_is_not_in_need_is_not_asked_for():
