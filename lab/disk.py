@@ -80,15 +80,16 @@ class NodeDisk:
     left until chage says that root's password ends (None: never); Tools refuses root only when
     *root_password_expired* is set, too. *free_kib* is what df shows by mount point. *folders* are
     those that programs made: others need not be there to be written to. *vecs* are its certificate
-    stores, *extensions* those that vpxd has registered. *certool_days* is how long its certool
-    lets a certificate last. *removed* are programs that are gone, by path. With *roots_stale*
-    vmafd of the next boot copies no trusted roots until it is restarted. *shown* replaces the
-    machine certificate on a port (``ldaps``, ``vami``). With *sts_stale* the STS of the next boot
-    works with the credential before the newest until it restarts; with *sts_keeps* it works, after
-    each start, with what it read then. With *outlived_sts* the
-    services of the next boot start as if that had been while the STS still issued tokens. *zone*
-    (lab.zones) is its time zone.
-    *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's. With *windows*
+    stores, *extensions* those that vpxd has registered, *scheduled_tasks* how many tokens of users'
+    tasks its database keeps (None: it has no table of them). *certool_days* is how long its
+    certool lets a certificate last. *removed* are programs that are gone, by path. With
+    *roots_stale* vmafd of the next boot copies no trusted roots until it is restarted. *shown*
+    replaces the machine certificate on a port (``ldaps``, ``vami``). With *sts_stale* the STS of
+    the next boot works with the credential before the newest until it restarts; with *sts_keeps*
+    it works, after each start, with what it read then. With *outlived_sts* the services of the
+    next boot start as if that had been while the STS still issued tokens. *zone* (lab.zones) is
+    its time zone. *jwks_key* is a certificate (DER) that the JWKS shows instead of the signer's.
+    With *windows*
     it is a Windows node: *files* and *windows_folders* have lower-case paths, *registry* holds
     values by lower-case key, and *free_kib* is by drive.
     """
@@ -106,6 +107,7 @@ class NodeDisk:
     pull_limit: int = 0
     certool_days: float = 730.0
     removed: set[str] = field(default_factory=set)
+    scheduled_tasks: int | None = None
     roots_stale: bool = False
     shown: dict[str, KeyPair] = field(default_factory=dict)
     sts_stale: bool = False

@@ -29,6 +29,13 @@ _SELECT = re.compile(
     r"(?:\s+where\s+(?P<column>\w+)\s*=\s*'(?P<value>[^']*)')?(?:\s+order\s+by\s+\w+)?\s*;?\s*",
     re.IGNORECASE,
 )
+_TASKS = "vpx_sched_persistent_user_token"
+_TABLE = re.compile(
+    r"select\s+count\(\*\)\s+from\s+information_schema\.tables\s+"
+    r"where\s+table_name\s*=\s*'(?P<name>[^']*)'\s*;?\s*",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"select\s+count\(\w+\)\s+from\s+(?:vc\.)?(?P<name>\w+)\s*;?\s*", re.IGNORECASE)
 _UPDATE = re.compile(
     r"update\s+(?:vc\.)?vpx_ext\s+set\s+thumbprint\s*=\s*'(?P<thumbprint>[^']*)'\s+"
     r"where\s+(?:ext_id\s*=\s*'(?P<value>[^']*)'"
@@ -72,12 +79,20 @@ class Extension:
 class Psql:
     """``psql`` of a node with vPostgres; *extensions* is the table, kept on the node's disk.
 
-    Modelled are ``-c`` with a select of vpx_ext, or an update of a thumbprint, and ``-t -A -F``.
+    Modelled are ``-c`` with a select of vpx_ext, or an update of a thumbprint, the count of rows
+    of users' scheduled tasks (*tasks*; None: there is no such table), and ``-t -A -F``.
     """
 
-    def __init__(self, extensions: dict[str, Extension], *, running: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        extensions: dict[str, Extension],
+        *,
+        running: Callable[[], bool],
+        tasks: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self._extensions = extensions
         self._running = running
+        self._tasks = tasks
 
     def run(self, words: Sequence[str], streams: Streams) -> int:
         """Run the program: 2 if the database cannot be reached, 1 if the statement is none."""
@@ -89,13 +104,20 @@ class Psql:
             streams.complain("psql: could not connect to server: No such file or directory")
             return 2
         statement = options["c"].strip()
+        return self._execute(statement, options, streams)
+
+    def _execute(self, statement: str, options: dict[str, str], streams: Streams) -> int:
         if (update := _UPDATE.fullmatch(statement)) is not None:
             return self._update(update, streams)
-        select = _SELECT.fullmatch(statement)
-        if select is None:
-            streams.complain('ERROR:  syntax error at or near "' + statement.split(" ")[0] + '"')
-            return 1
-        return self._select(select, options, streams)
+        if (table := _TABLE.fullmatch(statement)) is not None:
+            return self._tables(table["name"], options, streams)
+        if (counted := _COUNT.fullmatch(statement)) is not None:
+            return self._count(counted["name"].lower(), options, streams)
+        if (select := _SELECT.fullmatch(statement)) is not None:
+            return self._select(select, options, streams)
+        first = statement.partition(" ")[0]
+        streams.complain(f'ERROR:  syntax error at or near "{first}"')
+        return 1
 
     def _update(self, update: re.Match[str], streams: Streams) -> int:
         if update["digits"] is None:
@@ -111,6 +133,17 @@ class Psql:
             self._extensions[name] = changed
         streams.say(f"UPDATE {len(meant)}")
         return 0
+
+    def _tables(self, name: str, options: dict[str, str], streams: Streams) -> int:
+        there = name == "vpx_ext" or (name == _TASKS and self._tasks() is not None)
+        return _one(str(int(there)), options, streams)
+
+    def _count(self, name: str, options: dict[str, str], streams: Streams) -> int:
+        count = {"vpx_ext": len(self._extensions), _TASKS: self._tasks()}.get(name)
+        if count is None:
+            streams.complain(f'ERROR:  relation "{name}" does not exist')
+            return 1
+        return _one(str(count), options, streams)
 
     def _select(self, select: re.Match[str], options: dict[str, str], streams: Streams) -> int:
         columns = [c.strip() for c in select["columns"].split(",")]
@@ -134,6 +167,15 @@ class Psql:
         if "t" not in options:
             streams.say(f"({len(rows)} row{'' if len(rows) == 1 else 's'})")
         return 0
+
+
+def _one(value: str, options: dict[str, str], streams: Streams) -> int:
+    """Print the one row of a count."""
+    before = "" if "A" in options else " "
+    lines = [value] if "t" in options else ["count", value, "(1 row)"]
+    for line in lines:
+        streams.say(before + line)
+    return 0
 
 
 def _options(words: Sequence[str]) -> dict[str, str]:

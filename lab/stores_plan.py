@@ -27,6 +27,7 @@ class StoresPlan:
         lost_accounts: Solution users whose accounts the directory has lost.
         roots_stale: vmafd copies no trusted roots until it is restarted; one is missing.
         extension_lost: An extension is known by a certificate that is nowhere any more.
+        scheduled_tasks: How many tasks users have.
     """
 
     stopped: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class StoresPlan:
     lost_accounts: tuple[str, ...] = ()
     roots_stale: bool = False
     extension_lost: bool = False
+    scheduled_tasks: int = 0
 
 
 UNSPOILT = StoresPlan()
@@ -96,6 +98,10 @@ STORES_PLANS = {
     "extension-unknown": (
         "an extension of the first vCenter is known by a certificate that is gone",
         StoresPlan(extension_lost=True),
+    ),
+    "scheduled-tasks": (
+        "users have three scheduled tasks on the first vCenter",
+        StoresPlan(scheduled_tasks=3),
     ),
     "database-down": (
         "the database of the first vCenter does not run",

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _STARTED_DAYS = -10.0
 _ROOT_DAYS = 3000.0
+_TASKS_SINCE = (7,)
+"""Which release began to keep tokens of tasks is [K]; vCert asks whether there is the table."""
+
 _GONE = ":".join(["AB"] * 20)
 _BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
@@ -41,6 +44,9 @@ def spoil_stores(disks: Sequence[NodeDisk], plan: StoresPlan) -> None:
     for disk in (controller, vcenter):
         disk.disabled |= set(plan.stopped)
     controller.removed |= set(plan.removed)
+    for disk in disks:
+        if disk.role.has_vcenter and disk.release >= _TASKS_SINCE:
+            disk.scheduled_tasks = plan.scheduled_tasks if disk is vcenter else 0
     if plan.root_unlisted:
         _, key = _authority(controller)
         _write(controller, vmca_files(controller)[0], pki.pem(_root(controller, key)))

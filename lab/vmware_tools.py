@@ -100,7 +100,11 @@ class VmwareTools:
         openssl = OpensslCli(files, release=disk.release, now=now)
         self.table |= {f"{folder}/openssl": openssl.run for folder in ("/bin", "/usr/bin")}
         if disk.role.has_vcenter:
-            psql = Psql(disk.extensions, running=lambda: runs("vmware-vpostgres"))
+            psql = Psql(
+                disk.extensions,
+                running=lambda: runs("vmware-vpostgres"),
+                tasks=lambda: disk.scheduled_tasks,
+            )
             self.table["/opt/vmware/vpostgres/current/bin/psql"] = psql.run
 
     def _guarded(self, path: str, program: Program, words: Sequence[str], streams: Streams) -> int:

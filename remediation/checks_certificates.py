@@ -22,6 +22,7 @@ from stsfix.remediation.certificates import (
 )
 from stsfix.remediation.checks_chains import CHECKS as CHAIN_CHECKS
 from stsfix.remediation.model import Platform
+from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.rules_certificates import RULES
 from stsfix.remediation.trust_anchors import is_front_of
 from stsfix.snapshot.risk import Finder, Severity
@@ -299,10 +300,22 @@ def _unread(
 
 def costs(inventory: Inventory) -> Iterator[Finding]:
     """What the repair costs people, and what it does not."""
-    yield found("COST-SCHEDULED-TASKS", inventory.domain, "not checked: it needs a login")
+    yield from _scheduled_tasks(inventory)
     yield found(
         "COST-NO-TLS-CHANGE", inventory.domain, "the repair writes STS entries and a trusted root"
     )
+
+
+def _scheduled_tasks(inventory: Inventory) -> Iterator[Finding]:
+    for node in inventory.nodes:
+        count = node.scheduled_tasks
+        if not node.role.has_vcenter or count == 0:
+            continue
+        if isinstance(count, Unread):
+            yield found("COST-SCHEDULED-TASKS", node.fqdn, f"not checked: {count.reason}")
+        else:
+            evidence = f"{count} of users, each with a token that the new certificate makes void"
+            yield found("COST-SCHEDULED-TASKS", node.fqdn, evidence, severity=Severity.WARNS)
 
 
 def dates(certificate: Certificate) -> str:

@@ -1,9 +1,9 @@
-"""Read what a node's own tools tell of its certificates: stores, VMCA, registered extensions."""
+"""Read what a node's own tools tell: stores, VMCA, registered extensions, scheduled tasks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stsfix.remediation.errors import InterruptedRunError
 from stsfix.remediation.inventory_certificates import UnreadPart
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from stsfix.remediation.vecs import NodeStores
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolAnswer:
     """What the tools of one node said."""
@@ -26,6 +29,7 @@ class ToolAnswer:
     stores: NodeStores
     authority: Authority
     extensions: tuple[Extension, ...] | UnreadPart
+    scheduled_tasks: int | UnreadPart
 
 
 class ToolsReader(Protocol):
@@ -50,13 +54,16 @@ def with_tools(node: NodeInventory, reader: ToolsReader | None) -> NodeInventory
     why = node.facts if isinstance(node.facts, Unread) else _refusal(node)
     answer = why if why is not None else _tried(reader, plan)
     if isinstance(answer, Unread):
-        return replace(node, stores=answer, authority=answer, extensions=answer)
+        return replace(
+            node, stores=answer, authority=answer, extensions=answer, scheduled_tasks=answer
+        )
     nothing = Unread(reason=f"a node of role {node.role} has none")
     return replace(
         node,
         stores=answer.stores,
         authority=answer.authority if node.role.has_directory else nothing,
         extensions=_known(answer.extensions) if node.role.has_vcenter else nothing,
+        scheduled_tasks=_known(answer.scheduled_tasks) if node.role.has_vcenter else nothing,
     )
 
 
@@ -75,5 +82,5 @@ def _refusal(node: NodeInventory) -> Unread | None:
     return None
 
 
-def _known(answer: tuple[Extension, ...] | UnreadPart) -> tuple[Extension, ...] | Unread:
+def _known(answer: _T | UnreadPart) -> _T | Unread:
     return Unread(reason=answer.reason) if isinstance(answer, UnreadPart) else answer

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from dataclasses import dataclass
 from typing import Final
 
+from stsfix.remediation import vcdb
 from stsfix.remediation.inventory_certificates import COUNT_LIMIT, UnreadPart
-from stsfix.remediation.sections import Sections, end_of, mark
+from stsfix.remediation.sections import Sections
 
-PSQL: Final = ("/opt/vmware/vpostgres/current/bin/psql", "/usr/bin/psql")
+PSQL: Final = vcdb.PSQL
 WHAT: Final = "thumbprints of its extensions"
 _QUERY: Final = "SELECT ext_id, thumbprint FROM vpx_ext ORDER BY ext_id"
-_SECONDS: Final = 60
-_NOT_FOUND: Final = "127"
-"""What bash, and timeout, end with if there is no such program."""
-
 _ROW: Final = re.compile(r"(?P<key>[^|\s][^|]{0,254}?)\s*\|\s*(?P<thumbprint>[0-9A-Fa-f:]*)\s*")
 _SHA1_DIGITS: Final = 40
 _SHA1: Final = re.compile(r"[0-9A-Fa-f]{40}")
@@ -41,42 +37,13 @@ class Extension:
 
 def script(nonce: str, places: tuple[str, str] = PSQL) -> str:
     """Return the script that lists extensions; it only reads."""
-    return _script(_QUERY, nonce, places)
-
-
-def _script(statement: str, nonce: str, places: tuple[str, str]) -> str:
-    # -A -t: rows only, no alignment; -X: nobody's settings. A database that hangs is left.
-    query = f'timeout {_SECONDS} %s -X -A -t -d VCDB -U postgres -c "{statement}" < /dev/null'
-    first, second = (query % shlex.quote(place) for place in places)
-    lines = [
-        "export LC_ALL=C",
-        *_section(nonce, "first", first),
-        f'if [ "$code" = {_NOT_FOUND} ]; then',
-        *_section(nonce, "second", second),
-        "fi",
-        f"echo '{end_of(nonce)}'",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _section(nonce: str, name: str, command: str) -> list[str]:
-    code = f"echo '{mark(nonce, f'code-{name}')}'"
-    return [f"echo '{mark(nonce, name)}'", command, "code=$?", "echo", code, 'echo "$code"']
-
-
-def _answer(found: Sections) -> tuple[str, str | None]:
-    """Return which psql was there, and what it said; None if it failed."""
-    missing = (found.text("code-first") or "").strip() == _NOT_FOUND
-    place = "second" if missing else "first"
-    code = (found.text(f"code-{place}") or "").strip()
-    return place, found.text(place) if code == "0" else None
+    return vcdb.script(_QUERY, nonce, places)
 
 
 def parse(output: str, nonce: str) -> tuple[Extension, ...] | UnreadPart:
     """Return the extensions in the *output* of `script`, or why they are not known."""
     found = Sections.of(output, nonce)
-    place, text = _answer(found)
+    place, text = vcdb.answer(found)
     if text is None:
         return UnreadPart(what=WHAT, reason=found.why(place))
     rows = [line for line in text.split("\n") if line.strip()]
@@ -107,13 +74,13 @@ def replace_script(old: str, new: str, nonce: str, places: tuple[str, str] = PSQ
         f"UPDATE vpx_ext SET thumbprint = '{pairs}'"  # noqa: S608 - both are hex digits, see above
         f" WHERE lower(replace(thumbprint, ':', '')) = '{old.lower()}'"
     )
-    return _script(statement, nonce, places)
+    return vcdb.script(statement, nonce, places)
 
 
 def parse_replaced(output: str, nonce: str) -> int | UnreadPart:
     """Return how many extensions were changed, or why that is not known."""
     found = Sections.of(output, nonce)
-    place, text = _answer(found)
+    place, text = vcdb.answer(found)
     match = _UPDATED.search(text or "")
     return int(match[1]) if match else UnreadPart(what=WHAT, reason=found.why(place))
 

@@ -74,8 +74,9 @@ class NodeInventory:
     `Unread` with its reason. *listed* is the domain as this node's own directory tells it: each
     node knows its own agreements best (they are not replicated, vmdir.md 6.5). *clock* is the
     most precise reading of the node's clock, *transport* how it was asked itself, None if nothing
-    got through. *stores*, *authority* (nodes with a directory) and
-    *extensions* (vCenters) are from its own tools, and from nowhere if no command runs there.
+    got through. *stores*, *authority* (nodes with a directory), *extensions* and
+    *scheduled_tasks* (how many users have; vCenters) are from its own tools, and from nowhere if no
+    command runs there.
     """
 
     fqdn: str
@@ -96,6 +97,7 @@ class NodeInventory:
     authority: Authority | Unread = NOT_ASKED
     transport: Transport | None = None
     extensions: tuple[Extension, ...] | Unread = NOT_ASKED
+    scheduled_tasks: int | Unread = NOT_ASKED
 
     @property
     def platform(self) -> Platform:

@@ -260,10 +260,11 @@ DOMAIN_RULES = (
     Rule(
         id="COST-SCHEDULED-TASKS",
         severity=INFORMS,
-        title="Scheduled tasks of users may have to be made again",
-        why="They keep a token of the old certificate, and they cannot be listed without a login.",
-        source="KB 385375",
-        advice="List them after the run and make again those that fail.",
+        title="Scheduled tasks of users have to be made again",
+        why="They log in with a token that the old certificate signed.",
+        source="KB 385375; counted as vCert does (KB 385107), which lists no names",
+        advice="After the run remove them in the vSphere Client and make them again; the vCenter "
+        "lists them under Monitor, Scheduled Tasks.",
     ),
     Rule(
         id="COST-NO-TLS-CHANGE",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import certool, extensions, vecs
+from stsfix.remediation import certool, extensions, scheduled_tasks, vcdb, vecs
 from stsfix.remediation.discover_stores import ToolAnswer
 from stsfix.remediation.transports.vmca import STORES_BYTES, STORES_LIMIT, new_nonce
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class NodeToolsReader:
     """`discover_stores.ToolsReader` by certool, psql and vecs-cli on the node.
 
-    The three scripts are one run: each run costs a dozen calls by guest operations. Each has
+    The scripts are one run: each run costs a dozen calls by guest operations. Each has
     marks of its own, so that an output that ends early costs only what is missing. Stores come
     last: they are the longest.
     """
@@ -28,7 +28,7 @@ class NodeToolsReader:
         shell: NodeShell,
         *,
         programs: certool.Programs | None = None,
-        psql: tuple[str, str] = extensions.PSQL,
+        psql: tuple[str, str] = vcdb.PSQL,
         vecs_cli: str = vecs.TOOL,
         nonce: Callable[[], str] = new_nonce,
     ) -> None:
@@ -41,10 +41,12 @@ class NodeToolsReader:
     def read_tools(self, node: NodePlan) -> ToolAnswer:
         """Run the script once."""
         authority, database, stores = (self._nonce() for _ in range(3))
+        tasks = [self._nonce(), self._nonce()]
         script = "\n".join(
             [
                 certool.read_script(authority, self._programs) if node.role.has_directory else "",
                 extensions.script(database, self._psql) if node.role.has_vcenter else "",
+                scheduled_tasks.script(tasks, self._psql) if node.role.has_vcenter else "",
                 vecs.script(stores, self._vecs_cli),
             ]
         )
@@ -52,5 +54,6 @@ class NodeToolsReader:
         return ToolAnswer(
             authority=certool.parse_authority(result.output, node=node.fqdn, nonce=authority),
             extensions=extensions.parse(result.output, database),
+            scheduled_tasks=scheduled_tasks.parse(result.output, tasks),
             stores=vecs.parse(result.output, stores),
         )

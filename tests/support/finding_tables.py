@@ -324,6 +324,7 @@ EXPECTED = {
         "warns LOOKUP-TRUST",
     },
     "roots-not-copied": {"warns TRUST-STORE-LACKS"},
+    "scheduled-tasks": {"warns COST-SCHEDULED-TASKS"},
     "sms-expired": {"warns CERT-SMS-EXPIRED"},
     "solution-user-lost": {"warns CERT-SOLUTION-DIFFERS"},
     "solution-user-replaced": {"warns CERT-SOLUTION-DIFFERS"},

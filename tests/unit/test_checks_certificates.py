@@ -39,12 +39,13 @@ from stsfix.remediation.inventory_certificates import (
     UnreadPart,
 )
 from stsfix.remediation.model import Role
+from stsfix.remediation.node_facts import Unread
 
 OTHER = "vc2.lab.example"
 STS_LEAF, ROOT = pki.der(leaf()), pki.der(root())
 STS = entries((credential_entry(1, (STS_LEAF, ROOT)),), (chain_entry(1, (STS_LEAF, ROOT)),))
 TRUSTED = TrustedRoot(name="A", subject="/CN=CA", certificates=(ROOT,), crl_count=0, crl_bytes=0)
-COSTS = ["COST-NO-TLS-CHANGE", "COST-SCHEDULED-TASKS"]
+COSTS = ["COST-NO-TLS-CHANGE"]
 
 
 def tls(end=365.0, names=(NODE,), start=-10.0, by="root"):
@@ -81,7 +82,28 @@ def node(fqdn=NODE, **certificates):
         "keys": (PublishedKey(modulus="", exponent=65537, leaf=STS_LEAF),),
     }
     held = NodeCertificates(**{**sound, **certificates})
-    return NodeInventory(fqdn=fqdn, role=Role.EMBEDDED, sts=STS, certificates=held)
+    return NodeInventory(
+        fqdn=fqdn, role=Role.EMBEDDED, sts=STS, certificates=held, scheduled_tasks=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("tasks", "role", "expected"),
+    [
+        (0, Role.EMBEDDED, []),
+        (2, Role.EMBEDDED, [("warns", "2 of users, each")]),
+        (2, Role.PSC, []),
+        (Unread(reason="no psql"), Role.VCENTER, [("informs", "not checked: no psql")]),
+    ],
+)
+def test_scheduled_tasks_of_users_are_counted(tasks, role, expected):
+    """None is none; what could not be counted is told, and nothing is told of a PSC."""
+    made = replace(node(), role=role, scheduled_tasks=tasks)
+
+    told = [f for f in found(made) if f.id == "COST-SCHEDULED-TASKS"]
+
+    assert [str(f.severity) for f in told] == [severity for severity, _ in expected]
+    assert all(f.evidence.startswith(text) for f, (_, text) in zip(told, expected, strict=True))
 
 
 def found(*nodes, taken=NOW, **held):
@@ -117,7 +139,8 @@ def test_domain_that_nobody_asked_about_certificates_has_no_finding():
         domain=DOMAIN, taken=NOW, nodes=(bare,), hosts=(), topology=None, problems=()
     )
 
-    assert sorted(f.id for check in CHECKS for f in check(inventory)) == COSTS
+    found = sorted(f.id for check in CHECKS for f in check(inventory))
+    assert found == [*COSTS, "COST-SCHEDULED-TASKS"]  # nobody counted them
 
 
 @pytest.mark.parametrize(

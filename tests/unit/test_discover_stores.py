@@ -29,9 +29,11 @@ EXTENSIONS = (Extension(key="com.vmware.vim.eam", thumbprint=""),)
 class Tools:
     """Answers, or raises what it was given."""
 
-    def __init__(self, error=None, extensions=EXTENSIONS):
+    def __init__(self, error=None, extensions=EXTENSIONS, tasks=0):
         self.error = error
-        self.answer = ToolAnswer(stores=STORES, authority=VMCA, extensions=extensions)
+        self.answer = ToolAnswer(
+            stores=STORES, authority=VMCA, extensions=extensions, scheduled_tasks=tasks
+        )
         self.asked = []
 
     def read_tools(self, node):
@@ -49,7 +51,7 @@ def node(role=Role.EMBEDDED, **changes):
 
 @pytest.mark.parametrize("role", Role)
 def test_a_node_tells_what_it_has(role):
-    """VMCA is where the directory is, extensions are where vCenter is."""
+    """VMCA is where the directory is, extensions and scheduled tasks are where vCenter is."""
     seen = with_tools(node(role), Tools())
 
     assert seen.stores == STORES
@@ -57,14 +59,17 @@ def test_a_node_tells_what_it_has(role):
     assert (seen.extensions == EXTENSIONS) is role.has_vcenter
     assert isinstance(seen.authority, Unread) is not role.has_directory
     assert isinstance(seen.extensions, Unread) is not role.has_vcenter
+    assert (seen.scheduled_tasks == 0) is role.has_vcenter
 
 
 def test_a_tool_that_fails_costs_its_answer_only():
     """The others are there all the same."""
-    seen = with_tools(node(), Tools(extensions=UnreadPart(what="x", reason="no psql")))
+    lost = UnreadPart(what="x", reason="no psql")
+
+    seen = with_tools(node(), Tools(extensions=lost, tasks=lost))
 
     assert (seen.stores, seen.authority) == (STORES, VMCA)
-    assert seen.extensions == Unread(reason="no psql")
+    assert seen.extensions == seen.scheduled_tasks == Unread(reason="no psql")
 
 
 def test_a_node_that_cannot_be_asked_says_why():
