@@ -1,6 +1,7 @@
 # make rehearse   the main job on the embedded lab, from a fresh clone
 # make test       everything CI checks, with the real peers where they can be had
 # make test-all   the same, and every remote call going wrong in every way (an hour)
+# make reliability      counts what a run survives, writes it into docs/reliability.md (-all: an hour)
 # make mutants    seeds known mistakes into a copy and reports whether the tests see them
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 REHEARSE_ARGS ?=
 
-.PHONY: help rehearse test test-all mutants install dev peers lint types arch audit test-only clean
+.PHONY: help rehearse test test-all mutants reliability reliability-all install dev peers lint types arch audit test-only clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -73,6 +74,14 @@ test-only: dev
 test-all: test
 	STSFIX_FAULTS=all STSFIX_MATRIX=all $(BIN)/pytest -n 2 tests/crash $(PYTEST_ARGS)
 	STSFIX_MATRIX=all $(BIN)/pytest -n 2 tests/e2e/test_rehearse.py $(PYTEST_ARGS)
+
+# The counts of docs/reliability.md; both fail if anything does not survive.
+reliability: dev
+	STSFIX_RELIABILITY=test $(BIN)/pytest -n 2 --dist loadgroup -m reliability $(PYTEST_ARGS)
+
+reliability-all: dev
+	STSFIX_RELIABILITY=test-all STSFIX_FAULTS=all STSFIX_MATRIX=all STSFIX_STATEFUL=100 \
+	$(BIN)/pytest -n 2 --dist loadgroup -m reliability $(PYTEST_ARGS)
 
 mutants: dev
 	$(BIN)/python tests/mutants/run.py

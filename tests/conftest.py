@@ -1,10 +1,14 @@
-"""Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all."""
+"""Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all. What the tests
+did to runs is counted by kind (`reliability`).
+"""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
 from itertools import count
+
+import reliability
 
 
 def pytest_collection_modifyitems(config, items):
@@ -23,6 +27,16 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=sorted(left_out, key=_place))
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_runtest_setup(item):
+    """Let the report tell which kind of case a test plays."""
+    reliability.tag(item)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many cases of which kind were survived."""
+    reliability.tell(terminalreporter)
 
 
 def _place(item):

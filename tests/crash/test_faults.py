@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
     from killable import Command
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.lab,
+    pytest.mark.timeout(3600),
+    pytest.mark.reliability("faults"),
+]
 
 FULL = os.environ.get("STSFIX_FAULTS") == "all"
 LABS = {

@@ -14,7 +14,7 @@ from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.records import Phase
 from worlds import World, WorldStep, spec
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.reliability("resources")]
 
 PLAN = ("one", "two", "three", "four")
 CLOCK = MemoryClock()
@@ -62,7 +62,7 @@ def sizes(file):
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["forward", "back"])
-def test_what_is_not_recorded_is_not_done_and_the_rest_follows(tmp_path, back):
+def test_what_is_not_recorded_is_not_done_and_the_rest_follows(tmp_path, back, record_property):
     """At each size the run stops, and with room made it ends like any other."""
     stopped, limits = 0, sizes(begun(tmp_path / "measure")[0])
     for number, size in enumerate(limits):
@@ -86,6 +86,7 @@ def test_what_is_not_recorded_is_not_done_and_the_rest_follows(tmp_path, back):
         assert world.applied == ([] if back else list(PLAN))
         assert world.violations == []
 
+    record_property("cases", len(limits))
     assert 3 < stopped < len(limits)
 
 

@@ -41,7 +41,7 @@ from stsfix.snapshot.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab]
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("interference")]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 QUIESCED, SNAPSHOTTED, STARTED, EXPORTED, REPLACED, REPLICATED, RESTARTED = 1, 2, 3, 4, 5, 6, 7

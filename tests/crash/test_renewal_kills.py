@@ -11,7 +11,7 @@ from stsfix.lab import pki
 from stsfix.remediation.ports import Observed
 from worlds import Killed
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.reliability("deaths")]
 
 
 def points(bench, step):

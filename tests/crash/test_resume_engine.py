@@ -17,6 +17,8 @@ from stsfix.remediation.records import Phase, StepRecord, StepState
 from stsfix.snapshot.errors import HypervisorFaultError
 from worlds import DyingJournal, Killed, World, WorldStep, spec
 
+pytestmark = pytest.mark.reliability("engine")
+
 NAMES = ("quiesce", "take-snapshots", "replace-sts", "restart-services")
 RECORDS = 3 * len(NAMES)  # started, one note, done
 

@@ -20,7 +20,7 @@ from stsfix.remediation.errors import RunStateError, UndoFailedError
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import OperationError
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab]
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("rollback")]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 CHAINS = (

@@ -18,7 +18,7 @@ from run_judge import RunJudge, stored_run
 from stsfix.lab.lab import Lab
 from stsfix.remediation.records import Phase
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab]
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("deaths")]
 
 RECORDS = 40
 """Records of an undisturbed run of two linked embedded nodes (see the first test)."""

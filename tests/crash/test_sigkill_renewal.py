@@ -21,7 +21,12 @@ from stsfix.lab.lab import Lab
 from stsfix.remediation.checks_renewal import Wish
 from stsfix.remediation.records import MarkRecord, Phase
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.lab,
+    pytest.mark.timeout(3600),
+    pytest.mark.reliability("deaths"),
+]
 
 FULL = os.environ.get("STSFIX_FAULTS") == "all"
 SPEED = 2000.0

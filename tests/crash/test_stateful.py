@@ -38,7 +38,7 @@ from stsfix.snapshot.system_clock import SystemClock
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab]
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("sequences")]
 
 EXAMPLES = int(os.environ.get("STSFIX_STATEFUL", "5"))
 STEPS = 8
@@ -220,7 +220,7 @@ class Operators(RuleBasedStateMachine):
         shutil.rmtree(self.state, ignore_errors=True)
 
 
-def test_whatever_happens_in_whatever_order(tmp_path_factory):
+def test_whatever_happens_in_whatever_order(tmp_path_factory, record_property):
     """No invariant is violated by any sequence that was played."""
     with Lab.build("elm", "expired", speed=2000, seed=11, keys=shared_keys()) as lab:
         Operators.bench = FaultBench(lab, tmp_path_factory.mktemp("lab"))
@@ -238,6 +238,7 @@ def test_whatever_happens_in_whatever_order(tmp_path_factory):
                 print_blob=True,
             ),
         )
+    record_property("cases", EXAMPLES)
     # Every sequence begins with a run; none of them proves anything if all of those died.
     assert sum(n for what, n in Operators.tally.items() if what.startswith("run")) >= EXAMPLES
     for what, number in sorted(Operators.tally.items()):

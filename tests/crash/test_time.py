@@ -12,7 +12,7 @@ from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.remediation.errors import ClockSkewError, InterruptedRunError, ProofError
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab]
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("time")]
 
 EXPORTED, RESTARTED = 4, 7
 """How many steps are done: before the credential, before the logins."""

@@ -18,7 +18,7 @@ from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.remediation.records import Phase
 
-pytestmark = [pytest.mark.crash, pytest.mark.lab]
+pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("deaths")]
 
 WRITER = "psc1.lab.example"
 KEY = "/root/.stsfix-vmca/key.pem"

@@ -10,7 +10,7 @@ from lab_bench import Bench, build
 from stsfix.lab import judge
 from stsfix.lab.faults import Rule
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("adoption")]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from lab_bench import Bench, build
 from stsfix.lab import canary, judge
 from stsfix_command import ended
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("secrets")]
 
 RUN_LIMIT_S = 100
 WAYS = {

@@ -7,7 +7,7 @@ import pytest
 from lab_bench import Bench, build
 from stsfix.lab import judge
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("adoption")]
 
 
 @pytest.fixture(scope="module")

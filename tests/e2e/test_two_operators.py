@@ -12,7 +12,7 @@ from lab_bench import Bench, build
 from stsfix.lab import judge
 from stsfix.lab.faults import Effect, Rule
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("operators")]
 
 LOCKED = 24
 

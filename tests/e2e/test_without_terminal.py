@@ -14,7 +14,7 @@ import pytest
 from lab_bench import Bench, build
 from stsfix.lab import judge
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lab]
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("resources")]
 
 LIMIT_S = 60.0
 INTERRUPTED = 94

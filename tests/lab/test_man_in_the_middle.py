@@ -22,7 +22,7 @@ from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust
 from tls_recorder import ROOT, foreign_certificate, host_certificate, recording
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.reliability("impostors")]
 
 NAME = "vc1.lab.example"
 RIGHT, IMPOSTOR = host_certificate(NAME), foreign_certificate(NAME)

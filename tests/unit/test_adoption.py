@@ -23,6 +23,8 @@ from stsfix.remediation.records import Mark, MarkRecord, Phase, phase
 from stsfix.snapshot.model import PowerState, SnapshotRef
 from worlds import spec
 
+pytestmark = pytest.mark.reliability("adoption")
+
 SPEC = replace(spec(), by="ann@desk, process 1")
 
 

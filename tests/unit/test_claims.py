@@ -22,6 +22,8 @@ from stsfix.snapshot.fleet import Limits as FleetLimits
 from stsfix.snapshot.model import PowerState
 from worlds import Killed
 
+pytestmark = pytest.mark.reliability("operators")
+
 OURS, THEIRS = "stsfix-20260101T000000Z-aaaa", "stsfix-20260101T000000Z-bbbb"
 CALLS = 30
 """More remote calls than one side makes until it goes on or gives way."""
@@ -172,7 +174,9 @@ OFTEN = {(first, 1, second, 2) for first in range(0, CALLS, 4) for second in ran
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
-def test_whatever_the_order_one_run_goes_on_and_the_other_leaves_nothing(nodes, like):
+def test_whatever_the_order_one_run_goes_on_and_the_other_leaves_nothing(
+    nodes, like, record_property
+):
     """A change of turn at every call, and at many pairs of calls."""
     problems, winners = [], set()
     for schedule in sorted(ONCE | TWICE | OFTEN):
@@ -184,6 +188,7 @@ def test_whatever_the_order_one_run_goes_on_and_the_other_leaves_nothing(nodes, 
         if ended != ["gave way", "went on"] or estate.names() != [name] * nodes:
             problems.append((schedule, ended, estate.names()))
 
+    record_property("cases", len(ONCE | TWICE | OFTEN))
     assert problems == []
     assert winners == {OURS, THEIRS}
 
@@ -207,7 +212,9 @@ def settled(step, notes):
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
-def test_a_run_that_died_before_its_look_does_not_go_on_behind_another(nodes, like):
+def test_a_run_that_died_before_its_look_does_not_go_on_behind_another(
+    nodes, like, record_property
+):
     """Killed at any call, resumed when the other one has ended: still only one goes on."""
     problems, resumed = [], set()
     for calls in range(CALLS):
@@ -228,6 +235,7 @@ def test_a_run_that_died_before_its_look_does_not_go_on_behind_another(nodes, li
         if {ended, other.ended.split(" to ")[0]} != {"went on", "gave way"}:
             problems.append((calls, ended, other.ended))
 
+    record_property("cases", CALLS)
     assert problems == []
     assert resumed == {"went on", "gave way"}
 

@@ -19,6 +19,8 @@ from stsfix.remediation.records import StepRecord, StepState
 from stsfix.snapshot.system_clock import SystemClock
 from worlds import spec
 
+pytestmark = pytest.mark.reliability("time")
+
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CHANGE = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """Clocks in Berlin go from 03:00 back to 02:00."""

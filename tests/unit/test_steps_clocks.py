@@ -11,6 +11,8 @@ from credential_bench import VC1, Bench
 from stsfix.remediation.errors import ClockSkewError
 from stsfix.remediation.ports import Observed
 
+pytestmark = pytest.mark.reliability("time")
+
 
 @pytest.mark.parametrize("days", [2, -2])
 def test_no_credential_is_written_on_a_clock_that_is_wrong(days):

@@ -1,0 +1,134 @@
+"""Counts what the tests did to runs, by kind, and writes the table of docs/reliability.md.
+
+A module or test says its kind by the mark ``reliability(kind)``; one that plays many cases tells
+how many by ``record_property("cases", number)``. Every run of the tests prints the counts; only
+``make reliability`` and ``make reliability-all`` write them into the page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from generated_pages import DOCS, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KINDS = {
+    "deaths": "The process dies (SIGKILL) at a record of the journal or right after a write; the"
+    " run is then resumed, or taken back",
+    "engine": "The engine alone dies at each record, with sound and broken plans",
+    "faults": "A remote call is refused, dropped, reset, delayed or answered with garbage, before"
+    " or after it was carried out",
+    "interference": "Somebody powers nodes on, deletes snapshots, changes passwords; hosts,"
+    " datastores, VMware Tools and replication fail",
+    "sequences": "Random sequences of commands, deaths, faults and deeds of others",
+    "operators": "Two workstations begin at once, in every order of their calls",
+    "rollback": "Rollbacks that break, are repeated, refused or followed by writes",
+    "adoption": "The state folder is lost; snapshots are lost",
+    "time": "Clocks that are wrong, set, or change to winter time; pauses",
+    "resources": "Full disks, folders that cannot be made, terminals and pipes that are gone",
+    "secrets": "Every password is searched for in whatever a run leaves",
+    "impostors": "A man in the middle takes the place of each TLS peer",
+}
+"""Every kind of case, in the order of the page, and what is done."""
+
+TABLE = "cases"
+HEADERS = ("Kind", "What is done", "make test", "make test-all")
+COLUMNS = {"test": 2, "test-all": 3}
+UNKNOWN = "not counted yet"
+WRITE = "STSFIX_RELIABILITY"
+"""Names the column that is written, in the environment; empty for none."""
+
+
+@dataclass
+class Tally:
+    """Cases by kind: how many were played, and in how many of them all held."""
+
+    played: Counter[str] = field(default_factory=Counter)
+    survived: Counter[str] = field(default_factory=Counter)
+
+    def take(self, outcome: str, properties: Iterable[tuple[str, Any]]) -> None:
+        """Count one test that ended with *outcome*; one that failed survived nothing."""
+        told = dict(properties)
+        kind = told.get("reliability")
+        if kind is None or outcome == "skipped":
+            return
+        number = sum(told["faults"].values()) if "faults" in told else int(told.get("cases", 1))
+        self.played[kind] += number
+        if outcome == "passed":
+            self.survived[kind] += number
+
+    def lines(self) -> list[str]:
+        """Return one line a kind that was played."""
+        return [
+            f"{self.survived[kind]:6} of {self.played[kind]:6} survived: {kind}"
+            for kind in KINDS
+            if self.played[kind]
+        ]
+
+    @property
+    def is_whole(self) -> bool:
+        """True if every kind was played and all survived."""
+        return all(self.played[k] and self.played[k] == self.survived[k] for k in KINDS)
+
+
+def tag(item: pytest.Item) -> None:
+    """Let reports of *item* tell its kind."""
+    mark = item.get_closest_marker("reliability")
+    if mark is None:
+        return
+    (kind,) = mark.args
+    if kind not in KINDS:
+        raise pytest.UsageError(f"{item.nodeid}: there is no kind of case {kind!r}")
+    item.user_properties.append(("reliability", kind))
+
+
+def tell(reporter: Any) -> None:
+    """Print the counts of a session, and write them if that is asked for."""
+    tally = Tally()
+    for reports in reporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                tally.take(report.outcome, report.user_properties)
+    if not tally.played:
+        return
+    reporter.section(f"{tally.survived.total()} of {tally.played.total()} cases survived")
+    for line in tally.lines():
+        reporter.write_line(line)
+    column = os.environ.get(WRITE, "")
+    if not column:
+        return
+    if not tally.is_whole:
+        reporter.write_line(
+            "docs/reliability.md was left as it is: not all was played and survived"
+        )
+        return
+    path = DOCS / "reliability.md"
+    path.write_text(written(path.read_text("utf-8"), tally, column), "utf-8")
+    reporter.write_line(f"docs/reliability.md has the numbers of make {column}")
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """Return the cells of the table that *page* has now."""
+    _, _, rest = page.partition(f"<!-- {TABLE}:begin -->\n")
+    inside, _, _ = rest.partition(f"<!-- {TABLE}:end -->\n")
+    cells = [[c.strip() for c in line.strip("|").split(" | ")] for line in inside.splitlines()[2:]]
+    return [[cell.strip("| ") for cell in row] for row in cells]
+
+
+def written(page: str, tally: Tally, column: str) -> str:
+    """Return *page* with the numbers of *tally* in *column*; the other column stays."""
+    before = {row[0]: row for row in rows_of(page)}
+    rows = []
+    for kind, text in KINDS.items():
+        row = before.get(kind, [kind, text, UNKNOWN, UNKNOWN])
+        row[1] = text
+        row[COLUMNS[column]] = f"{tally.survived[kind]} of {tally.played[kind]}"
+        rows.append(row)
+    return Table(page="reliability.md", name=TABLE, headers=HEADERS, rows=rows).written_into(page)

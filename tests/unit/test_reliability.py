@@ -1,0 +1,85 @@
+"""The counts of docs/reliability.md: what is counted, and that the page knows every kind."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from generated_pages import DOCS
+from reliability import HEADERS, KINDS, TABLE, UNKNOWN, Tally, rows_of, written
+
+TESTS = Path(__file__).parents[1]
+MARK = re.compile(r'pytest\.mark\.reliability\("([a-z]+)"\)')
+EMPTY = f"# Page\n\n<!-- {TABLE}:begin -->\n<!-- {TABLE}:end -->\n\nMore.\n"
+
+
+def tally(**played):
+    """Return a tally in which all of *played* survived."""
+    made = Tally()
+    for kind, number in played.items():
+        made.take("passed", [("reliability", kind), ("cases", number)])
+    return made
+
+
+def test_the_page_knows_every_kind_and_no_other():
+    """A kind that is new needs `make reliability`."""
+    rows = rows_of((DOCS / "reliability.md").read_text("utf-8"))
+
+    assert [row[:2] for row in rows] == [[kind, text] for kind, text in KINDS.items()]
+    assert all(len(row) == len(HEADERS) for row in rows)
+
+
+def test_every_kind_is_played_by_some_test_and_every_crash_test_has_one():
+    """Marks stand in the modules."""
+    found = {path: set(MARK.findall(path.read_text("utf-8"))) for path in TESTS.rglob("test_*.py")}
+
+    assert set().union(*found.values()) == set(KINDS)
+    assert [path.name for path, kinds in found.items() if "crash" in path.parts and not kinds] == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "properties", "counts"),
+    [
+        pytest.param("passed", {"reliability": "time"}, (1, 1), id="one test is one case"),
+        pytest.param("passed", {"reliability": "time", "cases": 30}, (30, 30), id="told"),
+        pytest.param("failed", {"reliability": "time", "cases": 30}, (30, 0), id="failed"),
+        pytest.param("skipped", {"reliability": "time"}, (0, 0), id="skipped"),
+        pytest.param("passed", {"cases": 30}, (0, 0), id="no kind"),
+        pytest.param(
+            "passed", {"reliability": "time", "faults": {"a": 2, "b": 3}}, (5, 5), id="faults"
+        ),
+    ],
+)
+def test_what_counts(outcome, properties, counts):
+    """A test that failed survived none of its cases; one that was skipped played none."""
+    made = Tally()
+
+    made.take(outcome, list(properties.items()))
+
+    assert (made.played["time"], made.survived["time"]) == counts
+
+
+def test_a_column_is_written_and_the_other_stays():
+    """Numbers of make test and of make test-all come from different runs."""
+    first = written(EMPTY, tally(**dict.fromkeys(KINDS, 7)), "test")
+    second = written(first, tally(**dict.fromkeys(KINDS, 900)), "test-all")
+
+    assert {row[2] for row in rows_of(first)} == {"7 of 7"}
+    assert {row[3] for row in rows_of(first)} == {UNKNOWN}
+    assert {tuple(row[2:]) for row in rows_of(second)} == {("7 of 7", "900 of 900")}
+    assert second.startswith("# Page\n")
+    assert second.endswith("\nMore.\n")
+
+
+def test_half_a_session_is_not_written():
+    """A kind that was not played, or not survived, leaves the page as it is."""
+    whole = tally(**dict.fromkeys(KINDS, 1))
+    part = tally(time=1)
+    assert whole.is_whole
+    assert not part.is_whole
+
+    whole.take("failed", [("reliability", "time")])
+
+    assert not whole.is_whole
