@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.authority import Authority
 from stsfix.remediation.certificates import Certificate, parse
-from stsfix.remediation.model import Renew, Severity
+from stsfix.remediation.model import Platform, Renew, Severity
 from stsfix.remediation.node_facts import NodeFacts, Unread
 from stsfix.remediation.renewal import NodeLook, RenewalPlan, plan_renewals
 from stsfix.remediation.rules_renewal import RULES
@@ -88,6 +88,7 @@ def _look(node: NodeInventory) -> NodeLook:
         controller=_word(facts.controller),
         machine_id=_word(facts.machine_id),
         pnid=_word(facts.pnid),
+        windows=node.platform is Platform.WINDOWS,
     )
 
 

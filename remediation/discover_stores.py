@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from stsfix.remediation.errors import InterruptedRunError
 from stsfix.remediation.inventory_certificates import UnreadPart
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory import NodeInventory
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.vecs import NodeStores
+
+ON_WINDOWS: Final = "it runs on Windows: stsfix does not ask VMware's certificate tools there"
 
 
 _T = TypeVar("_T")
@@ -78,7 +80,7 @@ def _tried(reader: ToolsReader, plan: NodePlan) -> ToolAnswer | Unread:
 
 def _refusal(node: NodeInventory) -> Unread | None:
     if node.platform is Platform.WINDOWS:
-        return Unread(reason="the tools of Windows nodes are not asked")
+        return Unread(reason=ON_WINDOWS)
     return None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from stsfix.remediation.errors import InterruptedRunError, SigningCertificateError
 from stsfix.remediation.evidence import Evidence, NodeEvidence, TokenAnswer
 from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.remediation.model import Platform
 from stsfix.remediation.node_facts import NodeFacts, Unread
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import FaultError, OperationError
@@ -34,6 +35,12 @@ STEP = "diagnose"
 """What progress is told under."""
 
 _AT_ONCE = 16
+
+_ON_WINDOWS = (
+    r"it runs on Windows, whose logs stsfix does not read: look into "
+    r"C:\ProgramData\VMware\vCenterServer\logs on the node"
+)
+"""The folder is Lightwave's and the guides' for 6.x (vsphere.md 9); not seen on a real one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +140,8 @@ def _release(node: NodeInventory) -> str:
 
 def _logs(sources: InvestigationSources, node: NodeInventory) -> LogReading | UnreadPart:
     plan = node.plan
+    if node.platform is Platform.WINDOWS:
+        return UnreadPart(what="logs", reason=_ON_WINDOWS)
     if isinstance(node.facts, Unread) or plan is None:
         reason = node.facts.reason if isinstance(node.facts, Unread) else "its VM was not found"
         return UnreadPart(what="logs", reason=reason)

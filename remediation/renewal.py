@@ -68,7 +68,8 @@ class NodeLook:
     *vmca* is the chain its VMCA issues with (DER, the root last), empty on a node without one or
     if unread. *hindrance* is why that VMCA cannot sign, empty if it can or nobody knows.
     *controller* is the host whose directory and VMCA the node uses, *machine_id* the end of its
-    accounts' names, *pnid* what it was deployed with; empty if unknown.
+    accounts' names, *pnid* what it was deployed with; empty if unknown. *windows* nodes are not
+    renewed.
     """
 
     fqdn: str
@@ -80,6 +81,7 @@ class NodeLook:
     controller: str = ""
     machine_id: str = ""
     pnid: str = ""
+    windows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +235,7 @@ def _about_roots(
 ) -> Iterator[Obstacle]:
     """Tell which VMCAs get a new root, and what speaks against that."""
     for node in nodes:
-        if node.role.has_directory and node.fqdn not in chains:
+        if node.role.has_directory and node.fqdn not in chains and not node.windows:
             yield Obstacle(
                 rule="RENEW-NOT-READ",
                 subject=node.fqdn,
@@ -268,6 +270,9 @@ def _of_node(node: NodeLook, domain: _Domain) -> Iterator[Planned | Obstacle]:
     see the machine certificate.
     """
     stores = node.stores
+    if node.windows:
+        yield Obstacle(rule="RENEW-WINDOWS", subject=node.fqdn, evidence=node.unread)
+        return
     if stores is None or not stores.stores or (missing := _missing(stores)):
         unread = node.unread or "its certificate stores were not read"
         evidence = missing if stores and stores.stores else unread

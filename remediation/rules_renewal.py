@@ -44,6 +44,16 @@ RULES = (
         "vmcad. Or leave --renew out.",
     ),
     Rule(
+        id="RENEW-WINDOWS",
+        severity=BLOCKS,
+        title="Certificates of a node on Windows are not renewed",
+        why="stsfix asks neither its stores nor its VMCA; a renewal of the rest would leave the "
+        "domain half renewed.",
+        source="stsfix: docs/operating.md, vCenter on Windows",
+        advice="Leave --renew and --new-vmca-root out. On each node certificate-manager renews "
+        "(options 3 and 6), once the STS issues tokens again.",
+    ),
+    Rule(
         id="RENEW-NO-ACCOUNT",
         severity=WARNS,
         title="A solution user of a node has no account in the directory",

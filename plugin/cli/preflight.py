@@ -117,6 +117,15 @@ def _write_page(session: Session, report: PreflightReport, html: Path | None) ->
 
 def _next_lines(session: Session, report: PreflightReport) -> tuple[Line, ...]:
     from stsfix.plugin.render import Line  # noqa: PLC0415
+
+    command = next_command(report)
+    if not command:
+        return ()
+    return Line(""), Line("Next:", "bold"), Line(f"  {session.context.command(command)}")
+
+
+def next_command(report: PreflightReport) -> str:
+    """Return what to start next, with what was asked for and accepted here; empty for nothing."""
     from stsfix.remediation.preflight import Verdict  # noqa: PLC0415
 
     if report.verdict is Verdict.BLOCKED:
@@ -124,9 +133,9 @@ def _next_lines(session: Session, report: PreflightReport) -> tuple[Line, ...]:
     elif report.needs_repair or not report.renewal.is_empty:
         name = "run"
     else:
-        return ()
-    command = session.context.command(f"{name}{_asked(report.renewal)}")
-    return Line(""), Line("Next:", "bold"), Line(f"  {command}")
+        return ""
+    accepted = sorted({finding.id for finding in report.findings if finding.accepted})
+    return "".join([name, _asked(report.renewal), *(f" --accept {each}" for each in accepted)])
 
 
 def _asked(plan: RenewalPlan) -> str:

@@ -59,7 +59,7 @@ class ApplianceShell:
 
 def _require_appliance(node: NodePlan) -> None:
     if node.platform is Platform.WINDOWS:
-        raise WindowsNodeError(node.fqdn, "this is possible on appliances only")
+        raise WindowsNodeError(node.fqdn, "scripts of appliances do not run there")
 
 
 class ServicesByPlatform:

@@ -96,5 +96,5 @@ def test_a_domain_of_windows_nodes_has_no_vmca_to_ask(bench_of):
 
     assert refused.code != 0
     assert "VMCA-UNREAD" in refused.out
-    assert "tools of Windows nodes are not asked" in " ".join(refused.out.split())
+    assert "stsfix does not ask VMware's certificate tools there" in " ".join(refused.out.split())
     bench.assert_untouched()

@@ -99,6 +99,7 @@ ASKED = {
     ("data-encipherment-expired", "--renew expired"): {"warns RENEW-LEFT"},
     ("machine-ssl-company-ca", "--renew expired"): {*_RENEW, "blocks RENEW-CUSTOM-CA"},
     ("machine-ssl-company-ca", "--renew all"): {*_RENEW, "blocks RENEW-CUSTOM-CA"},
+    ("windows-vcenter", "--renew expired"): {"blocks RENEW-WINDOWS"},
     ("vmafdd-down", "--renew all"): {*_RENEW, "blocks RENEW-NOT-READ"},
     ("solution-user-lost", "--renew all"): {*_RENEW, "warns RENEW-NO-ACCOUNT"},
     ("vmca-down", "--renew all"): {*_RENEW, "blocks RENEW-NO-SIGNER"},

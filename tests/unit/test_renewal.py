@@ -161,6 +161,19 @@ def test_a_custom_certificate_in_its_time_is_left_alone():
     assert plan(custom(400)).obstacles == ()
 
 
+@pytest.mark.parametrize("new_root", [False, True])
+def test_a_windows_node_forbids_a_renewal_and_is_named_once(new_root):
+    """One obstacle says so for stores and root alike; nothing of the node is planned."""
+    there = look(ends={MACHINE: -1})
+    windows = replace(look(VC2), stores=None, vmca=(), windows=True, unread="not asked")
+
+    found = plan(there, windows, new_root=new_root, known=accounts(there))
+
+    told = [o for o in found.obstacles if o.subject == VC2]
+    assert [(o.rule, o.evidence, o.mild) for o in told] == [("RENEW-WINDOWS", "not asked", False)]
+    assert set(what(found)) == {(VC1, MACHINE)}
+
+
 def test_a_certificate_of_an_earlier_vmca_root_is_no_custom_one():
     """The root was replaced before; what it issued still names its node."""
     node = look()
