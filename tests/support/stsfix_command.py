@@ -7,9 +7,11 @@ real (own descriptors, environment, folder, signals), only the half second of im
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -58,6 +60,7 @@ def _carry_out(words: list[str], environment: dict[str, str], folder: str) -> No
         descriptor = os.open(name, flags, 0o600)
         os.dup2(descriptor, number)
         os.close(descriptor)
+    faulthandler.enable(file=2)  # who hangs is asked by SIGABRT where
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
@@ -96,9 +99,10 @@ class Command:
         process.start()
         process.join(limit_s)
         if process.exitcode is None:
-            process.kill()
+            os.kill(process.pid or 0, signal.SIGABRT)
             process.join()
-            raise AssertionError(f"stsfix {' '.join(words)} hangs")
+            said = (self.folder / "stderr").read_text("utf-8", "replace")
+            raise AssertionError(f"stsfix {' '.join(words)} hangs: {said}")
         out, err = (self.folder / name for name in ("stdout", "stderr"))
         return Ended(code=process.exitcode, out=out.read_text("utf-8"), err=err.read_text("utf-8"))
 
