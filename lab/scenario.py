@@ -369,6 +369,12 @@ SCENARIOS = {
             for name, (text, plan) in EXPIRED_PLANS.items()
         ),
         Scenario(
+            name="vami-log-full",
+            text="as vami-only, and /storage/log of the first node is full",
+            access=ACCESS_PLANS["vami-only"][1],
+            node=NodeTrouble(log_free_kib=1200),
+        ),
+        Scenario(
             name="ssh-root-password-expired",
             text="as ssh-only, and root's password of the first node has expired",
             access=ACCESS_PLANS["ssh-only"][1],

@@ -83,6 +83,7 @@ class NodeTransports:
     def reader(self, scripts: GuestReader) -> GuestReader:
         """Return who asks appliances, by *scripts* where they can be run."""
         from stsfix.remediation.transports.node_reader import ChosenNodeReader  # noqa: PLC0415
+        from stsfix.remediation.transports.vami_look import ManagementLook  # noqa: PLC0415
 
         return ChosenNodeReader(
             scripts,
@@ -90,6 +91,7 @@ class NodeTransports:
             wanted=self.transport,
             scripts=self._shells.used,
             listing=self._controls.used,
+            management=ManagementLook(self._vami, self._attempts).read,
         )
 
     @cached_property

@@ -14,7 +14,13 @@ from stsfix.plugin.report_json_parts import (
 )
 from stsfix.plugin.report_json_tools import tools_object, tools_unread
 from stsfix.remediation.certificates import Certificate, check_links, fingerprint, parse
-from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread, VCenterAbout
+from stsfix.remediation.node_facts import (
+    ClockReading,
+    Management,
+    NodeFacts,
+    Unread,
+    VCenterAbout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +69,9 @@ def node_object(node: NodeInventory, inventory: Inventory, *, health: Health) ->
         if isinstance(node.clock, ClockReading)
         else None,
         "vcenter": _about(node.about) if isinstance(node.about, VCenterAbout) else None,
+        "management": _management(node.management)
+        if isinstance(node.management, Management)
+        else None,
         "tls": [
             {"port": shown.port, "certificate": fingerprint(shown.leaf)}
             for shown in node.certificates.shown
@@ -121,6 +130,13 @@ def _clock(reading: ClockReading, host_skew: timedelta | None) -> JsonObject:
 
 def _about(about: VCenterAbout) -> JsonObject:
     return {"version": about.version, "build": about.build}
+
+
+def _management(told: Management) -> JsonObject:
+    return {
+        "version": told.version if isinstance(told.version, str) else None,
+        "health": told.health if isinstance(told.health, str) else None,
+    }
 
 
 def _optional(der: bytes | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks_replication import CHECKS as REPLICATION_CHECKS
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import NodeFacts, PasswordAge, Unread
+from stsfix.remediation.node_facts import Management, NodeFacts, PasswordAge, Unread
 from stsfix.remediation.rules_nodes import RULES
 from stsfix.remediation.service_names import ALWAYS, bare
 from stsfix.snapshot.risk import Finder, Severity
@@ -159,13 +159,17 @@ def releases_agree(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _version(node: NodeInventory) -> str:
-    """The version from the directory, else from vCenter, else from the guest's files."""
+    """The version from the directory, else from vCenter, from the guest's files, or from its
+    management interface.
+    """
     if node.root_dse is not None and node.root_dse.version:
         return node.root_dse.version
     if not isinstance(node.about, Unread):
         return node.about.version
     if isinstance(node.facts, NodeFacts) and isinstance(node.facts.build, str):
         return node.facts.build
+    if isinstance(node.management, Management) and isinstance(node.management.version, str):
+        return node.management.version
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks_nodes import release_of
 from stsfix.remediation.model import Restart, Transport
+from stsfix.remediation.node_facts import Management
 from stsfix.remediation.restarts import COMMANDS
 from stsfix.snapshot.risk import Finder, Rule, Severity
 
@@ -27,6 +28,15 @@ RULES = (
         source="stsfix; the commands are those of KB 316619",
         advice="Have a console of the node and its password at hand during the run; or give it a "
         "transport.",
+    ),
+    Rule(
+        id="NODE-HEALTH",
+        severity=Severity.WARNS,
+        title="A node's management interface calls the node unhealthy",
+        why="It sees what nothing else tells where no command can be run: full partitions, memory, "
+        "services. What is wrong may keep services from starting again.",
+        source="appliance.health API; how an expired STS certificate colours it is unverified",
+        advice="Look at the page of the management interface (port 5480), Summary and Monitor.",
     ),
     Rule(
         id="RESTART-NEEDED",
@@ -57,6 +67,20 @@ def restarts_are_possible(inventory: Inventory) -> Iterator[Finding]:
         if node.transport is Transport.NONE:
             evidence = f"restart-services will wait for: {COMMANDS[node.platform]}"
             yield found("NODE-BY-HAND", node.fqdn, evidence)
+
+
+_SOUND = {"green", "gray"}
+"""Gray is that nobody knows."""
+
+
+def management_is_sound(inventory: Inventory) -> Iterator[Finding]:
+    """What the management interface says of each node that was asked by it."""
+    for node in inventory.nodes:
+        health = node.management.health if isinstance(node.management, Management) else "gray"
+        if isinstance(health, str) and health not in _SOUND:
+            severity = Severity.INFORMS if health == "yellow" else None
+            evidence = f"/rest/appliance/health/system says {health}"
+            yield found("NODE-HEALTH", node.fqdn, evidence, severity=severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,4 +125,7 @@ def restart_is_told(inventory: Inventory, plan: RenewalPlan) -> Iterator[Finding
         yield found("RESTART-ALL", inventory.domain, choice.reason)
 
 
-CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (restarts_are_possible,)
+CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
+    restarts_are_possible,
+    management_is_sound,
+)

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from stsfix.remediation.model import Platform, Role, Transport
-from stsfix.remediation.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread, VCenterAbout
+from stsfix.remediation.node_facts import (
+    NOT_ASKED,
+    ClockReading,
+    Management,
+    NodeFacts,
+    Unread,
+    VCenterAbout,
+)
 from stsfix.remediation.replication import lags, stalled
 
 if TYPE_CHECKING:
@@ -42,13 +49,15 @@ class FrontAnswer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestAnswer:
     """What a node's guest said. *services* is None if it listed none, *facts* is the reason where
-    no script can be run; *transport* is how it was asked.
+    no script can be run; *transport* is how it was asked. *management* is from its management
+    interface, where that is the transport.
     """
 
     facts: NodeFacts | Unread
     clock: ClockReading | Unread
     services: ServiceReport | None
     transport: Transport = Transport.GUEST
+    management: Management | Unread = NOT_ASKED
 
 
 class FrontReader(Protocol):
@@ -112,6 +121,7 @@ def with_guest(
         facts=answer.facts,
         clock=better_clock(node.clock, answer.clock),
         transport=answer.transport,
+        management=answer.management,
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         Topology,
         Transport,
     )
-    from stsfix.remediation.node_facts import ClockReading, Unread, VCenterAbout
+    from stsfix.remediation.node_facts import ClockReading, Management, Unread, VCenterAbout
     from stsfix.remediation.ports import ServiceReport
     from stsfix.remediation.replication import Lag
     from stsfix.remediation.vecs import NodeStores
@@ -76,7 +76,8 @@ class NodeInventory:
     most precise reading of the node's clock, *transport* how it was asked itself, None if nothing
     got through. *stores*, *authority* (nodes with a directory), *extensions* and
     *scheduled_tasks* (how many users have; vCenters) are from its own tools, and from nowhere if no
-    command runs there.
+    command runs there;
+    *management* is from its management interface, if it was asked by that.
     """
 
     fqdn: str
@@ -96,6 +97,7 @@ class NodeInventory:
     stores: NodeStores | Unread = NOT_ASKED
     authority: Authority | Unread = NOT_ASKED
     transport: Transport | None = None
+    management: Management | Unread = NOT_ASKED
     extensions: tuple[Extension, ...] | Unread = NOT_ASKED
     scheduled_tasks: int | Unread = NOT_ASKED
 

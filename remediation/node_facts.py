@@ -143,6 +143,16 @@ class VCenterAbout:
     build: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Management:
+    """What an appliance's management interface (VAMI) says of the whole: its release, and a colour
+    from ``green`` to ``red``, or ``gray`` if it does not know.
+    """
+
+    version: str | Unread = NOT_ASKED
+    health: str | Unread = NOT_ASKED
+
+
 def read_between(
     theirs: datetime, before: datetime, after: datetime, *, source: str, resolution: timedelta
 ) -> ClockReading:

@@ -26,6 +26,9 @@ VMON: Final = "/rest/appliance/vmon/service"
 VERSION: Final = "/rest/appliance/system/version"
 HEALTH: Final = "/rest/appliance/health/system"
 
+COLOURS: Final = ("green", "yellow", "orange", "red", "gray")
+"""Levels of appliance.health, from netdata's and VMware's API pages (vsphere.md 4)."""
+
 BASE_UNITS: Final = ("vmafdd", "vmdird", "vmcad", "vmdnsd", "vmware-sts-idmd", "vmware-stsd")
 """systemd's units that service-control restarts with vMon's services, in the order it starts them
 (peers.md (d)). Not lwsmd, which the login of root may need; not vmware-vmon and never applmgmt:
@@ -99,6 +102,15 @@ def parse_text(body: bytes, key: str = "") -> str:
     if key:
         found = found.get(key) if isinstance(found, dict) else None
     return found[:_TEXT] if isinstance(found, str) else ""
+
+
+def parse_health(body: bytes) -> str:
+    """Return the colour that a health answer holds, in lower case; empty if it is something else.
+
+    Bare, wrapped in ``value``, or a field ``level`` of an object (appliance.health 6.5 to 8.0).
+    """
+    colour = (parse_text(body) or parse_text(body, "level")).lower()
+    return colour if colour in COLOURS else ""
 
 
 def parse_error(body: bytes) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from stsfix.remediation import node_facts, windows_scripts
 from stsfix.remediation.discover_nodes import GuestAnswer
 from stsfix.remediation.errors import NoShellError
 from stsfix.remediation.model import Transport
-from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread
+from stsfix.remediation.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
 from stsfix.remediation.service_status import parse_status, report
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.discover_nodes import GuestReader
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.node_facts import Management
     from stsfix.remediation.ports import ServiceControl, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
     from stsfix.snapshot.errors import OperationError
@@ -68,7 +69,8 @@ class ChosenNodeReader:
 
     Where scripts cannot be run, but services can be listed (VAMI, or SSH without a bash), these
     are read and the rest is told as not checked. *scripts* and *listing* name the transports that
-    are used for either, *wanted* what domain.toml says.
+    are used for either, *wanted* what domain.toml says. *management* asks the management
+    interface, where that lists the services.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class ChosenNodeReader:
         wanted: Callable[[str], Transport],
         scripts: Callable[[str], Transport],
         listing: Callable[[str], Transport],
+        management: Callable[[NodePlan], Management] | None = None,
     ) -> None:
         self._reader = reader
         self._services = services
         self._wanted = wanted
         self._scripts = scripts
         self._listing = listing
+        self._management = management
 
     def read_guest(self, node: NodePlan) -> GuestAnswer:
         """See `GuestReader`."""
@@ -102,9 +106,22 @@ class ChosenNodeReader:
         except (NoShellError, *UNAVAILABLE):
             raise error from None  # it says more: every way that was tried
         why = Unread(reason=str(error))
+        transport = self._listing(node.fqdn)
+        by_vami = transport is Transport.VAMI and self._management is not None
         return GuestAnswer(
-            facts=why, clock=why, services=services, transport=self._listing(node.fqdn)
+            facts=why,
+            clock=why,
+            services=services,
+            transport=transport,
+            management=self._managed(node) if by_vami else NOT_ASKED,
         )
+
+    def _managed(self, node: NodePlan) -> Management | Unread:
+        """Ask its management interface; it listed the services, and what else it tells is extra."""
+        try:
+            return self._management(node) if self._management is not None else NOT_ASKED
+        except UNAVAILABLE as error:
+            return Unread(reason=str(error))
 
 
 def _clock(facts: NodeFacts, before: datetime, after: datetime) -> ClockReading | Unread:

@@ -21,10 +21,13 @@ from stsfix.remediation.errors import (
     TransportUnavailableError,
 )
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.node_facts import Management, Unread
+from stsfix.remediation.transports.attempts import Attempts
 from stsfix.remediation.transports.service_control import PolledServiceControl
 from stsfix.remediation.transports.vami import Refusal, Vami
+from stsfix.remediation.transports.vami_look import ManagementLook
 from stsfix.remediation.transports.vami_services import VamiWay
-from stsfix.remediation.vami_answers import HEALTH, SESSION, UNITS, parse_text
+from stsfix.remediation.vami_answers import HEALTH, SESSION, UNITS, VERSION, parse_text
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust
@@ -204,3 +207,26 @@ def test_6_5_cannot_restart_its_sts_from_here(tmp_path):
             world.control.restart_all(world.plan, limit=LIMIT)
 
         assert board.started_log == before
+
+
+def test_release_and_health_are_read(world):
+    """As the lab's appliance has them, in one session."""
+    before = world.calls(f"POST {SESSION}")
+
+    told = ManagementLook(lambda fqdn: world.vami(), Attempts()).read(world.plan)
+
+    assert told == Management(version="8.0.3.00000", health="green")
+    assert world.calls(f"POST {SESSION}") == before + 1
+
+
+@pytest.mark.parametrize("path", [VERSION, HEALTH])
+def test_what_the_interface_does_not_tell_is_unread(world, path):
+    """An older one has no such path; the other answer is there all the same."""
+    world.lab.faults.add(Rule(protocol="vami", call=f"GET {path}", detail="not_found"))
+
+    told = ManagementLook(lambda fqdn: world.vami(), Attempts()).read(world.plan)
+
+    unread = told.version if path == VERSION else told.health
+    assert isinstance(unread, Unread)
+    assert path in unread.reason
+    assert {told.version, told.health} & {"8.0.3.00000", "green"}

@@ -259,6 +259,12 @@ EXPECTED = {
         "warns NODE-NOT-CHECKED",
     },
     "user-without-rights": {"blocks SSO-TENANT", "warns CERT-NOT-CHECKED"},
+    "vami-log-full": {
+        "warns GUEST-OPERATIONS-OFF",
+        "warns NODE-HEALTH",
+        "warns NODE-NOT-CHECKED",
+        "warns NODE-ROLE-UNVERIFIED",
+    },
     "vami-only": {
         "warns GUEST-OPERATIONS-OFF",
         "warns NODE-NOT-CHECKED",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stsfix.remediation.checks_nodes import release_of
 from stsfix.remediation.checks_transports import (
     CHECKS,
     restart_is_told,
@@ -14,6 +15,7 @@ from stsfix.remediation.checks_transports import (
 )
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.model import Renew, Restart, Role, RootDse, Topology, Transport
+from stsfix.remediation.node_facts import Management, Unread
 from stsfix.remediation.renewal import NO_RENEWAL
 
 RENEWAL = replace(NO_RENEWAL, renew=Renew.ALL, new_roots=("vc1",))
@@ -105,3 +107,32 @@ def test_a_node_without_transport_warns_with_the_command(transport):
         assert found == [("NODE-BY-HAND", "vc1", f"restart-services will wait for: {command}")]
     else:
         assert found == []
+
+
+@pytest.mark.parametrize(
+    ("health", "found"),
+    [
+        ("green", []),
+        ("gray", []),
+        ("yellow", ["informs"]),
+        ("orange", ["warns"]),
+        ("red", ["warns"]),
+        (Unread(reason="404"), []),
+    ],
+    ids=str,
+)
+def test_health_of_the_management_interface_is_a_finding_if_it_is_bad(health, found):
+    """It forbids nothing: what an expired certificate does to it is not known."""
+    told = replace(node("vc1", "8.0.3"), management=Management(health=health))
+    whole = replace(domain(), nodes=(told,))
+
+    findings = [f for check in CHECKS for f in check(whole) if f.id == "NODE-HEALTH"]
+
+    assert [str(f.severity) for f in findings] == found
+
+
+def test_a_release_that_only_the_management_interface_tells_counts():
+    """A directory need not tell it."""
+    told = replace(node("vc1", ""), management=Management(version="8.0.3.00000"))
+
+    assert release_of(told) == (8, 0)

@@ -14,7 +14,7 @@ from stsfix.remediation.checks import roles_are_known
 from stsfix.remediation.discover_nodes import guest_refusal, with_guest
 from stsfix.remediation.errors import NoShellError, TransportUnavailableError
 from stsfix.remediation.model import Transport
-from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.node_facts import NOT_ASKED, Management, NodeFacts, Unread
 from stsfix.remediation.ports import ServiceReport
 from stsfix.remediation.transports.node_reader import ChosenNodeReader, GuestNodeReader
 from stsfix.snapshot.errors import GuestLoginError, GuestUnavailableError
@@ -153,3 +153,37 @@ def test_a_role_by_guess_forbids_a_run_only_where_it_could_be_asked(transport, s
     (finding,) = roles_are_known(replace(whole, nodes=(node,)))
 
     assert finding.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("listing", "answer", "told"),
+    [
+        (Transport.VAMI, Management(health="red"), Management(health="red")),
+        (Transport.VAMI, NO_SSH, Unread(reason=str(NO_SSH))),
+        (Transport.SSH, Management(health="red"), NOT_ASKED),
+    ],
+    ids=["told", "gone", "another-way"],
+)
+def test_the_management_interface_is_asked_where_it_is_the_transport(listing, answer, told):
+    """That it stops to answer costs what it would have told, nothing else."""
+
+    def management(node):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    shell = MemoryShell()
+    shell.error = NO_SHELL
+    chosen = ChosenNodeReader(
+        GuestNodeReader(shell, MemoryClock()),
+        Services(),
+        wanted=lambda fqdn: listing,
+        scripts=lambda fqdn: listing,
+        listing=lambda fqdn: listing,
+        management=management,
+    )
+
+    found = chosen.read_guest(NODE)
+
+    assert found.management == told
+    assert found.services == SERVICES

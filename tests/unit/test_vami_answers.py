@@ -15,6 +15,7 @@ from stsfix.remediation.vami_answers import (
     controlled,
     has_sts,
     parse_error,
+    parse_health,
     parse_services,
     parse_text,
     status_of,
@@ -134,3 +135,21 @@ def test_states_become_a_listing():
     )
 
     assert (found.running, found.stopped, found.pending) == (("a",), ("b",), ("c", "d"))
+
+
+@pytest.mark.parametrize(
+    ("body", "colour"),
+    [
+        ({"value": "green"}, "green"),
+        ("orange", "orange"),
+        ({"value": "RED"}, "red"),
+        ({"level": "yellow"}, "yellow"),
+        ({"value": {"level": "gray"}}, "gray"),
+        ({"value": "mauve"}, ""),
+        ({"value": 7}, ""),
+        ([], ""),
+    ],
+)
+def test_health_is_a_colour_in_any_form(body, colour):
+    """Anything else is no answer."""
+    assert parse_health(json.dumps(body).encode()) == colour
