@@ -9,6 +9,7 @@ import pytest
 from fault_bench import FaultBench
 from lab_keys import shared_keys
 from stsfix.lab import judge
+from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
 from stsfix.remediation.errors import ClockSkewError, InterruptedRunError, ProofError
 
@@ -60,6 +61,32 @@ def test_logins_on_a_wrong_clock_prove_nothing_and_harm_nothing(bench, tmp_path)
     assert isinstance(error, ProofError)
     assert "clock" in str(error)
     assert bench(tmp_path, "resume") is None
+
+
+def test_sessions_that_end_at_any_moment_are_opened_again(bench, tmp_path):
+    """The host forgets its sessions right when it is asked to change something: nothing was done,
+    so that it is asked once more, with a password that it took before.
+    """
+    (host,) = {bench.lab.host_of(fqdn) for fqdn in bench.lab.nodes}
+    calls = ("ShutdownGuest", "CreateSnapshot_Task", "PowerOnVM_Task", "StartProgramInGuest")
+    rules = [
+        bench.lab.faults.add(
+            Rule(
+                protocol="soap",
+                call=call,
+                effect=Effect.MEANWHILE,
+                others=bench.lab.hosts[host].service.expire_sessions,
+            )
+        )
+        for call in calls
+    ]
+
+    error = bench(tmp_path, "run")
+    bench.lab.faults.clear()
+
+    assert error is None
+    assert all(rule.seen > 1 for rule in rules)
+    assert bench.judge.after_run(tmp_path)["tokens"] == [None]
 
 
 def test_a_run_that_somebody_left_for_a_while_ends_like_any_other(bench, tmp_path):
