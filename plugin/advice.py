@@ -545,6 +545,9 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         remediation.RestartByHandError: (
             "Nothing failed: services that could be restarted without a person run again."
         ),
+        remediation.DomainLockedError: (
+            "Nothing was written. Nodes that this run has shut down are left to the other one."
+        ),
         plugin.ReportFileError: "Only what was to be written there is missing.",
         remediation.InterruptedRunError: "Every record is complete; nothing is half done.",
         remediation.UndoFailedError: (

@@ -50,6 +50,7 @@ StoppedError
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.snapshot.errors import (
@@ -408,7 +409,8 @@ class ClockSkewError(FaultError):
     def __init__(self, node: str, skew_s: float) -> None:
         side = "ahead of" if skew_s > 0 else "behind"
         super().__init__(
-            f"the clock of {node} is {abs(skew_s):.0f} s {side} this workstation's:"
+            f"the clock of {node} is {timedelta(seconds=round(abs(skew_s)))} {side} this"
+            " workstation's:"
             " no certificate was made"
         )
         self.node = node
