@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from killable import execute
 from run_judge import RunJudge
 from stsfix.lab.faults import Effect, Rule, When
+from stsfix.remediation.checks_renewal import NOTHING, Wish
 from stsfix.remediation.errors import InterruptedRunError
 from stsfix.remediation.journal import JournalFile
 from stsfix.snapshot.errors import OperationError
@@ -102,11 +103,20 @@ def kinds(protocol: str) -> tuple[str, ...]:
 class FaultBench:
     """One lab, put back to its beginning, or to another checkpoint, for each case."""
 
-    def __init__(self, lab: Lab, folder: Path, *, issuer: str = "", services_s: int = 5) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        folder: Path,
+        *,
+        issuer: str = "",
+        services_s: int = 5,
+        wish: Wish = NOTHING,
+    ) -> None:
         """Take a running lab; *issuer* is who signs, empty for the default. *services_s* is how
-        long a restart of all services may take.
+        long a restart of all services may take, *wish* what its runs renew besides.
         """
         self.lab = lab
+        self.wish = wish
         self.config = lab.write_config(folder)
         text = self.config.read_text("utf-8")
         head, _, rest = text.partition("[timeouts]\n")
@@ -138,6 +148,7 @@ class FaultBench:
                 command,
                 stop_requested=lambda: next(left, None) is None,
                 ahead=ahead,
+                wish=self.wish,
             )
         except OperationError as error:
             return error
