@@ -209,13 +209,12 @@ def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
         evidence = "the entry holds no certificate"
         yield found("STS-EMPTY-CHAIN", entry.dn, evidence, severity=severity)
         return
+    unread = _unreadable(entry)
+    if unread:
+        severity = Severity.WARNS if entry.kind == "credential" else None
+        yield found("STS-MALFORMED-CERTIFICATE", entry.dn, unread, severity=severity)
     leaf = parse(entry.chain[0])
     if isinstance(leaf, Malformed):
-        yield found(
-            "STS-MALFORMED-CERTIFICATE",
-            entry.dn,
-            f"the first certificate cannot be read: {leaf.reason}",
-        )
         return
     if entry.key_matches is False:
         yield found(
@@ -227,6 +226,14 @@ def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
             entry.dn,
             f"the first certificate is a CA ({leaf.subject}), there is no leaf",
         )
+
+
+def _unreadable(entry: StsEntry) -> str:
+    """Return which certificate of *entry* cannot be read, and why; empty if all can."""
+    for position, certificate in enumerate(map(parse, entry.chain), start=1):
+        if isinstance(certificate, Malformed):
+            return f"certificate {position} of {len(entry.chain)}: {certificate.reason}"
+    return ""
 
 
 _SIGNING = {

@@ -294,11 +294,15 @@ STS_RULES = (
     ),
     Rule(
         id="STS-MALFORMED-CERTIFICATE",
-        severity=WARNS,
+        severity=BLOCKS,
         title="A certificate of an STS entry cannot be read",
-        why="The STS may not be able to read it either.",
-        source="RFC 5280",
-        advice="The repair adds a whole pair with a higher number.",
+        why="The STS may not be able to read it either. One that it cannot read in a trusted chain "
+        "keeps it from loading any; of an old credential it reads nothing.",
+        source="Lightwave: samlauthority Config.java L81-83, ServerUtils.java L756; RFC 5280. What "
+        "Java reads and this program does not is unverified",
+        advice="If no STS issues tokens, delete a trusted chain like this. If they do, accept it. "
+        "A repair adds a whole pair with a higher number, and leaves it alone.",
+        acceptable=True,
     ),
     Rule(
         id="STS-LEAFLESS-CHAIN",

@@ -9,6 +9,8 @@ import pytest
 
 from error_leaves import error_leaves
 from memory_hypervisor import MemoryClock, MemoryHost
+from sts_material import leaf
+from stsfix.lab import pki
 from stsfix.remediation.checks import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.model import DirServer, Role, Severity, StsEntries, StsEntry, Topology
@@ -133,6 +135,34 @@ def test_an_entry_without_certificate_is_told(kind, severity):
     told = [f for check in CHECKS for f in check(inventory) if f.id == "STS-EMPTY-CHAIN"]
 
     assert [(f.subject, f.severity) for f in told] == [("cn=Entry-1", severity)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "chain", "severity"),
+    [
+        ("chain", (b"noise",), Severity.BLOCKS),
+        ("chain", (pki.der(leaf("old")), b"noise"), Severity.BLOCKS),
+        ("credential", (b"noise",), Severity.WARNS),
+    ],
+)
+def test_a_chain_that_cannot_be_read_forbids_a_repair(kind, chain, severity):
+    """An STS reads every chain whole, and a repair leaves such a one alone."""
+    entry = StsEntry(kind=kind, dn="cn=Entry-1", index=1, chain=chain, object_guid="g", usn=1)
+    held = {"credentials": (), "chains": ()} | {f"{kind}s": (entry,)}
+    inventory = Inventory(
+        domain="vsphere.local",
+        taken=NOW,
+        nodes=(node(sts=StsEntries(node="vc1", **held)),),
+        hosts=(HOST,),
+        topology=None,
+        problems=(),
+    )
+
+    told = [f for check in CHECKS for f in check(inventory) if f.id == "STS-MALFORMED-CERTIFICATE"]
+
+    assert [(f.severity, f.evidence.partition(":")[0]) for f in told] == [
+        (severity, f"certificate {len(chain)} of {len(chain)}")
+    ]
 
 
 def test_nobody_says_that_a_key_is_not_that_of_noise():
