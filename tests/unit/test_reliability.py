@@ -73,13 +73,13 @@ def test_a_column_is_written_and_the_other_stays():
     assert second.endswith("\nMore.\n")
 
 
-def test_half_a_session_is_not_written():
-    """A kind that was not played, or not survived, leaves the page as it is."""
-    whole = tally(**dict.fromkeys(KINDS, 1))
-    part = tally(time=1)
-    assert whole.is_whole
-    assert not part.is_whole
+def test_what_was_not_survived_is_not_written():
+    """A kind that was not played, or not survived each time, keeps what it had."""
+    first = written(EMPTY, tally(**dict.fromkeys(KINDS, 7)), "test")
+    second = tally(time=9, faults=9)
+    second.take("failed", [("reliability", "faults")])
 
-    whole.take("failed", [("reliability", "time")])
+    found = {row[0]: row[2] for row in rows_of(written(first, second, "test"))}
 
-    assert not whole.is_whole
+    assert second.sound == ("time",)
+    assert found == {**dict.fromkeys(KINDS, "7 of 7"), "time": "9 of 9"}
