@@ -168,9 +168,9 @@ CAUSES: Final = (
         title="The lookup service names another certificate than a node shows",
         meaning="Services that find the node by the lookup service do not trust it.",
         advice="Set the trust anchors to the certificate that is in force (lsdoctor --trustfix), "
-        "once the STS issues tokens again.",
+        "once the STS issues tokens again; or let a run renew the certificates, which sets them.",
         source="KB 320707, KB 322835, KB 320837",
-        commands=("preflight",),
+        commands=("preflight --renew all", "run --renew all"),
         lines=("anchor-mismatch", "sso-unreachable"),
         alone=("anchor-mismatch",),
     ),
