@@ -8,13 +8,15 @@ from fault_bench import FaultBench
 from lab_keys import shared_keys
 from stsfix.lab.lab import Lab
 from stsfix.plugin.diagnostics import RunContext
-from stsfix.plugin.rehearsal_person import type_on
+from stsfix.plugin.exit_codes import EXIT_CODES
+from stsfix.plugin.rehearsal_person import asked_for, type_on
 from stsfix.plugin.render import run_lines
 from stsfix.plugin.view import view_of
 from stsfix.remediation.errors import RestartByHandError
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.restarts import Outcome
 from stsfix.snapshot.system_clock import SystemClock
+from stsfix_command import Command
 
 pytestmark = pytest.mark.lab
 
@@ -49,14 +51,19 @@ def test_a_run_waits_for_a_person_and_believes_the_nodes_only(tmp_path):
         assert f"  on {VC2}:\n    service-control --stop --all && service-control" in shown
         assert not lab.nodes[VC2].argv_log.lines
 
-        again = bench(state, "resume")  # nobody has typed anything
+        command = Command(tmp_path, {"STSFIX_CONFIG": "domain.toml", "STSFIX_STATE_DIR": "state"})
+        again = command.run("resume", "--on-failure", "rollback", "--json")  # nobody has typed
 
-        assert isinstance(again, RestartByHandError)
-        assert VC2 in again.nodes
-        assert any(line.startswith(f"{VC2}: login-by-token") for line in again.evidence)
+        document = again.json()
+        assert again.code == document["exit_code"] == EXIT_CODES[RestartByHandError]
+        assert document["run"]["phase"] == "stopped"  # it has not failed: nothing is taken back
+        asked = asked_for(again.out)
+        assert VC2 in dict(asked)
+        lines = document["diagnosis"]["evidence"]
+        assert any(line.startswith(f"{VC2}: login-by-token") for line in lines)
 
-        for node, command in zip(again.nodes, again.commands, strict=True):
-            type_on(lab, node, command)
+        for node, typed in asked:
+            type_on(lab, node, typed)
 
         assert bench(state, "resume") is None
         outcomes = {services.node: services.outcome for services in view(state).services}
