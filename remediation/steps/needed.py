@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from stsfix.remediation.steps.context import StepContext
 
 
+_LOOKS = 3
+"""How often a way in is tried where what does not work by then is not going to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """Finds out who needs a restart. *leaf* is what every STS has to sign with."""
@@ -49,7 +53,7 @@ class Need:
             context.logins,
             expected=frozenset({self.leaf}),
             clock=context.clock,
-            limit=limits.publish if gave_up else limits.logins,
+            limit=_LOOKS * limits.poll if gave_up else limits.logins,
             every=limits.poll,
             progress=lambda event: context.hook(replace(event, step=STEP)),
             across=True,
