@@ -60,6 +60,11 @@ _TEXT_LIMIT: Final = 64
 """Longest value of a common name, and of the other attributes (RFC 5280, appendix A.1)."""
 
 
+_VMCA_ISSUER: Final = "/afd/vecs/ssl"
+"""End of the issuer's address that VMCA writes into what it signs (vmca/service/utils.c,
+Lightwave a04d9171)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRequest:
     """A leaf that VMCA is to sign: STS signer, machine SSL and solution users alike.
@@ -203,3 +208,17 @@ def is_clipped(leaf: bytes, request: CertificateRequest) -> bool:
     if not isinstance(found, certificates.Certificate):
         return False
     return found.not_after < request.not_after - CLIPPED
+
+
+def names_vmca(leaf: certificates.Certificate, owners: frozenset[str]) -> bool:
+    """Tell whether *leaf* says that a VMCA of one of *owners* issued it.
+
+    VMCA's root is CN=CA, O=<host> (certool's selfca), and what it signs points to the host's
+    list of roots; neither is proof, and neither is believed for anything but this: a
+    certificate of such an issuer is no custom one.
+    """
+    issuer = {(a.rfc4514_attribute_name, str(a.value).lower()) for a in leaf.x509.issuer}
+    if ("CN", "ca") in issuer and any(("O", owner) in issuer for owner in owners):
+        return True
+    places = {f"https://{owner}{_VMCA_ISSUER}" for owner in owners}
+    return not places.isdisjoint(address.lower() for address in certificates.issuer_addresses(leaf))

@@ -66,7 +66,9 @@ NOTHING: Final = Wish()
 def renewal_of(inventory: Inventory, wish: Wish) -> RenewalPlan:
     """Return what a run would renew of what was seen."""
     held = inventory.certificates
-    accounts = {user.name: user.certificates for user in held.solution_users} if held else {}
+    told = held is not None and held.has_read("solution users")
+    users = held.solution_users if held is not None else ()
+    accounts = {user.name: user.certificates for user in users} if told else None
     return plan_renewals(
         [_look(node) for node in inventory.nodes],
         accounts,

@@ -14,12 +14,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation import vecs
+from stsfix.remediation.authority import names_vmca
 from stsfix.remediation.certificates import (
     Certificate,
     Expiry,
     classify,
     issued_by,
-    issuer_addresses,
     parse,
 )
 from stsfix.remediation.model import Renew, Renewal
@@ -47,10 +47,6 @@ LEFT: Final = {
     "fixcerts.py copy the machine certificate there",
 }
 """Stores with certificates of the node's own that are not renewed, and the reason."""
-
-_VMCA_ISSUER: Final = "/afd/vecs/ssl"
-"""End of the issuer's address that VMCA writes into what it signs (vmca/service/utils.c,
-Lightwave a04d9171)."""
 
 
 class Why(enum.StrEnum):
@@ -137,7 +133,7 @@ class _Domain:
     owners: frozenset[str]
     now: datetime
     new_roots: frozenset[str]
-    accounts: Mapping[str, tuple[bytes, ...]]
+    accounts: Mapping[str, tuple[bytes, ...]] | None
     renew: Renew
 
     def issuer_of(self, leaf: Certificate) -> str | None:
@@ -149,7 +145,7 @@ class _Domain:
 
     def is_ours(self, leaf: Certificate) -> bool:
         """Tell whether a VMCA of the domain issued *leaf*, maybe with an earlier root."""
-        return self.issuer_of(leaf) is not None or _names_vmca(leaf, self.owners)
+        return self.issuer_of(leaf) is not None or names_vmca(leaf, self.owners)
 
     def ended(self, node: str) -> Certificate | None:
         """Return the first certificate of VMCA of *node* that is (nearly) out of its time."""
@@ -158,7 +154,7 @@ class _Domain:
 
 def plan_renewals(
     nodes: Sequence[NodeLook],
-    accounts: Mapping[str, tuple[bytes, ...]],
+    accounts: Mapping[str, tuple[bytes, ...]] | None,
     *,
     renew: Renew,
     new_vmca_root: bool,
@@ -168,7 +164,8 @@ def plan_renewals(
 
     Args:
         nodes: Every node of the domain.
-        accounts: Solution users in the directory: name to certificates (DER).
+        accounts: Solution users in the directory: name to certificates (DER); None if no directory
+            told them.
         renew: What was asked. A new root renews what the old one issued, too: it is `Renew.EXPIRED`
             then, at least.
         new_vmca_root: Whether VMCAs whose root is (nearly) out of its time get a new one.
@@ -234,20 +231,22 @@ def _about_roots(
     nodes: Sequence[NodeLook], chains: Mapping[str, tuple[Certificate, ...]], roots: Sequence[str]
 ) -> Iterator[Obstacle]:
     """Tell which VMCAs get a new root, and what speaks against that."""
-    for node in nodes:
-        if node.role.has_directory and node.fqdn not in chains and not node.windows:
-            yield Obstacle(
-                rule="RENEW-NOT-READ",
-                subject=node.fqdn,
-                evidence="the root of its VMCA is not known",
-            )
+    unread = [
+        node.fqdn
+        for node in nodes
+        if node.role.has_directory and node.fqdn not in chains and not node.windows
+    ]
+    for fqdn in unread:
+        yield Obstacle(
+            rule="RENEW-NOT-READ", subject=fqdn, evidence="the root of its VMCA is not known"
+        )
     for fqdn in roots:
         root, ends = chains[fqdn][-1], min(c.not_after for c in chains[fqdn])
         above = root.subject if root.self_issued else root.issuer
         evidence = f"its chain ends {ends:%Y-%m-%d}; above it is {above}"
         if len(chains[fqdn]) > 1 or not root.self_issued:
             yield Obstacle(rule="RENEW-SUBORDINATE", subject=fqdn, evidence=evidence)
-    if not roots and chains:
+    if chains and not roots and not unread:
         first = min((chain[-1] for chain in chains.values()), key=lambda root: root.not_after)
         yield Obstacle(
             rule="RENEW-ROOT-NEEDLESS",
@@ -298,13 +297,14 @@ def _missing(stores: NodeStores) -> str:
 
 
 def _signer(node: NodeLook, domain: _Domain) -> str | None:
-    """Return the node whose VMCA signs for *node*: its own, that of the controller it uses, or
-    the only one there is.
+    """Return the node whose VMCA signs for *node*: its own if it should have one, else that of the
+    controller it uses, or the only one there is.
     """
-    for name in (node.fqdn, node.controller):
-        if name in domain.chains:
-            return name
-    return next(iter(domain.chains)) if len(domain.chains) == 1 else None
+    name = node.fqdn if node.role.has_directory else node.controller
+    if name in domain.chains:
+        return name
+    alone = len(domain.chains) == 1 and not node.role.has_directory
+    return next(iter(domain.chains)) if alone else None
 
 
 def _of_entry(node: NodeLook, entry: StoreEntry, domain: _Domain) -> Iterator[Planned | Obstacle]:
@@ -331,7 +331,10 @@ def _planned(
 ) -> Planned | Obstacle:
     where = f"{entry.store} on {node.fqdn}"
     machine = entry.store == vecs.MACHINE_SSL
-    principal = "" if machine else _principal(node, entry, domain.accounts)
+    if not machine and domain.accounts is None:
+        evidence = "no directory told the accounts of its solution users"
+        return Obstacle(rule="RENEW-NOT-READ", subject=node.fqdn, evidence=evidence)
+    principal = "" if machine else _principal(node, entry, domain.accounts or {})
     if not machine and not node.machine_id:
         return Obstacle(rule="RENEW-NOT-READ", subject=where, evidence="its machine id is unknown")
     if not machine and not principal:
@@ -340,6 +343,8 @@ def _planned(
     signer = _signer(node, domain)
     if signer is None:
         evidence = f"it uses {node.controller or 'an unknown controller'}, which is no node"
+        if node.role.has_directory:
+            evidence = "the root of its node's VMCA is not known"
         return Obstacle(rule="RENEW-NOT-READ", subject=where, evidence=evidence)
     renewal = Renewal(
         node=node.fqdn,
@@ -384,17 +389,3 @@ def _left(node: NodeLook, stores: NodeStores, now: datetime) -> Iterator[Obstacl
             yield Obstacle(
                 rule="RENEW-LEFT", subject=f"{entry.store} on {node.fqdn}", evidence=evidence
             )
-
-
-def _names_vmca(leaf: Certificate, owners: frozenset[str]) -> bool:
-    """Tell whether *leaf* says that a VMCA of one of *owners* issued it.
-
-    VMCA's root is CN=CA, O=<host> (certool's selfca), and what it signs points to the host's
-    list of roots; neither is proof, and neither is believed for anything but this: a
-    certificate of such an issuer is no custom one.
-    """
-    issuer = {(a.rfc4514_attribute_name, str(a.value).lower()) for a in leaf.x509.issuer}
-    if ("CN", "ca") in issuer and any(("O", owner) in issuer for owner in owners):
-        return True
-    places = {f"https://{owner}{_VMCA_ISSUER}" for owner in owners}
-    return not places.isdisjoint(address.lower() for address in issuer_addresses(leaf))

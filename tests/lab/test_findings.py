@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from finding_rows import ASKED, OWN_CA, WISHES
+from finding_rows import ASKED, OWN_CA, RENEWED, WISHES
 from finding_tables import EXPECTED, USUAL
 from preflight_lab import seen, wished
 from stsfix.lab.certificate_plan import PLANS
@@ -59,6 +59,17 @@ def test_what_is_asked_for_has_its_findings(scenario, words):
 
     assert rows(found) == ASKED[scenario, words]
     assert all(all((f.subject, f.evidence, f.advice)) for f in found)
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+def test_what_speaks_against_a_renewal_is_told_there_and_nowhere_else(scenario):
+    """Everything is asked to be renewed, and what the plan itself says is left out."""
+    told = {f"informs {rule}" for rule in ("RENEW-PLAN", "COST-TLS-CHANGE")}
+    renewal = {rule.id for rule in checks_renewal.RULES}
+
+    found = rows(f for f in wished(scenario, WISHES["--renew all"]) if f.id in renewal)
+
+    assert found - told == {rule for rule, names in RENEWED.items() if scenario in names}
 
 
 def test_a_directory_that_only_listens_lacks_nothing():

@@ -102,6 +102,7 @@ ASKED = {
     ("windows-vcenter", "--renew expired"): {"blocks RENEW-WINDOWS"},
     ("vmafdd-down", "--renew all"): {*_RENEW, "blocks RENEW-NOT-READ"},
     ("solution-user-lost", "--renew all"): {*_RENEW, "warns RENEW-NO-ACCOUNT"},
+    ("vmca-root-missing", "--new-vmca-root"): {"blocks RENEW-NOT-READ"},
     ("vmca-down", "--renew all"): {*_RENEW, "blocks RENEW-NO-SIGNER"},
     ("vmca-subordinate", "--new-vmca-root"): {
         *_RENEW,
@@ -110,6 +111,37 @@ ASKED = {
     },
 }
 """What preflight says of a renewal, by scenario and what the operator asks for."""
+
+_NO_DIRECTORY = {
+    "domain-wrong",
+    "machine-certificate-expired",
+    "machine-ssl-expired",
+    "node-certificate-wrong",
+    "sso-password-wrong",
+    "user-without-rights",
+}
+_OUT_OF_REACH = {name for name, rows in EXPECTED.items() if "warns NODE-NOT-CHECKED" in rows}
+_ON_WINDOWS = {name for name in EXPECTED if name.startswith("windows-")}
+
+RENEWED = {
+    "blocks RENEW-NOT-READ": (_OUT_OF_REACH - _ON_WINDOWS)
+    | _NO_DIRECTORY
+    | {"vmafdd-down", "vmca-root-broken", "vmca-root-missing"},
+    "blocks RENEW-NO-SIGNER": {
+        "gateway",
+        "vmca-down",
+        "vmca-key-mismatch",
+        "vmca-no-certool",
+        "vmca-root-not-reloaded",
+    },
+    "blocks RENEW-CUSTOM-CA": {"machine-ssl-company-ca"},
+    "blocks RENEW-ROOT-ENDED": {"vmca-expired", "vmca-root-expired"},
+    "blocks RENEW-WINDOWS": _ON_WINDOWS,
+    "warns RENEW-LEFT": {"data-encipherment-expired", "obsolete-chains", "sms-expired"},
+    "warns RENEW-NO-ACCOUNT": {"solution-user-lost"},
+    "warns RENEW-ROOT-ENDED": {"vmca-expiring", "vmca-subordinate"},
+}
+"""Scenarios in which something speaks against ``--renew all``, by severity and id."""
 
 WISHES = {
     "--renew expired": Wish(renew=Renew.EXPIRED),

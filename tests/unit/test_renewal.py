@@ -250,6 +250,29 @@ def test_a_vmca_below_another_ca_gets_no_root_of_its_own_silently():
     assert "above it is " in told.evidence
 
 
+def test_a_node_whose_own_vmca_is_unread_is_not_signed_for_by_another():
+    """Nobody decides silently that another node's authority issues its certificates."""
+    found = plan(replace(look(), vmca=()), look(VC2), renew=Renew.ALL)
+
+    assert {p.renewal.node for p in found.planned} == {VC2}
+    assert {o.evidence for o in found.obstacles} == {"the root of its node's VMCA is not known"}
+
+
+def test_nobody_says_that_no_root_is_needed_while_one_is_unread():
+    """What is not known needs no root as little as it needs one."""
+    found = plan(replace(look(), vmca=()), look(VC2), new_root=True)
+
+    assert rules(found) == {("RENEW-NOT-READ", VC1)}
+
+
+def test_without_a_directory_nobody_knows_the_accounts():
+    """They are unread, not lost; the machine certificate needs none."""
+    found = plan_renewals([look()], None, renew=Renew.ALL, new_vmca_root=False, now=NOW)
+
+    assert {p.renewal.store for p in found.planned} == {vecs.MACHINE_SSL}
+    assert {(o.rule, o.subject) for o in found.obstacles} == {("RENEW-NOT-READ", VC1)}
+
+
 def test_a_vmca_that_could_not_be_read_forbids_a_new_root():
     """Nobody knows whether it needs one."""
     found = plan(replace(look(), vmca=()), look(VC2, root_end=-1), new_root=True)
