@@ -32,6 +32,7 @@ JOURNAL = "tests/unit/test_journal.py"
 COORDINATOR = "tests/unit/test_coordinator.py"
 MACHINES = "tests/unit/test_steps_machines.py"
 CREDENTIAL = "tests/unit/test_steps_credential.py"
+SERVICES = "tests/unit/test_steps_services.py"
 CLAIMS = "tests/unit/test_claims.py"
 CLOCKS = "tests/unit/test_steps_clocks.py"
 HOST_KEYS = "tests/unit/test_host_keys.py"
@@ -58,6 +59,41 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        name="a person who restarts services is believed",
+        file="remediation/steps/by_hand.py",
+        old="            if not proof.ok and proof.node in wanted:",
+        new="            if proof.ok and proof.node not in wanted:",
+        tests=(SERVICES,),
+    ),
+    Mutant(
+        name="a vCenter does not wait for its PSC's person",
+        file="remediation/steps/services.py",
+        old="            if waiting and not wave[0].role.has_directory:",
+        new="            if waiting and wave[0].role.has_directory:",
+        tests=(SERVICES,),
+    ),
+    Mutant(
+        name="the writer is not restarted alone",
+        file="remediation/restarts.py",
+        old="((writer,), tuple(others), vcenters)",
+        new="((writer, *others), vcenters)",
+        tests=(SERVICES,),
+    ),
+    Mutant(
+        name="tokens of partners are not shown to a vCenter",
+        file="remediation/steps/needed.py",
+        old="            across=True,",
+        new="            across=False,",
+        tests=(SERVICES,),
+    ),
+    Mutant(
+        name="an older release is proven first",
+        file="remediation/checks_transports.py",
+        old="    if older:",
+        new="    if not told:",
+        tests=("tests/unit/test_checks_transports.py",),
+    ),
     Mutant(
         name="a step in doubt is done again without looking",
         file="remediation/engine.py",
