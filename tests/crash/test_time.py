@@ -35,13 +35,12 @@ def bench(shared):
     return shared
 
 
-@pytest.mark.parametrize("days", [2, -2])
-def test_a_run_resumed_on_a_wrong_clock_makes_no_certificate(bench, tmp_path, days):
+def test_a_run_resumed_on_a_wrong_clock_makes_no_certificate(bench, tmp_path):
     """It says by how much the clock is off; set right, the run goes on to its end."""
     assert isinstance(bench(tmp_path, "run", steps=EXPORTED), InterruptedRunError)
     before = judge.all_sts_entries(bench.lab)
 
-    error = bench(tmp_path, "resume", ahead=timedelta(days=days))
+    error = bench(tmp_path, "resume", ahead=timedelta(days=2))
     untouched = judge.all_sts_entries(bench.lab) == before
 
     assert isinstance(error, ClockSkewError)

@@ -28,7 +28,7 @@ KINDS = {
     "interference": "Somebody powers nodes on, deletes snapshots, changes passwords; hosts,"
     " datastores, VMware Tools and replication fail",
     "sequences": "Random sequences of commands, deaths, faults and deeds of others",
-    "operators": "Two workstations begin at once, in every order of their calls",
+    "operators": "Two workstations begin at once, in hundreds of orders of their calls",
     "rollback": "Rollbacks that break, are repeated, refused or followed by writes",
     "adoption": "The state folder is lost; snapshots are lost",
     "time": "Clocks that are wrong, set, or change to winter time; pauses",

@@ -1,4 +1,4 @@
-"""Two runs from two workstations: whatever they do in whatever order, at most one goes on."""
+"""Two runs from two workstations: in whichever order their calls come, exactly one goes on."""
 
 from __future__ import annotations
 
