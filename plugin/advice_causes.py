@@ -1,0 +1,197 @@
+"""Next actions of errors that have several causes: what the error knows decides.
+
+Templates as in `stsfix.plugin.advice`, whose table they belong to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.remediation.errors import LoginRefusal
+
+if TYPE_CHECKING:
+    from stsfix.plugin import errors as plugin
+    from stsfix.remediation import errors as remediation
+    from stsfix.snapshot import errors as snapshot
+
+GO_ON = "Then go on: {go_on}"
+LOOK = "See what is there now: {status}"
+BACK = "Or take the run back: {rollback}"
+EXPIRED_TEXT = "Signing certificate is not valid"
+"""The STS's own words (IdentityManager.java; title of the VMware KB this tool is about)."""
+
+
+def host_tls_advice(error: snapshot.HostTlsError) -> tuple[str, ...]:
+    """Advise on a host's certificate that is not the expected one."""
+    # Where an ESXi host keeps its certificate: /etc/vmware/ssl/rui.crt.
+    where = "the [[esxi]] table of {e.host}"
+    own = "openssl x509 -noout -fingerprint -sha256 -in /etc/vmware/ssl/rui.crt"
+    return _tls(error.sha256, where, own)
+
+
+def node_tls_advice(error: remediation.NodeTlsError) -> tuple[str, ...]:
+    """Advise on a node's certificate that is not the expected one."""
+    # vecs-cli entry getcert, store and alias as on vCenter 6.5 to 8.0.
+    where = '[nodes."{e.node}"]'
+    own = (
+        "/usr/lib/vmware-vmafd/bin/vecs-cli entry getcert --store MACHINE_SSL_CERT"
+        " --alias __MACHINE_CERT | openssl x509 -noout -fingerprint -sha256"
+    )
+    renewed = "If a run renewed this node's certificate, its new pin is in: {status}"
+    return (*_tls(error.sha256, where, own)[:-1], renewed, GO_ON)
+
+
+def _tls(sha256: str | None, where: str, own: str) -> tuple[str, ...]:
+    on_console = f"Read the SHA-256 fingerprint on the machine's own console: {own}"
+    if sha256 is None:
+        return (
+            "No credential was sent. Check the name, the address and the clock of this workstation",
+            on_console,
+            f'Then pin it in {where} of domain.toml: tls = "sha256:<what the console shows>"',
+            GO_ON,
+        )
+    return (
+        on_console,
+        f'Only if it is the same, pin it in {where} of domain.toml: tls = "sha256:{sha256}"',
+        "If it is not, somebody else answers at this address: no credential was sent, find out who",
+        GO_ON,
+    )
+
+
+def host_key_advice(error: remediation.HostKeyError) -> tuple[str, ...]:
+    """Advise on a host key that is not known, or another one."""
+    own = (
+        "Read the fingerprints on the node's own console:"
+        ' for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$k"; done'
+    )
+    pin = '[nodes."{e.node}"] of domain.toml: ssh_host_key = '
+    if not error.shown:
+        return (own, f'Then pin it in {pin}"SHA256:<what the console shows>"', GO_ON)
+    return (
+        own,
+        f'Only if one of them is {{e.shown}}, pin it in {pin}"{{e.shown}}"',
+        "If none is, somebody else answers at this address: no password was sent, find out who",
+        GO_ON,
+    )
+
+
+def windows_node_advice(error: remediation.WindowsNodeError) -> tuple[str, ...]:
+    """Advise on what a Windows node lacks for being worked on."""
+    mend = (
+        'Set in [nodes."{e.node}"] of domain.toml: user to an administrator of Windows,'
+        ' transport to "guest-operations" (or leave it out)'
+        if error.by_setting
+        else 'Without VMCA of a Windows node: issuer = "own-ca" under [sts] of domain.toml;'
+        " renew other certificates with VMware's own tools"
+    )
+    works = "What works on Windows nodes and what does not: docs/operating.md, vCenter on Windows"
+    return (mend, works, GO_ON)
+
+
+def node_login_advice(error: remediation.NodeLoginError) -> tuple[str, ...]:
+    """Advise on a refused password of a node, by what the node said."""
+    once = "Its password was sent once and will not be sent again, also not over another transport"
+    match error.refusal:
+        case LoginRefusal.EXPIRED:
+            return (
+                (
+                    "Log in on the VM's console as {e.user} and set a new password when asked;"
+                    " stsfix never changes one"
+                ),
+                "Put the new password where the old one was (docs/secrets.md)",
+                GO_ON,
+            )
+        case LoginRefusal.LOCKED:
+            return (
+                "Wait until the lock ends, without any attempt, also by other tools",
+                (
+                    "Or end it on the VM's console: faillock --user {e.user} --reset (8.0),"
+                    " pam_tally2 --user {e.user} --reset (up to 7.0)"
+                ),
+                GO_ON,
+            )
+        case LoginRefusal.REFUSED | LoginRefusal.SILENT:
+            return (
+                once,
+                (
+                    "Three causes can look the same: a wrong password of {e.user}, an expired one"
+                    " (90 days after installation by default), or a locked account"
+                ),
+                "Log in once on the VM's console; if it asks for a new password, set one there",
+                GO_ON,
+            )
+
+
+def config_advice(error: plugin.ConfigError) -> tuple[str, ...]:
+    """Advise on a configuration that is missing or wrong."""
+    if any(problem.reason == "there is no such file" for problem in error.problems):
+        return (
+            "Write one from the example in docs/configuration.md; for the lab: stsfix lab up",
+            "Or name it with -c FILE or $STSFIX_CONFIG",
+        )
+    return (
+        "Mend {e.path}; every key with its default is in docs/configuration.md",
+        GO_ON,
+    )
+
+
+def by_hand_advice(error: remediation.RestartByHandError) -> tuple[str, ...]:
+    """Advise on nodes that a person has to restart, with the commands."""
+    typed = [
+        f"{number}. On {node}: {command}"
+        for number, (node, command) in enumerate(
+            zip(error.nodes, error.commands, strict=True), start=1
+        )
+    ]
+    return (
+        "Restart the services of each of these nodes, one after the other in this order",
+        *typed,
+        "As root in bash (at a prompt Command> type shell first); on Windows as an administrator",
+        "If stopping ends with an error, start all the same with: service-control --start --all",
+        "Then go on; every way in on these nodes is proven before the run does: {go_on}",
+        BACK,
+    )
+
+
+def report_file_advice(error: plugin.ReportFileError) -> tuple[str, ...]:
+    """Advise on a report that could not be written."""
+    if error.path == "standard output":
+        return (
+            "Nobody took what was written: a closed pipe or terminal, or a full disk",
+            "What a run has done is in its journal: {status}",
+        )
+    return ("Name a new or an ordinary file in a folder of your own, on a disk with free space",)
+
+
+def proof_advice(error: remediation.ProofError) -> tuple[str, ...]:
+    """Advise on a way in that does not work."""
+    if EXPIRED_TEXT in error.reason:
+        return ("This is what stsfix repairs; before a run it is expected: {preflight}", BACK)
+    return (
+        "Services may still be starting on {e.node}: wait some minutes and prove again: {verify}",
+        GO_ON,
+        BACK,
+    )
+
+
+def domain_locked_advice(error: remediation.DomainLockedError) -> tuple[str, ...]:
+    """Advise on another run of the domain, here or elsewhere."""
+    if error.elsewhere:
+        return (
+            "This run wrote nothing and gave way; nodes that are off are left to the other one",
+            "Talk to who began it: it is finished, resumed or taken back there",
+            "See what there is now: {preflight}",
+            (
+                "Only if that workstation is lost, take its run over from here: docs/operating.md,"
+                " When the state folder is lost"
+            ),
+        )
+    if error.holder.startswith("run "):
+        return (
+            "See what can be done with it, resume, rollback or release: {runs}",
+            "Once it is released or rolled back, begin a new one: {run}",
+        )
+    return (
+        "Wait until {e.holder} has ended; what it does is here: {runs}",
+        "A run of another workstation is ended there, by rollback or release",
+    )
