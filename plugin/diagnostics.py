@@ -61,8 +61,10 @@ class RunContext:
     phase: str = ""
 
     def command(self, name: str) -> str:
-        """Return the exact command line of ``stsfix name``, with the run if it takes one."""
-        words = ["stsfix", *name.split()]
+        """Return the exact command line of ``stsfix name``, with the run if it takes one; *name*
+        may have options behind it, quoted as a shell wants them.
+        """
+        words = ["stsfix", *shlex.split(name)]
         if self.run and name in _OF_A_RUN:
             words.append(self.run)
         if self.config is not None:

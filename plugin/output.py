@@ -69,11 +69,14 @@ class Output:
 
         Never raises: whoever listened may be gone (a terminal that was closed, a full disk behind
         a redirection) in the middle of a run, which goes on or stops by other reasons than that.
-        Also for handlers of signals, which may come in the middle of another write.
+        Also for handlers of signals, which may come in the middle of another write: then, or if
+        the terminal takes nothing for a moment, this one line is lost and no other.
         """
         try:
             self._put(self._err, printable_lines(text))
-        except (OSError, ValueError, RuntimeError):
+        except (RuntimeError, BlockingIOError):
+            return
+        except (OSError, ValueError):
             _deafen(self._err)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +126,11 @@ def _next_lines(session: Session, report: PreflightReport) -> tuple[Line, ...]:
 
 
 def next_command(report: PreflightReport) -> str:
-    """Return what to start next, with what was asked for and accepted here; empty for nothing."""
+    """Return what to start next, with what was asked for and accepted here; empty for nothing.
+
+    A risk is accepted of the objects it was accepted of, and of no other. Words are quoted as a
+    shell wants them.
+    """
     from stsfix.remediation.preflight import Verdict  # noqa: PLC0415
 
     if report.verdict is Verdict.BLOCKED:
@@ -134,8 +139,9 @@ def next_command(report: PreflightReport) -> str:
         name = "run"
     else:
         return ""
-    accepted = sorted({finding.id for finding in report.findings if finding.accepted})
-    return "".join([name, _asked(report.renewal), *(f" --accept {each}" for each in accepted)])
+    accepted = sorted({f"{f.id}:{f.subject}" for f in report.findings if f.accepted})
+    risks = (f" --accept {shlex.quote(each)}" for each in accepted)
+    return "".join([name, _asked(report.renewal), *risks])
 
 
 def _asked(plan: RenewalPlan) -> str:

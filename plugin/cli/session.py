@@ -18,6 +18,7 @@ import click
 from click.core import ParameterSource
 
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
+from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.exit_codes import INTERNAL, exit_code
 from stsfix.plugin.hardening import harden
 from stsfix.plugin.interrupt import (
@@ -36,7 +37,7 @@ from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from types import FrameType
 
     from stsfix.plugin.render import Line
@@ -277,8 +278,9 @@ def report_error(session: Session, error: OperationError, **seen: object) -> int
     diagnosis = explain(error, session.context)
     code = exit_code(error)
     if session.as_json:
-        session.output.json(
-            {"error": type(error).__name__, "exit_code": code, "diagnosis": diagnosis, **seen}
+        _json(
+            session,
+            {"error": type(error).__name__, "exit_code": code, "diagnosis": diagnosis, **seen},
         )
     session.say(diagnosis.what_happened)
     for line in diagnosis.evidence:
@@ -291,10 +293,20 @@ def report_error(session: Session, error: OperationError, **seen: object) -> int
     return code
 
 
+def _json(session: Session, document: Mapping[str, object]) -> None:
+    """Write the one document of a command that failed; if nobody takes it, the texts for people
+    still follow.
+    """
+    try:
+        session.output.json(document)
+    except ReportFileError as lost:
+        session.say(f"The JSON document is lost: {lost}.")
+
+
 def _report_bug(session: Session) -> int:
     """Say what can be relied on after a bug was logged; return its exit code."""
     if session.as_json:
-        session.output.json({"error": "bug", "exit_code": INTERNAL})
+        _json(session, {"error": "bug", "exit_code": INTERNAL})
     session.say("This is a bug in stsfix; nothing further was done. Please report the lines above.")
     if session.context.run:
         session.say("The run is recorded up to this point and can be resumed or rolled back:")

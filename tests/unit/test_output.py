@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from stsfix.plugin.errors import ReportFileError
+from stsfix.plugin.errors import ConfigError, ReportFileError
+from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.output import Output, emit_json, json_document
 from stsfix.snapshot.secret import Secret
 
@@ -236,12 +237,61 @@ def test_nobody_who_listens_to_progress_is_no_error():
     output.note("done")
 
 
+@pytest.mark.parametrize(
+    "trouble", [RuntimeError("reentrant call"), BlockingIOError()], ids=["signal", "slow"]
+)
+def test_a_note_that_cannot_be_written_now_silences_no_other(trouble):
+    """A signal in the middle of a write, a terminal that is stopped: what follows is heard."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as heard, os.fdopen(writer, "w") as stream:
+        troubles = [trouble]
+
+        class Busy(io.StringIO):
+            def write(self, text: str) -> int:
+                if troubles:
+                    raise troubles.pop()
+                return stream.write(text)
+
+            def flush(self) -> None:
+                stream.flush()
+
+            def fileno(self) -> int:
+                return stream.fileno()
+
+        output = Output(io.StringIO(), Busy(), {})
+        output.note("lost")
+        output.note("what to do next")
+        stream.close()
+        assert heard.read() == "what to do next\n"
+
+
 def test_data_that_nobody_got_is_an_error():
     """A script must not take nothing for an answer."""
     output = Output(Dead(), io.StringIO(), {})
 
     with pytest.raises(ReportFileError, match="standard output: Input/output error"):
         output.json({"x": 1})
+
+
+def test_an_error_whose_document_is_lost_is_still_told(tmp_path):
+    """The exit code is the error's own, and people read what happened and what to do."""
+    state = {"STSFIX_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "stsfix.plugin", "preflight", "--json", "-c", "missing.toml"],
+            env={**os.environ, **state, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == exit_code(ConfigError("missing.toml", []))
+    assert "Traceback" not in done.stderr
+    assert "The JSON document is lost" in done.stderr
+    assert "missing.toml" in done.stderr
+    assert "stsfix lab up" in done.stderr
 
 
 @pytest.mark.parametrize(
