@@ -15,8 +15,9 @@ from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
-    from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.model import LoginProof, NodePlan
     from stsfix.remediation.steps.context import StepContext
 
 
@@ -38,29 +39,43 @@ class Need:
         certificate had expired, services that logins need and that do not run, or cannot be
         listed: vpxd gave up at power-on and will not come. With none of them, what fails of every
         way in, a token of each STS to each vCenter included; at last such services again, which
-        had their time by then.
+        had their time by then. Where only others fail, who were restarted before, they get the
+        time that services need to come up: until then nobody knows whose tokens are refused.
+
+        Raises:
+            ProofError: Of the others some way in still fails, so nobody can be left alone.
         """
         stale = {n.fqdn: why for n in nodes if n.role.has_directory and (why := self._stale(n))}
         if stale:
             return stale
-        context, limits = self.context, self.context.limits
+        limits = self.context.limits
         gave_up = not self._old_one_works()
         down = self._down(nodes) if gave_up else {}
         if down:
             return down
-        proofs = verify_logins(
+        wanted = {node.fqdn for node in nodes}
+        proofs = self._prove(_LOOKS * limits.poll if gave_up else limits.logins)
+        found = in_need(proofs)
+        if gave_up and found and not found.keys() & wanted:
+            proofs = self._prove(limits.logins)
+            found = in_need(proofs)
+        if found and not found.keys() & wanted:
+            first = next(proof for proof in proofs if not proof.ok and proof.node in found)
+            raise ProofError(first.node, first.way, first.detail)
+        return {fqdn: why for fqdn, why in found.items() if fqdn in wanted} or self._down(nodes)
+
+    def _prove(self, limit: timedelta) -> tuple[LoginProof, ...]:
+        context = self.context
+        return verify_logins(
             context.spec.nodes,
             context.logins,
             expected=frozenset({self.leaf}),
             clock=context.clock,
-            limit=_LOOKS * limits.poll if gave_up else limits.logins,
-            every=limits.poll,
+            limit=limit,
+            every=context.limits.poll,
             progress=lambda event: context.hook(replace(event, step=STEP)),
             across=True,
         )
-        wanted = {node.fqdn for node in nodes}
-        found = {fqdn: why for fqdn, why in in_need(proofs).items() if fqdn in wanted}
-        return found or self._down(nodes)
 
     def _stale(self, node: NodePlan) -> str:
         """Return what its STS publishes instead of our leaf; empty if it is that."""

@@ -171,7 +171,8 @@ class VerifyLogins:
 
     def do(self, noted: Facts, note: Note) -> None:
         """See every renewed machine certificate shown, then try every way in on every node; each
-        that works is noted.
+        that works is noted. Where services were left alone, every vCenter has to take a token of
+        every STS.
 
         Raises:
             ProofError: At least one does not; the first one is named, all were shown.
@@ -189,8 +190,9 @@ class VerifyLogins:
             limit=context.limits.logins,
             every=context.limits.poll,
             progress=context.hook,
+            across=context.spec.restart is Restart.NEEDED,  # nobody proved it by a restart
         )
-        for proof in proofs:
+        for proof in sorted(proofs, key=lambda proof: not proof.ok):  # the last of a way stays
             note(f"{proof.way}.{proof.node}", "ok" if proof.ok else "failed")
         for proof in proofs:
             if not proof.ok:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from restart_bench import NEW, OLD, OLD_SOUND, PSC1, PSC2, VC, RestartBench
+from restart_bench import NEW, OLD, OLD_SOUND, OURS, PSC1, PSC2, VC, RestartBench
 from stsfix.remediation.errors import (
     ProofError,
     RestartByHandError,
     ServiceRestartError,
+    SsoLoginError,
     TransportUnavailableError,
 )
 from stsfix.remediation.model import LoginProof, Platform, Restart, Role
@@ -24,6 +25,7 @@ from stsfix.remediation.restarts import (
     in_need,
     restart_waves,
 )
+from stsfix.remediation.steps.services import VerifyLogins
 from worlds import node
 
 
@@ -276,6 +278,77 @@ def test_a_vcenter_that_refuses_the_token_of_a_partner_is_restarted():
     bench.do()
 
     assert bench.services.log == [VC]
+
+
+def late_sts(times):
+    """Return linked nodes of which the second's STS keeps its certificate, comes late from its
+    restart, and has its tokens refused by the first until that is restarted.
+    """
+    bench = linked()
+    bench.leaves[VC2] = OLD.chain[0]
+    took = bench.logins.login_by_token
+
+    def restarted(fqdn):
+        bench.services.log.append(fqdn)
+        if fqdn == VC2:
+            bench.leaves[VC2] = NEW.chain[0]
+            bench.logins.fail("sts-token", VC2, ProofError(VC2, "sts-token", "503"), times=times)
+
+    def login_by_token(fqdn, *, sts):
+        took(fqdn, sts=sts)
+        if (fqdn, sts) == (VC, VC2) and VC not in bench.services.log:
+            raise SsoLoginError(fqdn, "administrator", "InvalidLogin")  # ends its way at once
+
+    bench.services.restarted, bench.logins.login_by_token = restarted, login_by_token
+    return bench
+
+
+def test_nobody_is_left_alone_before_a_restarted_sts_has_come():
+    """Who refuses its tokens is seen only then, and is restarted."""
+    bench = late_sts(times=6)
+
+    bench.do()
+
+    assert bench.services.log == [VC2, VC]
+    assert bench.of(VC).outcome is Outcome.RESTARTED
+
+
+def test_nobody_is_called_proven_while_a_restarted_sts_fails():
+    """It stays failed for longer than services may take: the run ends, and says which way."""
+    bench = late_sts(times=99)
+
+    with pytest.raises(ProofError, match="sts-token") as caught:
+        bench.do()
+
+    assert caught.value.node == VC2
+    assert bench.of(VC).outcome is Outcome.PENDING
+    assert bench.services.log == [VC2]
+
+
+@pytest.mark.parametrize("restart", Restart)
+def test_the_last_proof_goes_across_where_services_were_left_alone(restart):
+    """A vCenter that was not restarted has to take a token of every STS, and a refusal is what
+    stays noted of that way; after a restart of all its own STS is enough.
+    """
+    bench = linked()
+    bench.context = replace(bench.context, spec=replace(bench.context.spec, restart=restart))
+    took = bench.logins.login_by_token
+
+    def login_by_token(fqdn, *, sts):
+        took(fqdn, sts=sts)
+        if (fqdn, sts) == (VC2, VC):
+            raise ProofError(fqdn, "login-by-token", "InvalidLogin")
+
+    bench.logins.login_by_token = login_by_token
+    step = VerifyLogins(bench.context, lambda: OURS, lambda _: ())
+
+    if restart is Restart.NEEDED:
+        with pytest.raises(ProofError, match="InvalidLogin"):
+            step.do({}, bench.noted.__setitem__)
+        assert bench.noted[f"login-by-token.{VC2}"] == "failed"
+    else:
+        step.do({}, bench.noted.__setitem__)
+        assert bench.noted[f"login-by-token.{VC2}"] == "ok"
 
 
 @pytest.mark.parametrize("old", [OLD, OLD_SOUND], ids=["expired", "sound"])
