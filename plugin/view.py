@@ -164,7 +164,15 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
 def _services(stored: StoredRun) -> tuple[NodeRestart, ...]:
     facts = noted(RESTART_SERVICES, stored.records)
     nodes = [node for wave in restart_waves(stored.spec) for node in wave]
-    return tuple(restart_of(node, facts) for node in nodes)
+    found = tuple(restart_of(node, facts) for node in nodes)
+    return found if _waits(stored) else tuple(replace(each, command="") for each in found)
+
+
+def _waits(stored: StoredRun) -> bool:
+    """Tell whether a person is what the run stopped for last; who was asked stays noted."""
+    if stored.phase is not Phase.STOPPED:
+        return False
+    return any(_step(name, stored).waits for name in stored.plan)
 
 
 def databases_to_restore(spec: RunSpec) -> str:
@@ -181,7 +189,7 @@ def _meaning(stored: StoredRun) -> str:
         left = databases_to_restore(stored.spec)
         return MEANING[stored.phase] + (f"; {left}" if left else "")
     waiting = [s.node for s in _services(stored) if s.outcome is Outcome.ASKED]
-    if stored.phase is Phase.STOPPED and waiting:
+    if waiting and _waits(stored):
         return f"waits for a person: the services of {', '.join(waiting)} have to be restarted"
     if stored.phase is Phase.RELEASED and Mark.RESTORED in borne:
         return RELEASED_AFTER_RESTORE

@@ -93,7 +93,7 @@ class NodeRestart:
     """What a run noted of one node. *at* is when that was, ISO 8601, empty before.
 
     *started* came up with the restart; *down* did not start. *command* is what a person has to
-    type there, empty unless the run waits for that; *seen* is what was seen of what a person did.
+    type there, empty unless it was asked for; *seen* is what was seen of what a person did.
     """
 
     node: str
@@ -166,8 +166,8 @@ def restart_of(node: NodePlan, noted: Mapping[str, str]) -> NodeRestart:
         Outcome.RESTARTED: RESTARTED,
         Outcome.BY_HAND: BY_HAND,
         Outcome.NOT_NEEDED: NOT_NEEDED,
-        Outcome.ASKED: ASKED,
         Outcome.FAILED: DOWN,
+        Outcome.ASKED: ASKED,
     }
     outcome = next((o for o, key in known.items() if found[key]), Outcome.PENDING)
     return NodeRestart(
