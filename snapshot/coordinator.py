@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from stsfix.snapshot.errors import (
@@ -21,7 +20,6 @@ from stsfix.snapshot.errors import (
     RevertUnverifiedError,
     SnapshotSetIncompleteError,
     VmBusyError,
-    VmNotOffError,
 )
 from stsfix.snapshot.fleet import Limits, raise_worst
 from stsfix.snapshot.model import PowerState, SnapshotRef, SnapshotSet, TaskKey, VmId
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "DISTRUST",
     "Coordinator",
     "IncompleteSet",
     "Limits",
@@ -44,12 +41,6 @@ __all__ = [
 
 Note: TypeAlias = Callable[[str, str], None]
 """``note(key, value)``: durable on return, called in the caller's thread only."""
-
-NOTHING_NOTED: Mapping[str, str] = MappingProxyType({})
-
-
-DISTRUST = "powered-on-meanwhile"
-"""Key under which `Coordinator.take` notes the VMs that were on when their snapshots were done."""
 
 
 def task_note_key(vm: VmId) -> str:
@@ -114,40 +105,33 @@ class Coordinator(PowerControl):
         describe: Callable[[VmId], str],
         vms: Sequence[VmId],
         note: Note,
-        noted: Mapping[str, str] = NOTHING_NOTED,
     ) -> SnapshotSet:
         """Snapshot every VM that has no snapshot called *name*, all at the same time.
 
         Every task's key is noted as soon as the host gave it, before the next thing happens.
-        A task that an earlier process noted is awaited, not repeated.
+        Nobody can tell who was on between an earlier attempt and this one: `discard` what that
+        one took first.
 
         Args:
             name: The run's name, so that exactly these snapshots can be told from others.
             describe: Gives each snapshot's description, one line.
             vms: All nodes; every one must be off.
             note: Makes a fact durable.
-            noted: What was noted so far, in this process or in one that died.
 
         Returns:
             The set; it covers *vms* exactly.
 
         Raises:
             VmNotOffError: Some are not off; nothing was started, or somebody powered one on
-                meanwhile, which is noted.
+                meanwhile.
             SnapshotSetIncompleteError: The set is not whole in spite of it, or a VM has two
-                snapshots of that name, or one taken while it ran, or *noted* tells of somebody
-                who was powered on meanwhile: such a set is never trusted again.
+                snapshots of that name, or one taken while it ran.
             AnswerLostError: A request's answer was lost and no snapshot appeared in
                 `Limits.doubt`; a second one was not started.
             TaskOverdueError, NoSpaceError, VmBusyError, HypervisorFaultError: A task did not
                 succeed; the others were awaited first.
         """
-        if DISTRUST in noted:
-            raise SnapshotSetIncompleteError(
-                name, [f"{noted[DISTRUST]}: was on while it was taken"]
-            )
         self.require_off(vms)
-        self._settle_noted(vms, noted)
         tasks: dict[VmId, TaskKey] = {}
         errors: list[OperationError] = []
         for vm in self._without(name, vms):
@@ -164,18 +148,27 @@ class Coordinator(PowerControl):
         raise_worst(errors)
         # A snapshot without memory shows "poweredOff" also when its VM ran (vcsim of 2026 and
         # ESXi do, vcsim.md 3): that nobody was powered on meanwhile is known only by looking.
-        try:
-            self.require_off(vms)
-        except VmNotOffError as error:
-            note(DISTRUST, ", ".join(str(vm) for vm in error.vms))
-            raise
+        self.require_off(vms)
         return self._get_whole(name, vms)
+
+    def discard(self, name: str, vms: Sequence[VmId], noted: Mapping[str, str]) -> Released:
+        """Remove what an earlier attempt took, also by tasks that it noted and that run still.
+
+        A snapshot of that attempt shows its VM as it was then; whoever was on since then would
+        not fit it (KB 313886).
+
+        Raises:
+            TaskOverdueError: A noted task runs still; nothing was removed.
+            OperationError: See `release`.
+        """
+        self._settle_noted(vms, noted)
+        return self.release(name, vms)
 
     def _settle_noted(self, vms: Sequence[VmId], noted: Mapping[str, str]) -> None:
         keys = {vm: TaskKey(noted[task_note_key(vm)]) for vm in vms if task_note_key(vm) in noted}
         awaited = self._fleet.await_tasks(keys, limit=self._limits.snapshot)
         # A noted task that failed, or that the host forgot, made nothing or is seen by its
-        # snapshot; one that still runs must not be doubled.
+        # snapshot; one that still runs would make one later.
         raise_worst([e for e in awaited.errors if not isinstance(e, FaultError | VmBusyError)])
 
     def _without(self, name: str, vms: Sequence[VmId]) -> list[VmId]:

@@ -9,7 +9,6 @@ from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import claim_of, rival_of
 from stsfix.remediation.errors import DomainLockedError, NodeNotReadyError, ProofError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
-from stsfix.snapshot.coordinator import DISTRUST
 from stsfix.snapshot.errors import (
     OperationError,
     SnapshotSetIncompleteError,
@@ -178,48 +177,51 @@ class Quiesce:
 class TakeSnapshots:
     """Every node has one snapshot named after the run, taken while all were off.
 
-    The first one is the run's claim on the domain (`claims`): if another workstation's is older,
-    this run gives way before it touches any other node.
+    One attempt takes all of them, or none counts: nobody knows who was on between two attempts,
+    and nodes that go back to different times break replication for good (KB 313886). The first
+    snapshot is the run's claim on the domain (`claims`): if another workstation's is older, this
+    run gives way before it touches any other node.
     """
 
     context: StepContext
     name: ClassVar[str] = "take-snapshots"
 
     def probe(self, noted: Facts) -> Observed:
-        """A whole set is complete if all are off still, nobody is known to have been on, and no
-        other run came first.
-
-        Anything else is for `do`: it completes a partial set, and says what it cannot mend.
+        """Never complete: an attempt that did not end did not see that nobody was on meanwhile,
+        and nothing is written before one did.
         """
-        context = self.context
-        found = context.coordinator.find(context.spec.run, context.vms)
-        facts = context.coordinator.observe(context.vms).values()
-        off = all(fact.summary.power is PowerState.OFF for fact in facts)
-        whole = isinstance(found, SnapshotSet) and off and DISTRUST not in noted
-        ours = whole and find_rival(context) is None
-        return Observed.COMPLETE if ours else Observed.REPEATABLE
+        del noted
+        return Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Claim, then take what is missing; each task key is noted before its task is awaited."""
+        """Drop an earlier attempt's set, claim, then take the others; each task key is noted
+        before its task is awaited.
+        """
         context = self.context
         require_no_rival(context)
         try:
             context.coordinator.require_off(context.vms)
-            self._take((claim_of(context.spec).vm,), noted, note)
+            self._drop_earlier(noted)
+            self._take((claim_of(context.spec).vm,), note)
             require_no_rival(context)
         except OperationError:
             # Also when the claim went wrong: its task may succeed yet, and whoever came first
             # may have powered nodes on.
             self._give_way()
             raise
-        self._take(context.vms, noted, note)
+        self._take(context.vms, note)
 
-    def _take(self, vms: Sequence[VmId], noted: Facts, note: Note) -> None:
+    def _drop_earlier(self, noted: Facts) -> None:
+        context = self.context
+        removed = context.coordinator.discard(context.spec.run, context.vms, noted).removed
+        if removed:
+            told = f"{len(removed)} of an earlier attempt removed, all nodes are snapshotted anew"
+            context.tell(self.name, "", told)
+
+    def _take(self, vms: Sequence[VmId], note: Note) -> None:
         spec = self.context.spec
         nodes = {node.vm: node for node in spec.nodes}
-        self.context.coordinator.take(
-            spec.run, lambda vm: describe(spec, nodes[vm]), vms, note, noted
-        )
+        self.context.coordinator.take(spec.run, lambda vm: describe(spec, nodes[vm]), vms, note)
 
     def _give_way(self) -> None:
         """Remove our snapshots if another run came first.

@@ -302,7 +302,7 @@ def test_a_whole_round_of_the_coordinator(world):
 
     coordinator.power_off(vms)
     taken = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__)
-    again = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__, noted)
+    again = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__)
     coordinator.revert(taken, vms)
     coordinator.power_on((vms,), {})
     on = [world.power(vm) for vm in vms]

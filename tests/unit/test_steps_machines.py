@@ -21,8 +21,12 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import ReplaceSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
-from stsfix.snapshot.coordinator import DISTRUST
-from stsfix.snapshot.errors import SnapshotSetIncompleteError
+from stsfix.snapshot.errors import (
+    HostUnreachableError,
+    NoSpaceError,
+    SnapshotSetIncompleteError,
+    VmNotOffError,
+)
 from stsfix.snapshot.model import PowerState, SnapshotSet
 from worlds import spec
 
@@ -48,21 +52,86 @@ def snapshotted(bench):
     return bench
 
 
+def powered_on_after_the_claim(bench):
+    """HA or another workstation powers the vCenter on before the other snapshots begin."""
+
+    def before(call, _):
+        if call == "await_task":
+            bench.hosts[1].vm(bench.vc).power = PowerState.ON
+
+    bench.hosts[0].before = before
+    return VmNotOffError
+
+
+def powered_on_during_the_last(bench):
+    """The set is whole by then."""
+
+    def before(call, _):
+        if call == "await_task":
+            bench.hosts[0].vm(bench.psc).power = PowerState.ON
+
+    bench.hosts[1].before = before
+    return VmNotOffError
+
+
+def full_datastore(bench):
+    """The second snapshot fails, and the operator brings everything up for some days."""
+    bench.hosts[1].fail_task(NoSpaceError("esx2", "datastore1"))
+    return NoSpaceError
+
+
+def silent_at_the_last_look(bench):
+    """The set is whole, but nobody saw that all stayed off."""
+
+    def before(call, _):
+        made = bench.hosts[1].vm(bench.vc).snapshots
+        if call == "observe_vms" and made:
+            raise HostUnreachableError("esx2", "timed out")
+
+    bench.hosts[1].before = before
+    return HostUnreachableError
+
+
 @pytest.mark.parametrize(
-    ("noted", "power", "expected"),
+    "broken",
     [
-        pytest.param({}, PowerState.OFF, Observed.COMPLETE, id="all off"),
-        pytest.param({}, PowerState.ON, Observed.REPEATABLE, id="one is on"),
-        pytest.param({DISTRUST: "vc1"}, PowerState.OFF, Observed.REPEATABLE, id="one was on"),
+        powered_on_after_the_claim,
+        powered_on_during_the_last,
+        full_datastore,
+        silent_at_the_last_look,
     ],
 )
-def test_a_whole_set_is_trusted_only_if_nobody_was_on(bench, noted, power, expected):
-    """A snapshot without memory does not tell whether its VM ran when it was taken."""
+def test_no_set_is_made_of_snapshots_of_two_attempts(bench, broken):
+    """Whoever was on between them, every node would go back to the time of the second one."""
     bench.do(Quiesce(bench.context))
-    bench.do(TakeSnapshots(bench.context))
-    bench.hosts[1].vm(bench.vc).power = power
+    with pytest.raises(broken(bench)):
+        bench.do(TakeSnapshots(bench.context))
+    for host, vm in zip(bench.hosts, (bench.psc, bench.vc), strict=True):
+        host.before = None
+        host.vm(vm).disk["worked on"] = "for days"
+        host.vm(vm).power = PowerState.OFF
 
-    assert TakeSnapshots(bench.context).probe(noted) is expected
+    observed = TakeSnapshots(bench.context).probe(bench.notes)
+    bench.do(TakeSnapshots(bench.context))
+
+    machines = [host.vm(vm) for host, vm in zip(bench.hosts, (bench.psc, bench.vc), strict=True)]
+    assert observed is Observed.REPEATABLE
+    assert [list(m.disks.values()) for m in machines] == [[m.disk] for m in machines]
+    assert any("of an earlier attempt removed" in line for line in bench.told)
+    assert bench.violations() == []
+
+
+def test_nothing_is_removed_while_a_node_is_on(bench):
+    """The earlier attempt's snapshots go when the next one can begin."""
+    bench.do(Quiesce(bench.context))
+    with pytest.raises(full_datastore(bench)):
+        bench.do(TakeSnapshots(bench.context))
+    bench.hosts[1].vm(bench.vc).power = PowerState.ON
+
+    with pytest.raises(VmNotOffError):
+        bench.do(TakeSnapshots(bench.context))
+
+    assert len(bench.hosts[0].vm(bench.psc).snapshots) == 1
 
 
 def test_vcenters_stop_before_the_pscs_they_log_in_through(bench):
@@ -96,7 +165,7 @@ def test_snapshots_are_named_after_the_run_and_noted(bench):
     facts = bench.context.coordinator.observe([bench.psc, bench.vc]).values()
     assert [[s.name for s in fact.snapshots] for fact in facts] == [[spec().run]] * 2
     assert before is Observed.REPEATABLE
-    assert TakeSnapshots(bench.context).probe({}) is Observed.COMPLETE
+    assert not any("earlier attempt" in line for line in bench.told)
     assert len(bench.notes) == 2
     assert bench.violations() == []
 
