@@ -35,6 +35,7 @@ from stsfix.remediation.renewal_notes import (
     shown_key,
 )
 from stsfix.remediation.renewal_request import described, renewal_request, with_one_name
+from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.tools import await_stores, await_vmca
 from stsfix.remediation.trust_anchors import replacements
 from stsfix.remediation.vecs_writing import BACKUP_PREFIX, NewEntry
@@ -81,6 +82,7 @@ class RenewCertificates:
         wait until every directory says the same.
 
         Raises:
+            ClockSkewError: A VMCA's node and this workstation disagree; it was not asked to sign.
             VmcaError: VMCA did not sign; entries before it are renewed.
             VecsError: A store was not written, or somebody else changed an entry.
             DirectoryFaultError: An account is not there.
@@ -125,6 +127,7 @@ class RenewCertificates:
         held = self._read(node)
         self.context.renewal.stores.sweep(node)
         renewed = []
+        compared: set[str] = set()
         for renewal in self._of(node):
             ours = issued(noted, renewal.store, renewal.node)
             if not _is_known(held, renewal, ours):
@@ -132,6 +135,9 @@ class RenewCertificates:
                 raise VecsError(node.fqdn, f"{where} was changed by somebody else")
             leaf = _leaf(held, renewal.store, renewal.alias)
             if leaf is None or fingerprint(leaf) not in ours:
+                if renewal.signer not in compared:
+                    require_clock(self.context, renewal.signer)
+                    compared.add(renewal.signer)
                 signed, asked = self._sign(renewal, _old(held, renewal), chains[renewal.signer])
                 self._replace(renewal, signed, asked, len(ours) + 1, note)
                 leaf = signed.leaf
