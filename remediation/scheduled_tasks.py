@@ -1,9 +1,10 @@
 """How many scheduled tasks of users a vCenter has: a script, a parser. Pure.
 
 Source: vCert (KB 385107) counts the rows of ``vpx_sched_persistent_user_token`` before it replaces
-the STS certificate, and says nothing of releases whose database has no such table; each row is a
-token that a task logs in with (KB 385375). Not tried on a real appliance. Names of the tasks are
-not read: nothing that is public says how they belong to the tokens.
+the STS certificate, and says nothing of releases whose database has no such table: there nobody
+counts them here either. Each row is a token that a task logs in with (KB 385375). Not tried on a
+real appliance. Names of the tasks are not read: nothing that is public says how they belong to the
+tokens.
 """
 
 from __future__ import annotations
@@ -48,6 +49,6 @@ def parse(output: str, nonces: Sequence[str]) -> int | UnreadPart:
         if number is None:
             return UnreadPart(what=WHAT, reason=sections.why(place))
         found.append(int(number[1]))
-        if found == [0]:
-            return 0  # this release keeps no such tokens
+        if found == [0]:  # nobody says where such a release would keep them
+            return UnreadPart(what=WHAT, reason="its database has no such table")
     return found[-1]

@@ -34,14 +34,21 @@ def parse(*answers):
     [
         ([("1",), ("3",)], 3),
         ([("1",), ("0",)], 0),
-        ([("0",), ("ERROR: relation does not exist", "1")], 0),
         ([("1", "0", "second"), (" 12 ", "0", "second")], 12),
     ],
-    ids=["some", "none", "no-table", "other-psql"],
+    ids=["some", "none", "other-psql"],
 )
 def test_tasks_are_counted(answers, expected):
-    """A release without the table keeps no tokens."""
+    """By the first psql that answers."""
     assert parse(*answers) == expected
+
+
+def test_a_database_without_the_table_is_no_count():
+    """No source says that such a release has no tasks with a token."""
+    found = parse(("0",), ("ERROR: relation does not exist", "1"))
+
+    assert isinstance(found, UnreadPart)
+    assert found.reason == "its database has no such table"
 
 
 @pytest.mark.parametrize(
