@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, renewal_of
+from stsfix.remediation.claims import left_to
 from stsfix.remediation.errors import RestartByHandError
 from stsfix.remediation.records import (
     END_PREFIX,
@@ -41,6 +42,10 @@ MEANING = {
     Phase.RELEASING: "its snapshots are being deleted, not finished",
     Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
 }
+GAVE_WAY = (
+    "gave way to {rival}; it wrote nothing, its own snapshot is removed, and nodes that are off are"
+    " left to the other run"
+)
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
 RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
 _NOTE_LENGTH = 200
@@ -157,7 +162,7 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
         steps=tuple(_step(name, stored) for name in stored.plan),
         services=_services(stored),
         renewal=renewal_of(stored),
-        next_actions=tuple(about.command(name) for name in NEXT_COMMANDS[stored.phase]),
+        next_actions=tuple(about.command(name) for name in _next_commands(stored)),
     )
 
 
@@ -183,8 +188,20 @@ def databases_to_restore(spec: RunSpec) -> str:
     return f"the database of {names} is elsewhere: restore it to the time of the snapshots"
 
 
+def _rival(stored: StoredRun) -> str:
+    """Return whom the run gave way to, empty if to nobody; then nothing of it is left."""
+    return left_to(stored.records) if stored.phase is Phase.ROLLED_BACK else ""
+
+
+def _next_commands(stored: StoredRun) -> tuple[str, ...]:
+    return () if _rival(stored) else NEXT_COMMANDS[stored.phase]
+
+
 def _meaning(stored: StoredRun) -> str:
     borne = marks(stored.records)
+    rival = _rival(stored)
+    if rival:
+        return GAVE_WAY.format(rival=rival)
     if stored.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}:
         left = databases_to_restore(stored.spec)
         return MEANING[stored.phase] + (f"; {left}" if left else "")

@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.adoption import member_of
+from stsfix.remediation.records import NoteRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stsfix.remediation.model import NodePlan, RunSpec
+    from stsfix.remediation.records import Record
     from stsfix.snapshot.model import SnapshotRef, VmFacts
 
 RUN_PREFIX: Final = "stsfix-"
 """Every run's name, and so every snapshot of ours, begins with it."""
+
+LEFT_TO: Final = "left-to"
+"""Key under which a run that is taken back notes the `Rival` that it left all nodes to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +66,9 @@ def rival_of(run: str, claimed: VmFacts, everybody: Iterable[VmFacts]) -> Rival 
 def _rival(snapshot: SnapshotRef, facts: VmFacts) -> Rival:
     member = member_of(snapshot, facts.summary.power)
     return Rival(run=snapshot.name, by=member.by if member is not None else "")
+
+
+def left_to(records: Sequence[Record]) -> str:
+    """Return whom a run that was taken back left all nodes to; empty if it powered them on."""
+    told = [r.value for r in records if isinstance(r, NoteRecord) and r.key == LEFT_TO]
+    return told[-1] if told else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.adoption import describe
-from stsfix.remediation.claims import claim_of, rival_of
+from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import DomainLockedError, NodeNotReadyError, ProofError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.snapshot.errors import (
@@ -165,9 +165,10 @@ class Quiesce:
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Power on in order and wait for the services; not what another run works on."""
-        del noted, note
+        del noted
         rival = find_rival(self.context)
         if rival is not None:
+            note(LEFT_TO, str(rival))
             self.context.tell(self.name, "", f"all nodes are left to {rival}")
             return
         start_domain(self.context, self.name)

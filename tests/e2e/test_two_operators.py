@@ -56,5 +56,8 @@ def test_one_of_two_that_begin_at_once_repairs_and_the_other_leaves_nothing(work
     assert set(judge.power(lab).values()) == {"poweredOn"}
     assert judge.foreign_state(lab) == winner[1].before["foreign"]
     assert all(judge.token_refusal(lab, node.fqdn) is None for node in lab.topology.controllers)
-    assert loser[1].stsfix.run("status", "--json").json()["run"]["phase"] == "rolled-back"
+    told = loser[1].stsfix.run("status", "--json").json()["run"]
+    assert told["phase"] == "rolled-back"
+    assert told["meaning"].startswith(f"gave way to {run}, begun by")
+    assert told["next_actions"] == []
     assert "RUN-SNAPSHOTS" in loser[1].stsfix.run("run", "--yes").said

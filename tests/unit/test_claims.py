@@ -11,7 +11,7 @@ import pytest
 
 from machines_bench import Bench
 from memory_hypervisor import MemoryClock, MemoryHost
-from stsfix.remediation.claims import Rival, claim_of, rival_of
+from stsfix.remediation.claims import LEFT_TO, Rival, claim_of, rival_of
 from stsfix.remediation.errors import DomainLockedError
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.ports import Observed
@@ -252,9 +252,11 @@ def test_a_rollback_of_the_run_that_gave_way_powers_nobody_on(like):
     )
     estate.hosts[0].vm(estate.psc).disks["left-over"] = None
 
+    notes: dict[str, str] = {}
     for step in (TakeSnapshots(second), Quiesce(second)):
-        step.undo({}, lambda *_: None)
+        step.undo({}, notes.__setitem__)
 
+    assert notes == {LEFT_TO: f"{OURS}, begun by aaaa@desk"}
     assert estate.names() == [OURS, OURS]
     assert estate.hosts[0].vm(estate.psc).power is PowerState.OFF
     assert estate.hosts[0].count("start_power_on") == 0

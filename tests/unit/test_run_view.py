@@ -9,10 +9,18 @@ import pytest
 
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.view import MEANING, view_of
-from stsfix.remediation.errors import RestartByHandError
+from stsfix.remediation.claims import LEFT_TO
+from stsfix.remediation.errors import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.plan import step_names
-from stsfix.remediation.records import NoteRecord, Phase, StepRecord, StepState
+from stsfix.remediation.records import (
+    Mark,
+    MarkRecord,
+    NoteRecord,
+    Phase,
+    StepRecord,
+    StepState,
+)
 from stsfix.remediation.restarts import ASKED, DOWN, STEP, Outcome
 from worlds import node, spec
 
@@ -77,3 +85,66 @@ def test_services_that_did_not_start_are_told_although_a_person_was_asked_before
 
     assert run.services[0].outcome is Outcome.FAILED
     assert run.services[0].down == ("vmware-vpxd",)
+
+
+RIVAL = "stsfix-20260101T000000Z-bbbb, begun by anna@desk"
+
+
+def gave_way(*, end):
+    """Return the picture of a run whose claim was the younger one; *end* ends its rollback."""
+    lost = {"error": DomainLockedError.__name__}
+    names = ("quiesce", "take-snapshots")
+    records = (
+        StepRecord(step="quiesce", state=StepState.STARTED, at=AT),
+        StepRecord(step="quiesce", state=StepState.DONE, at=AT),
+        StepRecord(step="take-snapshots", state=StepState.STARTED, at=AT),
+        StepRecord(step="take-snapshots", state=StepState.FAILED, facts=lost, at=AT),
+        MarkRecord(mark=Mark.ROLLBACK, at=AT),
+        StepRecord(step="take-snapshots", state=StepState.UNDOING, at=AT),
+        *end,
+    )
+    stored = StoredRun(
+        spec=spec(), plan=names, created=AT, version="0", inventory={}, records=records
+    )
+    return view_of(stored, RunContext())
+
+
+def test_a_run_that_gave_way_says_so_and_has_nothing_to_release():
+    """Nodes may be off, and no snapshot of it is there."""
+    run = gave_way(
+        end=(
+            StepRecord(step="take-snapshots", state=StepState.UNDONE, at=AT),
+            StepRecord(step="quiesce", state=StepState.UNDOING, at=AT),
+            NoteRecord(step="quiesce", key=LEFT_TO, value=RIVAL),
+            StepRecord(step="quiesce", state=StepState.UNDONE, at=AT),
+        )
+    )
+
+    assert run.phase is Phase.ROLLED_BACK
+    assert run.meaning == (
+        f"gave way to {RIVAL}; it wrote nothing, its own snapshot is removed, and nodes that are"
+        " off are left to the other run"
+    )
+    assert run.next_actions == ()
+
+
+def test_a_run_whose_claim_is_left_is_rolled_back_again():
+    """Its snapshot could not be removed: that is what is left to do."""
+    run = gave_way(end=(StepRecord(step="take-snapshots", state=StepState.UNDO_FAILED, at=AT),))
+
+    assert run.meaning == MEANING[Phase.ROLLING_BACK]
+    assert run.next_actions == (f"stsfix rollback {spec().run}",)
+
+
+def test_a_run_whose_rival_is_gone_is_taken_back_like_any_other():
+    """It powered the nodes on, and keeps its snapshot until it is released."""
+    run = gave_way(
+        end=(
+            StepRecord(step="take-snapshots", state=StepState.UNDONE, at=AT),
+            StepRecord(step="quiesce", state=StepState.UNDOING, at=AT),
+            StepRecord(step="quiesce", state=StepState.UNDONE, at=AT),
+        )
+    )
+
+    assert run.meaning == MEANING[Phase.ROLLED_BACK]
+    assert run.next_actions == (f"stsfix release {spec().run}",)
