@@ -99,9 +99,8 @@ class Vami:
             answer = self._send(method, path, self._proof(), wait_s)
         if answer.status in _OK:
             return answer.body
-        refusal = self._refusal_of(answer)
-        if refusal is not None:
-            raise NodeLoginError(self._endpoint.name, self._user, NAME, refusal)
+        if not self._session:  # else no password was sent with it, and the one of the login taken
+            self._require_taken(answer)
         kind, text = parse_error(answer.body)
         return Refusal(status=answer.status, kind=kind, text=text)
 
@@ -111,9 +110,7 @@ class Vami:
         if answer.status in _NO_SESSIONS:
             self._session = ""
             return
-        refusal = self._refusal_of(answer)
-        if refusal is not None:
-            raise NodeLoginError(self._endpoint.name, self._user, NAME, refusal)
+        self._require_taken(answer)
         session = parse_text(answer.body) if answer.status in _OK else ""
         if not session or not session.isprintable():
             kind, text = parse_error(answer.body)
@@ -121,15 +118,15 @@ class Vami:
             raise TransportUnavailableError(self._endpoint.name, NAME, reason)
         self._session = session
 
-    @staticmethod
-    def _refusal_of(answer: Answer) -> LoginRefusal | None:
-        """Return why a login was refused. Only an expired password is told (KB 332308)."""
+    def _require_taken(self, answer: Answer) -> None:
+        """Return unless *answer* refuses a password. Only an expired one is told (KB 332308)."""
         if answer.status in _OK:
-            return None
-        said = refusal_in(parse_error(answer.body)[1])
+            return
+        refusal = refusal_in(parse_error(answer.body)[1])
         if answer.status == http.client.UNAUTHORIZED:
-            return said or LoginRefusal.REFUSED
-        return said
+            refusal = refusal or LoginRefusal.REFUSED
+        if refusal is not None:
+            raise NodeLoginError(self._endpoint.name, self._user, NAME, refusal)
 
     def _proof(self) -> dict[str, str]:
         return {"vmware-api-session-id": self._session} if self._session else self._basic()
