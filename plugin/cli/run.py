@@ -135,8 +135,7 @@ def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> 
     except (InterruptedRunError, JournalUnwritableError):
         raise
     except DomainLockedError as error:
-        session.say(f"Another workstation's run came first; {run_name} is closed.")
-        runs.roll_back(run_name)
+        _close(session, runs, run_name, error)
         return report_error(session, error, run=_view(session, run_name))
     except RestartByHandError as error:
         return report_error(session, error, run=_view(session, run_name))
@@ -152,6 +151,20 @@ def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> 
         return exit_code(error)
     show_run(session, run_name)
     return 0
+
+
+def _close(session: Session, runs: Runs, run_name: str, error: DomainLockedError) -> None:
+    """Take the run back that gave way. What keeps it open is noted on *error*: whom it gave way to
+    is what the operator has to know in any case.
+    """
+    try:
+        with session.stoppable():
+            runs.roll_back(run_name)
+    except OperationError as left:
+        error.add_note(f"{run_name} is not closed yet: {left}")
+        error.add_note(f"Close it when that is mended: {session.context.command('rollback')}")
+        return
+    session.say(f"Another workstation's run came first; {run_name} is closed.")
 
 
 def _goes_back(session: Session, error: OperationError, choice: str) -> bool:
