@@ -178,7 +178,7 @@ def _steps(run: RunView, width: int) -> Iterator[Line]:
             text = f"- {services.node} was not restarted: every way in worked without it"
             yield from wrapped(text, width, hang="  ")
         if services.seen is not None:
-            text = f"- {services.node} was restarted by hand: {SEEN_WORDS[services.seen]}"
+            text = f"- {services.node} counts as restarted by hand: {SEEN_WORDS[services.seen]}"
             yield from wrapped(text, width, hang="  ", style="yellow")
 
 

@@ -22,9 +22,10 @@ RULES = (
     Rule(
         id="NODE-BY-HAND",
         severity=Severity.WARNS,
-        title="A run stops until a person has restarted a node's services",
-        why="The node has no transport, so nobody but you can restart them. Until then people may "
-        "not be able to log in, and vCenters that log in through it wait, too.",
+        title="Nobody but a person can restart a node's services",
+        why="The node has no transport. Where all services are restarted, the run stops until you "
+        "have done it; where only those in need are, it stops if a way in fails there. Until then "
+        "people may not be able to log in, and vCenters that log in through it wait, too.",
         source="stsfix; the commands are those of KB 316619",
         advice="Have a console of the node and its password at hand during the run; or give it a "
         "transport.",
@@ -59,14 +60,6 @@ RULES = (
 )
 
 found = Finder(RULES)
-
-
-def restarts_are_possible(inventory: Inventory) -> Iterator[Finding]:
-    """Which nodes a run cannot restart the services of."""
-    for node in inventory.nodes:
-        if node.transport is Transport.NONE:
-            evidence = f"restart-services will wait for: {COMMANDS[node.platform]}"
-            yield found("NODE-BY-HAND", node.fqdn, evidence)
 
 
 _SOUND = {"green", "gray"}
@@ -116,8 +109,11 @@ _BY_ITSELF = (8, 0)
 
 
 def restart_is_told(inventory: Inventory, plan: RenewalPlan) -> Iterator[Finding]:
-    """What a run does with services, where that is not what everybody expects."""
+    """What a run does with services, where that is not what everybody expects, and for whom it
+    waits.
+    """
     choice = restart_of(inventory, plan)
+    yield from _by_hand(inventory, choice)
     if choice.restart is Restart.NEEDED:
         evidence = "every node tells release 8.0 or later"
         yield found("RESTART-NEEDED", inventory.domain, evidence)
@@ -125,7 +121,14 @@ def restart_is_told(inventory: Inventory, plan: RenewalPlan) -> Iterator[Finding
         yield found("RESTART-ALL", inventory.domain, choice.reason)
 
 
-CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
-    restarts_are_possible,
-    management_is_sound,
-)
+def _by_hand(inventory: Inventory, choice: RestartChoice) -> Iterator[Finding]:
+    """Which nodes a run cannot restart the services of, and when it waits for a person there."""
+    needed = choice.restart is Restart.NEEDED
+    when = ", if a way in fails there with the new certificate," if needed else ""
+    for node in inventory.nodes:
+        if node.transport is Transport.NONE:
+            evidence = f"restart-services will wait{when} for: {COMMANDS[node.platform]}"
+            yield found("NODE-BY-HAND", node.fqdn, evidence)
+
+
+CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (management_is_sound,)

@@ -38,7 +38,7 @@ BOOTED: Final = "booted."
 """Notes when the VM of a node had been powered on last then, ISO 8601."""
 
 BY_HAND: Final = "by-hand."
-"""Notes that a person restarted the services of a node: what of it was seen (`Seen`)."""
+"""Notes that the services of a node count as restarted by a person, by what was seen (`Seen`)."""
 
 
 NOT_NEEDED: Final = "not-needed."
@@ -57,7 +57,7 @@ class Outcome(enum.StrEnum):
 
 
 class Seen(enum.StrEnum):
-    """What was seen of a restart that a person did. Whatever it is: every way in works."""
+    """What was seen of a restart by a person. Whatever it is: every way in works."""
 
     POWERED_ON = "powered-on"
     VMDIRD = "vmdird-restarted"

@@ -96,7 +96,7 @@ class ByHand:
                     node.fqdn, noted, cycles=self._cycles(node), booted=self._booted(node)
                 )
                 note(BY_HAND + node.fqdn, seen.value)
-                context.tell(STEP, node.fqdn, f"restarted by hand: {SEEN_WORDS[seen]}")
+                context.tell(STEP, node.fqdn, f"counts as restarted by hand: {SEEN_WORDS[seen]}")
         return failed
 
     def _cycles(self, node: NodePlan) -> int | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stsfix.plugin.diagnostics import RunContext
+from stsfix.plugin.render import run_lines
 from stsfix.plugin.view import MEANING, view_of
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.errors import DomainLockedError, RestartByHandError
@@ -21,7 +22,7 @@ from stsfix.remediation.records import (
     StepRecord,
     StepState,
 )
-from stsfix.remediation.restarts import ASKED, DOWN, STEP, Outcome
+from stsfix.remediation.restarts import ASKED, BY_HAND, DOWN, SEEN_WORDS, STEP, Outcome, Seen
 from worlds import node, spec
 
 VC = "vc1.lab.example"
@@ -148,3 +149,12 @@ def test_a_run_whose_rival_is_gone_is_taken_back_like_any_other():
 
     assert run.meaning == MEANING[Phase.ROLLED_BACK]
     assert run.next_actions == (f"stsfix release {spec().run}",)
+
+
+@pytest.mark.parametrize("seen", Seen)
+def test_nobody_claims_to_know_that_a_person_restarted_anything(seen):
+    """The node counts as restarted; what was seen of it is said."""
+    run = view(*failed("ProofError", **{BY_HAND: seen.value}))
+
+    shown = "\n".join(line.text for line in run_lines(run, width=200))
+    assert f"{VC} counts as restarted by hand: {SEEN_WORDS[seen]}" in shown

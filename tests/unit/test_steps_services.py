@@ -198,7 +198,7 @@ def test_what_tells_of_a_restart_is_noted_and_what_cannot_be_seen_is_said(
     bench.do()
 
     assert bench.of(PSC2).seen is seen
-    assert any(line.startswith(f"{PSC2} restarted by hand: ") for line in bench.told)
+    assert any(line.startswith(f"{PSC2} counts as restarted by hand: ") for line in bench.told)
 
 
 def test_what_a_node_told_before_is_noted_once(bench):
