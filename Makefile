@@ -67,8 +67,9 @@ arch: dev
 audit: dev
 	$(BIN)/python tests/audit.py
 
+# More workers than CI has cores: many tests wait for timeouts.
 test-only: dev
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test

@@ -10,7 +10,7 @@ FIRST = 20000
 LAST = 32000
 """Below the ephemeral range, so that no client socket takes the port of a node that reboots."""
 
-BLOCK = 60
+BLOCK = 100
 
 
 class NoPortsError(Exception):

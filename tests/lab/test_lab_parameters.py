@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 import loopback
@@ -9,6 +11,7 @@ from lab_keys import shared_keys
 from stsfix.lab.lab import Lab
 from stsfix.lab.passwords import Passwords
 from stsfix.lab.ports import BLOCK, NoPortsError, PortBlock
+from stsfix.lab.programs import NodePorts
 
 
 @pytest.fixture
@@ -46,6 +49,13 @@ def test_ports_come_from_the_named_block():
     lab.stop()
 
     assert all(loopback.BLOCK < port < loopback.BLOCK + BLOCK for port in ports)
+
+
+def test_a_block_is_enough_for_the_largest_estate(block):
+    """Ten nodes, each with all of its ports, as benchmarks/inventory.py has them."""
+    taken = {block.take() for _ in range(10 * len(fields(NodePorts)))}
+
+    assert len(taken) == 10 * len(fields(NodePorts))
 
 
 @pytest.mark.lab
