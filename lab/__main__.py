@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stsfix.lab.control import STATE_FILE, ControlServer, is_alive
 from stsfix.lab.lab import Lab
+from stsfix.lab.ports import BLOCK
 from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.topology import TOPOLOGIES
 
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=120.0, help="field seconds a second")
     parser.add_argument("--seed", type=int, default=1, help="names, UUIDs, passwords")
     parser.add_argument("--passwords", type=Path, help="TOML: sso, [esxi], [nodes], as secrets")
-    parser.add_argument("--first-port", type=int, help="first of 60 ports on 127.0.0.1")
+    parser.add_argument("--first-port", type=int, help=f"first of {BLOCK} ports on 127.0.0.1")
     return parser
 
 

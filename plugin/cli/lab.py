@@ -39,7 +39,7 @@ _FOLDER = click.option(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Take the passwords from this file (as a secrets file) [default: from the seed].",
 )
-@click.option("--first-port", type=click.IntRange(1024, 65000), help="First of 40 ports.")
+@click.option("--first-port", type=click.IntRange(1024, 65000), help="First of 100 ports.")
 def up(
     *,
     folder: Path,

@@ -12,6 +12,7 @@ from stsfix.lab.lab import Lab
 from stsfix.lab.passwords import Passwords
 from stsfix.lab.ports import BLOCK, NoPortsError, PortBlock
 from stsfix.lab.programs import NodePorts
+from stsfix.plugin.cli.lab import up
 
 
 @pytest.fixture
@@ -56,6 +57,13 @@ def test_a_block_is_enough_for_the_largest_estate(block):
     taken = {block.take() for _ in range(10 * len(fields(NodePorts)))}
 
     assert len(taken) == 10 * len(fields(NodePorts))
+
+
+def test_the_option_says_how_many_ports_are_meant():
+    """``stsfix lab up --help`` is made without the lab, which knows."""
+    (option,) = (o for o in up.params if o.name == "first_port")
+
+    assert f"First of {BLOCK} ports." in (option.help or "")
 
 
 @pytest.mark.lab
