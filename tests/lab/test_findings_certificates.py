@@ -81,13 +81,18 @@ def test_certificates_trouble_nothing_else(scenario):
 @pytest.mark.parametrize("topology", ["embedded", "elm", "external-psc"])
 @pytest.mark.parametrize("scenario", ["expired", "healthy", "old-server"])
 def test_a_clean_lab_has_all_certificates_read_and_in_order(topology, scenario):
-    """Nothing is left unread in any topology and age, and nothing blocks or warns."""
+    """Nothing is left unread in any topology and age, and nothing blocks or warns; but a database
+    of 6.x has no table of scheduled tasks, so that nobody can count them.
+    """
     inventory, found = seen(scenario, topology)
+    uncounted = [f for f in found if f.id == "COST-SCHEDULED-TASKS"]
 
     assert [f for f in found if f.severity is not Severity.INFORMS] == []
     assert directory(inventory).unread == ()
     assert all(node.certificates.unread == () for node in inventory.nodes)
-    assert not [f for f in found if f.id in OURS | ANYWHERE]
+    assert not [f for f in found if f.id in OURS | ANYWHERE and f not in uncounted]
+    assert all("its database has no such table" in f.evidence for f in uncounted)
+    assert bool(uncounted) is (scenario == "old-server" or topology == "external-psc")
 
 
 def test_a_healthy_lab_tells_everything():
