@@ -146,7 +146,7 @@ class OpensslCli:
 
 
 def _public(key: object, form: serialization.Encoding = serialization.Encoding.PEM) -> bytes:
-    made: bytes = key.public_bytes(  # type: ignore[attr-defined]
+    made: bytes = key.public_bytes(  # type: ignore[attr-defined] # every public key has it
         form, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return made

@@ -318,7 +318,7 @@ class Shell:
         output = Buffer()
         child = self._subshell()
         inner = Streams(stdin=streams.source, out=output, err=streams.err)
-        self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001
+        self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001 - a child is one of us
         return output.content.decode("utf-8", "replace").rstrip("\n")
 
     def _redirect(self, redirections: Sequence[Redirection], streams: Streams) -> Streams:

@@ -238,8 +238,8 @@ class Wiring:
 
     @cached_property
     def _guest_reader(self) -> GuestReader:
-        from stsfix.remediation.transports.by_platform import ReaderByPlatform  # noqa: PLC0415
-        from stsfix.remediation.transports.node_reader import (  # noqa: PLC0415
+        from stsfix.remediation.transports.by_platform import ReaderByPlatform  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.node_reader import (  # noqa: PLC0415 - not for --help
             WINDOWS_LOOK,
             GuestNodeReader,
         )
@@ -255,7 +255,7 @@ class Wiring:
     def sources(self) -> Sources:
         """Whom preflight asks."""
         from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
-        from stsfix.remediation.transports.tools_reader import NodeToolsReader  # noqa: PLC0415
+        from stsfix.remediation.transports.tools_reader import NodeToolsReader  # noqa: PLC0415 - not for --help
 
         return Sources(
             domain=self.settings.sso.domain,
@@ -280,7 +280,7 @@ class Wiring:
     def investigation(self) -> InvestigationSources:
         """Whom a diagnosis asks."""
         from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
-        from stsfix.remediation.transports.log_reader import ShellLogReader  # noqa: PLC0415
+        from stsfix.remediation.transports.log_reader import ShellLogReader  # noqa: PLC0415 - not for --help
         from stsfix.remediation.web_probe import WebProbe  # noqa: PLC0415 - lxml
 
         def hook(event: Progress) -> None:
@@ -338,7 +338,7 @@ class Wiring:
         timeouts = self.settings.timeouts
 
         def tell(vm: VmId, text: str) -> None:
-            from stsfix.remediation.ports import Progress  # noqa: PLC0415
+            from stsfix.remediation.ports import Progress  # noqa: PLC0415 - not for --help
 
             self.hook(Progress(step="", subject=vm.name, text=text))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from contract_worlds import world_parameters
 from service_worlds import WORLDS, why_not
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.service_names import bare
@@ -15,16 +16,7 @@ pytestmark = pytest.mark.lab
 LIMIT = timedelta(seconds=100)
 
 
-def _parameters():
-    for name in WORLDS:
-        reason = why_not(name)
-        marks = [pytest.mark.skipif(bool(reason), reason=reason), pytest.mark.xdist_group(name)]
-        if name.startswith("sshd"):
-            marks.append(pytest.mark.peer)
-        yield pytest.param(name, id=name, marks=marks)
-
-
-@pytest.fixture(scope="module", params=list(_parameters()))
+@pytest.fixture(scope="module", params=list(world_parameters(WORLDS, why_not)))
 def shared(request, tmp_path_factory):
     """A node whose services are controlled by one of the ways."""
     with WORLDS[request.param](tmp_path_factory.mktemp("world")) as made:

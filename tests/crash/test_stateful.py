@@ -110,7 +110,7 @@ class Operators(RuleBasedStateMachine):
     @initialize(
         record=st.none() | st.integers(0, 36), durable=st.booleans(), fault=st.none() | faults
     )
-    def begin(self, record: int | None, durable: bool, fault: Rule | None) -> None:  # noqa: FBT001
+    def begin(self, record: int | None, durable: bool, fault: Rule | None) -> None:  # noqa: FBT001 - a rule of hypothesis
         """A run is begun on a domain whose STS certificate has expired; its process may die, and
         one of its calls may go wrong.
         """
@@ -141,7 +141,7 @@ class Operators(RuleBasedStateMachine):
         """Delete its snapshots."""
         self.carry_out("release", None, durable=False)
 
-    def carry_out(self, command: Any, record: int | None, durable: bool) -> None:  # noqa: FBT001
+    def carry_out(self, command: Any, record: int | None, durable: bool) -> None:  # noqa: FBT001 - a rule of hypothesis
         death = None if record is None else Death(record, durable)
         code = self.command(self.bench.config, self.state, command, death)
         self.lab.faults.clear()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import shlex
-import time
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from lab_clients import eventually
 from lab_keys import shared_keys
 from stsfix.lab import judge, judge_certificates, pki, registrations, trusted_roots
 from stsfix.lab.lab import Lab
@@ -44,14 +44,6 @@ def sh(lab, node, text):
     code = Shell(lab.nodes[node]._run.tools).run(text, Streams(out=output, err=output))
     assert code == 0, output.content.decode()
     return output.content.decode()
-
-
-def eventually(check, seconds=10.0):
-    """Wait until *check* is true."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def reasons(lab, node, service="vmware-vpxd-svcs"):
@@ -222,7 +214,7 @@ def test_a_node_is_renewed_by_its_own_tools(topology):
             renew_by_hand(lab, node)
         first = lab.topology.controllers[0].fqdn
         trust_what_is_shown(lab, stores=[lab.nodes[first].disk.directory])
-        eventually(lambda: judge.out_of_sync(lab) == [])
+        assert eventually(lambda: judge.out_of_sync(lab) == [])
         for node in lab.nodes:
             restart(lab, node)
 
@@ -326,11 +318,11 @@ def test_trusted_roots_follow_the_directory_after_a_while():
     with start("external-psc", "healthy") as lab:
         store = lab.nodes[PSC1].disk.directory
         trusted_roots.publish(store, [root], pki.days_from_now(0))
-        eventually(lambda: all(known(node) for node in lab.nodes))
+        assert eventually(lambda: all(known(node) for node in lab.nodes))
         with store.lock:
             gone = store.find(f"cn={trusted_roots.key_id(root)},{trusted_roots.container(store)}")
             store.delete(gone, keep_class=False, now=pki.days_from_now(0))
-        eventually(lambda: not any(known(node) for node in lab.nodes))
+        assert eventually(lambda: not any(known(node) for node in lab.nodes))
 
 
 def test_a_snapshot_keeps_the_stores():
@@ -365,7 +357,7 @@ def test_a_vmafd_that_copies_nothing_is_woken_by_force_refresh_or_a_restart():
             assert vecs.entries("TRUSTED_ROOTS") == []
 
             sh(lab, VC1, cure)
-            eventually(lambda: len(vecs.entries("TRUSTED_ROOTS")) == 1)  # noqa: B023
+            assert eventually(lambda: len(vecs.entries("TRUSTED_ROOTS")) == 1)  # noqa: B023 - at once
 
 
 def test_a_program_that_is_gone_is_not_found():

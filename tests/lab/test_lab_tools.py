@@ -73,7 +73,7 @@ def test_the_probe_sees_a_gap_of_delete_then_add(lab):
         connection.delete(f"cn=TenantCredential-1,{TENANT}")
         time.sleep(0.05)
         add_pair(connection, 2, new_material())
-        eventually(lambda: judge.out_of_sync(lab) == [])
+        assert eventually(lambda: judge.out_of_sync(lab) == [])
 
     assert probe.samples > 5
     assert any(f"{VC1}: there is no TenantCredential" in line for line in probe.violations)

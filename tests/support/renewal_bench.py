@@ -146,12 +146,12 @@ class Bench:
 
         def changing(*args: object) -> None:
             self.killer(f"before {args[1]}")
-            change(*args)  # type: ignore[arg-type]
+            change(*args)  # type: ignore[arg-type] # as recorded
             self.killer(f"after {args[1]}")
 
         def installing(*args: object) -> None:
             self.killer("before install_root")
-            install(*args)  # type: ignore[arg-type]
+            install(*args)  # type: ignore[arg-type] # as recorded
             self.killer("after install_root")
 
         self.domain.change = changing  # type: ignore[method-assign,assignment]

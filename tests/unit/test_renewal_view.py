@@ -87,7 +87,7 @@ def run(records: Iterable[object], roots=()) -> StoredRun:
         created=NOW,
         version="0",
         inventory={},
-        records=tuple(records),  # type: ignore[arg-type]
+        records=tuple(records),  # type: ignore[arg-type] # of any kind
     )
 
 

@@ -185,7 +185,7 @@ def test_a_vmca_that_refuses_several_names_is_asked_for_the_pnid_alone():
             raise VmcaError(node.fqdn, "invalid SAN")
         return sign(node, request)
 
-    bench.authority.sign = strict  # type: ignore[method-assign]
+    bench.authority.sign = strict  # type: ignore[method-assign] # a stricter VMCA
 
     bench.do(bench.renewing())
 
