@@ -1,5 +1,5 @@
 """Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all. What the tests
-did to runs is counted by kind (`reliability`).
+did to runs is counted by kind (`reliability`). Each test starts with the umask of the session.
 """
 
 from __future__ import annotations
@@ -8,7 +8,12 @@ import os
 from collections import defaultdict
 from itertools import count
 
+import pytest
+
 import reliability
+
+UMASK = os.umask(0o022)
+os.umask(UMASK)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -29,8 +34,12 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Let the report tell which kind of case a test plays."""
+    """Let the report tell which kind of case a test plays; undo the umask that a command which
+    was called in this process has set (`plugin.hardening`).
+    """
+    os.umask(UMASK)
     reliability.tag(item)
 
 

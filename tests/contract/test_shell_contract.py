@@ -154,6 +154,7 @@ def in_bash(line, folder, stdin=""):
         cwd=folder,
         text=True,
         timeout=20,
+        umask=0o022,
         check=False,
     )
     return done.returncode, done.stdout
