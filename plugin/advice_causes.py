@@ -12,6 +12,7 @@ from stsfix.remediation.errors import LoginRefusal
 if TYPE_CHECKING:
     from stsfix.plugin import errors as plugin
     from stsfix.remediation import errors as remediation
+    from stsfix.remediation import errors_run as of_run
     from stsfix.snapshot import errors as snapshot
 
 GO_ON = "Then go on: {go_on}"
@@ -135,7 +136,7 @@ def config_advice(error: plugin.ConfigError) -> tuple[str, ...]:
     )
 
 
-def by_hand_advice(error: remediation.RestartByHandError) -> tuple[str, ...]:
+def by_hand_advice(error: of_run.RestartByHandError) -> tuple[str, ...]:
     """Advise on nodes that a person has to restart, with the commands."""
     typed = [
         f"{number}. On {node}: {command}"
@@ -174,7 +175,7 @@ def proof_advice(error: remediation.ProofError) -> tuple[str, ...]:
     )
 
 
-def domain_locked_advice(error: remediation.DomainLockedError) -> tuple[str, ...]:
+def domain_locked_advice(error: of_run.DomainLockedError) -> tuple[str, ...]:
     """Advise on another run of the domain, here or elsewhere."""
     if error.elsewhere:
         return (

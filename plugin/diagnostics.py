@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.advice import ADVICE, OWN_STATE
 from stsfix.plugin.text import printable
-from stsfix.remediation.errors import UndoFailedError
+from stsfix.remediation.errors_run import UndoFailedError
 from stsfix.snapshot.errors import (
     FaultError,
     InDoubtError,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin import errors as plugin
 from stsfix.plugin.interrupt import SECOND_SIGNAL
 from stsfix.remediation import errors as remediation
+from stsfix.remediation import errors_run as of_run
 from stsfix.snapshot import errors as snapshot
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ INTERNAL = 70
 EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
     {
         # nothing was changed
-        remediation.PreflightBlockedError: BLOCKED,
+        of_run.PreflightBlockedError: BLOCKED,
         plugin.ConfigError: 3,
         plugin.SecretError: 4,
         plugin.ReportFileError: 5,
@@ -40,17 +41,17 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.DomainNotFoundError: 19,
         remediation.TenantNotFoundError: 20,
         remediation.IssuerError: 21,
-        remediation.RunNotFoundError: 22,
-        remediation.RunStateError: 23,
-        remediation.DomainLockedError: 24,
-        remediation.PlanChangedError: 25,
-        remediation.NothingToRepairError: 26,
-        remediation.AcceptanceError: 27,
+        of_run.RunNotFoundError: 22,
+        of_run.RunStateError: 23,
+        of_run.DomainLockedError: 24,
+        of_run.PlanChangedError: 25,
+        of_run.NothingToRepairError: 26,
+        of_run.AcceptanceError: 27,
         remediation.HostKeyError: 28,
         remediation.NoShellError: 29,
-        remediation.ExportError: 6,
-        remediation.RestoreRefusedError: 7,
-        remediation.AdoptionError: 8,
+        of_run.ExportError: 6,
+        of_run.RestoreRefusedError: 7,
+        of_run.AdoptionError: 8,
         remediation.WindowsNodeError: 9,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
@@ -87,11 +88,11 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         snapshot.ShutdownOverdueError: 90,
         snapshot.SnapshotGoneError: 91,
         snapshot.RevertUnverifiedError: 92,
-        remediation.StepUnclearError: 93,
-        remediation.InterruptedRunError: 94,
-        remediation.UndoFailedError: 95,
-        remediation.JournalUnwritableError: 96,
-        remediation.RestartByHandError: 97,
+        of_run.StepUnclearError: 93,
+        of_run.InterruptedRunError: 94,
+        of_run.UndoFailedError: 95,
+        of_run.JournalUnwritableError: 96,
+        of_run.RestartByHandError: 97,
     }
 )
 """Exit code of every leaf of the error tree."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.private_file import write_private
-from stsfix.remediation.errors import ExportError
+from stsfix.remediation.errors_run import ExportError
 from stsfix.remediation.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import InterruptedRunError
+from stsfix.remediation.errors_run import InterruptedRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

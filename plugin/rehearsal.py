@@ -22,12 +22,8 @@ from stsfix.plugin import rehearsal_certificates, rehearsal_person
 from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.plugin.rehearsal_shell import Shell
 from stsfix.plugin.text import counted
-from stsfix.remediation.errors import (
-    DirectoryFaultError,
-    PreflightBlockedError,
-    ProofError,
-    RestartByHandError,
-)
+from stsfix.remediation.errors import DirectoryFaultError, ProofError
+from stsfix.remediation.errors_run import PreflightBlockedError, RestartByHandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

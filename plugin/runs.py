@@ -19,7 +19,7 @@ from stsfix.remediation.discover import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
-from stsfix.remediation.errors import DomainLockedError, RunStateError
+from stsfix.remediation.errors_run import DomainLockedError, RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.plan import build_steps, step_names, steps_of

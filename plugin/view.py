@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, renewal_of
 from stsfix.remediation.claims import left_to
-from stsfix.remediation.errors import RestartByHandError
+from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.records import (
     END_PREFIX,
     REPLACE_STS,

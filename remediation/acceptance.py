@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import AcceptanceError
+from stsfix.remediation.errors_run import AcceptanceError
 from stsfix.remediation.model import Finding, Severity
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.errors import AdoptionError
+from stsfix.remediation.errors_run import AdoptionError
 from stsfix.remediation.inventory import platform_of
 from stsfix.remediation.model import NodePlan, Platform, Role, RunSpec
 from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState

@@ -24,9 +24,9 @@ from stsfix.remediation.discover_stores import with_tools
 from stsfix.remediation.errors import (
     DirectoryLoginError,
     DomainNotFoundError,
-    InterruptedRunError,
     PlainBindRefusedError,
 )
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.inventory import (
     Inventory,
     NodeInventory,

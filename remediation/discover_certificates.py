@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from stsfix.remediation.errors import (
-    DirectoryLoginError,
-    InterruptedRunError,
-    PlainBindRefusedError,
-)
+from stsfix.remediation.errors import DirectoryLoginError, PlainBindRefusedError
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
     NodeCertificates,

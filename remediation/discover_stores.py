@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from stsfix.remediation.errors import InterruptedRunError
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Platform
 from stsfix.remediation.node_facts import Unread

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from stsfix.remediation.errors import (
+from stsfix.remediation.errors_run import (
     InterruptedRunError,
     JournalUnwritableError,
     PlanChangedError,

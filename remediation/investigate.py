@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from stsfix.remediation.errors import InterruptedRunError, SigningCertificateError
+from stsfix.remediation.errors import SigningCertificateError
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.evidence import Evidence, NodeEvidence, TokenAnswer
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Platform

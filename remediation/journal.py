@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from stsfix.remediation.errors import (
+from stsfix.remediation.errors_run import (
     DomainLockedError,
     JournalUnwritableError,
     RunNotFoundError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import PlanChangedError
+from stsfix.remediation.errors_run import PlanChangedError
 from stsfix.remediation.records import REPLACE_STS, noted
 from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.steps.credential import (

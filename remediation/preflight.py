@@ -9,7 +9,7 @@ from stsfix.remediation.checks import SOON
 from stsfix.remediation.checks_renewal import judged
 from stsfix.remediation.checks_transports import restart_is_told, restart_of
 from stsfix.remediation.claims import RUN_PREFIX
-from stsfix.remediation.errors import NothingToRepairError, PreflightBlockedError
+from stsfix.remediation.errors_run import NothingToRepairError, PreflightBlockedError
 from stsfix.remediation.findings import CHECKS
 from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import NodePlan, RunSpec, Severity

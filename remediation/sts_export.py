@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from stsfix.remediation.errors import ExportError
+from stsfix.remediation.errors_run import ExportError
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:

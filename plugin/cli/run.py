@@ -17,7 +17,7 @@ from stsfix.plugin.cli.session import (
 )
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.view import databases_to_restore, view_of
-from stsfix.remediation.errors import (
+from stsfix.remediation.errors_run import (
     DomainLockedError,
     InterruptedRunError,
     JournalUnwritableError,

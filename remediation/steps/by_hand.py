@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import DirectoryFaultError, RestartByHandError
+from stsfix.remediation.errors import DirectoryFaultError
+from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.restarts import (
     ASKED,
     BOOTED,

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.errors import (
-    DirectoryFaultError,
-    ReplicationOverdueError,
-    RestoreRefusedError,
-)
+from stsfix.remediation.errors import DirectoryFaultError, ReplicationOverdueError
+from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.sts_export import StsExport
 from stsfix.remediation.sts_restore import plan_restore

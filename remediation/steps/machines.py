@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
-from stsfix.remediation.errors import DomainLockedError, NodeNotReadyError, ProofError
+from stsfix.remediation.errors import NodeNotReadyError, ProofError
+from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.snapshot.errors import (
     OperationError,

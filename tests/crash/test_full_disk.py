@@ -9,7 +9,7 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.engine import run, turn_back
-from stsfix.remediation.errors import JournalUnwritableError
+from stsfix.remediation.errors_run import JournalUnwritableError
 from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.records import Phase
 from worlds import World, WorldStep, spec

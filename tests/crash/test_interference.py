@@ -18,13 +18,12 @@ from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
 from stsfix.remediation.errors import (
     DirectoryLoginError,
-    InterruptedRunError,
     NodeNotReadyError,
     ReplicationOverdueError,
     ServiceRestartError,
     SsoLoginError,
-    UndoFailedError,
 )
+from stsfix.remediation.errors_run import InterruptedRunError, UndoFailedError
 from stsfix.snapshot.errors import (
     GuestUnavailableError,
     HostUnreachableError,

@@ -6,7 +6,7 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.engine import run, turn_back
-from stsfix.remediation.errors import (
+from stsfix.remediation.errors_run import (
     InterruptedRunError,
     JournalUnwritableError,
     StepUnclearError,

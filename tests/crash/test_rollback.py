@@ -16,7 +16,7 @@ from run_judge import stored_run
 from stsfix.lab import judge
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
-from stsfix.remediation.errors import RunStateError, UndoFailedError
+from stsfix.remediation.errors_run import RunStateError, UndoFailedError
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import OperationError
 

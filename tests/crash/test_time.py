@@ -11,7 +11,8 @@ from lab_keys import shared_keys
 from stsfix.lab import judge
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
-from stsfix.remediation.errors import ClockSkewError, InterruptedRunError, ProofError
+from stsfix.remediation.errors import ClockSkewError, ProofError
+from stsfix.remediation.errors_run import InterruptedRunError
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("time")]
 

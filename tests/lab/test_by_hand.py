@@ -12,7 +12,7 @@ from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.plugin.rehearsal_person import asked_for, type_on
 from stsfix.plugin.render import run_lines
 from stsfix.plugin.view import view_of
-from stsfix.remediation.errors import RestartByHandError
+from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.restarts import Outcome
 from stsfix.snapshot.system_clock import SystemClock

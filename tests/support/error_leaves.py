@@ -7,13 +7,19 @@ import typing
 
 import stsfix.plugin.errors
 import stsfix.remediation.errors
+import stsfix.remediation.errors_run
 import stsfix.snapshot.errors
 from stsfix.plugin.errors import ConfigProblem
 from stsfix.remediation.errors import LoginRefusal
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.model import HostRef, VmId
 
-TREES = (stsfix.snapshot.errors, stsfix.remediation.errors, stsfix.plugin.errors)
+TREES = (
+    stsfix.snapshot.errors,
+    stsfix.remediation.errors,
+    stsfix.remediation.errors_run,
+    stsfix.plugin.errors,
+)
 VM = VmId(host=HostRef("esx1.lab.example"), moref="12", instance_uuid="u-1", name="vc1")
 SAMPLES = {
     "vm": VM,

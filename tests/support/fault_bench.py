@@ -17,7 +17,7 @@ from killable import execute
 from run_judge import RunJudge
 from stsfix.lab.faults import Effect, Rule, When
 from stsfix.remediation.checks_renewal import NOTHING, Wish
-from stsfix.remediation.errors import InterruptedRunError
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.journal import JournalFile
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import ExportError
+from stsfix.remediation.errors_run import ExportError
 
 if TYPE_CHECKING:
     from stsfix.remediation.sts_export import StsExport

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stsfix.remediation.acceptance import Acceptance, accept, parse_acceptances
-from stsfix.remediation.errors import AcceptanceError
+from stsfix.remediation.errors_run import AcceptanceError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Finding, NodePlan, Role, RunSpec, Severity
 from stsfix.remediation.preflight import Verdict, verdict

@@ -17,7 +17,7 @@ from stsfix.remediation.adoption import (
     member_of,
 )
 from stsfix.remediation.engine import Undo, next_action
-from stsfix.remediation.errors import AdoptionError
+from stsfix.remediation.errors_run import AdoptionError
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import Mark, MarkRecord, Phase, phase
 from stsfix.snapshot.model import PowerState, SnapshotRef

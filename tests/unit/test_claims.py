@@ -12,7 +12,7 @@ import pytest
 from machines_bench import Bench
 from memory_hypervisor import MemoryClock, MemoryHost
 from stsfix.remediation.claims import LEFT_TO, Rival, claim_of, rival_of
-from stsfix.remediation.errors import DomainLockedError
+from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots

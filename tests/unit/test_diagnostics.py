@@ -11,13 +11,8 @@ from error_leaves import SAMPLES, VM, an_error, error_leaves
 from stsfix.plugin.advice import ADVICE, OWN_STATE
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.plugin.errors import ConfigError, ConfigProblem
-from stsfix.remediation.errors import (
-    DirectoryFaultError,
-    JournalUnwritableError,
-    NodeTlsError,
-    ServiceRestartError,
-    UndoFailedError,
-)
+from stsfix.remediation.errors import DirectoryFaultError, NodeTlsError, ServiceRestartError
+from stsfix.remediation.errors_run import JournalUnwritableError, UndoFailedError
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import (
     HostLoginError,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stsfix.remediation.engine import Do, Finish, Settle, Undo, next_action
-from stsfix.remediation.errors import PlanChangedError
+from stsfix.remediation.errors_run import PlanChangedError
 from stsfix.remediation.records import (
     ALLOWED,
     Mark,

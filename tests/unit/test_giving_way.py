@@ -15,7 +15,7 @@ from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.interrupt import StopFlag
 from stsfix.plugin.output import Output
 from stsfix.plugin.redaction import Redactor
-from stsfix.remediation.errors import DomainLockedError, InterruptedRunError, UndoFailedError
+from stsfix.remediation.errors_run import DomainLockedError, InterruptedRunError, UndoFailedError
 from stsfix.remediation.journal import JournalFile
 from worlds import spec
 

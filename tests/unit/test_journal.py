@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from memory_hypervisor import MemoryClock
-from stsfix.remediation.errors import (
+from stsfix.remediation.errors_run import (
     DomainLockedError,
     JournalUnwritableError,
     RunNotFoundError,

@@ -11,7 +11,7 @@ from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.render import run_lines
 from stsfix.plugin.view import MEANING, view_of
 from stsfix.remediation.claims import LEFT_TO
-from stsfix.remediation.errors import DomainLockedError, RestartByHandError
+from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import (

@@ -10,7 +10,7 @@ import pytest
 import sts_material
 from memory_hypervisor import MemoryClock
 from stsfix.plugin.export_file import ExportFiles
-from stsfix.remediation.errors import ExportError, JournalUnwritableError
+from stsfix.remediation.errors_run import ExportError, JournalUnwritableError
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.sts_export import StsExport
 from stsfix.snapshot.secret import Secret

@@ -6,11 +6,8 @@ import pytest
 
 from credential_bench import BOTH, OLD, VC1, VC2, Bench
 from memory_directory import Fault
-from stsfix.remediation.errors import (
-    ReplicationOverdueError,
-    RestoreRefusedError,
-    WriteInDoubtError,
-)
+from stsfix.remediation.errors import ReplicationOverdueError, WriteInDoubtError
+from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import RetireOld
 from stsfix.remediation.steps.export import ExportSts, restore

@@ -10,11 +10,11 @@ import pytest
 from restart_bench import NEW, OLD, OLD_SOUND, OURS, PSC1, PSC2, VC, RestartBench
 from stsfix.remediation.errors import (
     ProofError,
-    RestartByHandError,
     ServiceRestartError,
     SsoLoginError,
     TransportUnavailableError,
 )
+from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.model import LoginProof, Platform, Restart, Role
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.restarts import (

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sts_material
-from stsfix.remediation.errors import ExportError
+from stsfix.remediation.errors_run import ExportError
 from stsfix.remediation.sts_export import StsExport, StsMaterial, seal, unseal
 from stsfix.snapshot.secret import Secret
 

@@ -1,0 +1,171 @@
+"""What a run refuses or stops for; what the categories mean is in `stsfix.snapshot.errors`.
+
+RefusedError
+├── PreflightBlockedError     findings forbid a run
+├── AcceptanceError           a finding cannot be accepted as a risk, or does not exist
+├── NothingToRepairError      the signing credential is sound
+├── AdoptionError             no run can be taken over from the snapshots on the hosts
+├── ExportError               an export of STS entries is missing, damaged or sealed otherwise
+├── RestoreRefusedError       putting an export back would harm what is there now
+├── RunNotFoundError          no such run in the state folder
+├── RunStateError             the run cannot do this in its state (rollback after release)
+├── DomainLockedError         another run of this SSO domain is open
+└── PlanChangedError          the journal knows a step that this version does not
+StoppedError
+├── StepUnclearError          a probe cannot tell whether the step was done
+├── RestartByHandError        services of a node that nothing of ours reaches are a person's work
+├── InterruptedRunError       asked to stop (SIGINT, SIGTERM); resumable
+├── UndoFailedError           an undo failed; `rollback` again goes on with it
+└── JournalUnwritableError    a record could not be made durable; nothing further was done
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stsfix.snapshot.errors import RefusedError, StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class PreflightBlockedError(RefusedError):
+    """Findings forbid a run; nothing was changed."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = tuple(ids)
+        super().__init__(f"preflight forbids the run: {', '.join(self.ids)}")
+
+
+class AcceptanceError(RefusedError):
+    """A finding cannot be accepted as a risk, or there is none of that id."""
+
+    def __init__(self, wanted: str, reason: str) -> None:
+        super().__init__(f"--accept {wanted}: {reason}")
+        self.wanted = wanted
+        self.reason = reason
+
+
+class NothingToRepairError(RefusedError):
+    """The signing credential is sound and does not end soon; nothing was changed."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(f"the STS signing credential of {domain} is sound: nothing to repair")
+        self.domain = domain
+
+
+class AdoptionError(RefusedError):
+    """No run can be taken over from the snapshots that are on the hosts; nothing was changed."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"run {run} cannot be adopted: {reason}" if run else f"no run: {reason}")
+        self.run = run
+        self.reason = reason
+
+
+class ExportError(RefusedError):
+    """An export of STS entries cannot be used: missing, damaged, or another passphrase."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"the export {where} {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class RestoreRefusedError(RefusedError):
+    """Putting an export back would harm what is in the directory now; nothing was changed."""
+
+    def __init__(self, run: str, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"the export of {run} is not put back: {'; '.join(self.reasons)}")
+        self.run = run
+
+
+class RunNotFoundError(RefusedError):
+    """No such run in the state folder."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"no run {run}" if run else "no run yet")
+        self.run = run
+
+
+class RunStateError(RefusedError):
+    """The run is in a state in which this is not possible."""
+
+    def __init__(self, run: str, state: str, wanted: str) -> None:
+        super().__init__(f"run {run} is {state}: it cannot be {wanted}")
+        self.run = run
+        self.state = state
+        self.wanted = wanted
+
+
+class DomainLockedError(RefusedError):
+    """Another run of this SSO domain is open, here or from elsewhere.
+
+    *elsewhere* tells that another workstation's run came first in the middle of one of ours.
+    """
+
+    def __init__(self, domain: str, holder: str, *, elsewhere: bool = False) -> None:
+        super().__init__(f"SSO domain {domain} is locked by {holder}")
+        self.domain = domain
+        self.holder = holder
+        self.elsewhere = elsewhere
+
+
+class PlanChangedError(RefusedError):
+    """The journal holds a step that this version's plan does not have."""
+
+    def __init__(self, recorded: str) -> None:
+        super().__init__(f"the journal knows a step {recorded} that this version does not")
+        self.recorded = recorded
+
+
+class StepUnclearError(StoppedError):
+    """The probe of a step in doubt cannot tell whether it was done."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"it is unclear whether step {step} was done")
+        self.step = step
+
+
+class RestartByHandError(StoppedError):
+    """Services of nodes without a transport have to be restarted by a person.
+
+    *nodes* are in the order to go by, *commands* what to type on each. *evidence* are lines that
+    tell why one that was asked for before does not count as restarted. Whatever could be
+    restarted without a person was.
+    """
+
+    def __init__(
+        self, nodes: Iterable[str], commands: Iterable[str], *, evidence: Iterable[str] = ()
+    ) -> None:
+        self.nodes = tuple(nodes)
+        self.commands = tuple(commands)
+        self.evidence = tuple(evidence)
+        super().__init__(f"restart the services of {', '.join(self.nodes)} by hand")
+
+
+class InterruptedRunError(StoppedError):
+    """Asked to stop; the last record is complete and the run can be resumed."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} stopped on request")
+        self.run = run
+
+
+class UndoFailedError(StoppedError):
+    """Taking a step back failed; `rollback` again goes on with it."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"taking back {step} failed: {reason}")
+        self.step = step
+        self.reason = reason
+
+
+class JournalUnwritableError(StoppedError):
+    """A record could not be made durable; nothing further was done."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the journal {path} cannot be written: {reason}")
+        self.path = path
+        self.reason = reason
