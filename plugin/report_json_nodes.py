@@ -13,7 +13,8 @@ from stsfix.plugin.report_json_parts import (
     vm_object,
 )
 from stsfix.plugin.report_json_tools import tools_object, tools_unread
-from stsfix.remediation.certificates import Certificate, check_links, fingerprint, parse
+from stsfix.remediation.certificate_chains import check_links
+from stsfix.remediation.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.node_facts import (
     ClockReading,
     Management,

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from stsfix.remediation import certificates, issuing
+from stsfix.remediation import certificate_chains, certificates, issuing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,7 +182,7 @@ def check_signed(
     The leaf has our public key, our common name and every DNS name asked for, is no CA, and the
     chain holds together, is in time at *now* and ends in a root.
     """
-    problems = list(certificates.check_chain(chain, now))
+    problems = list(certificate_chains.check_chain(chain, now))
     leaf = certificates.parse(chain[0]) if chain else None
     if not isinstance(leaf, certificates.Certificate):
         return (*problems, "there is no certificate") if not problems else tuple(problems)

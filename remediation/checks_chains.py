@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.certificate_chains import check_links
 from stsfix.remediation.certificates import (
     Certificate,
     Expiry,
     Malformed,
-    check_links,
     classify,
     issued_by,
     key_bytes,

@@ -10,7 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from stsfix.remediation import certificates, issuing, vmca
+from stsfix.remediation import certificate_chains, certificates, issuing, vmca
 from stsfix.remediation.authority import CertificateRequest
 from stsfix.remediation.errors import IssuerError, VmcaError
 from stsfix.remediation.ports import IssuedCredential
@@ -87,7 +87,7 @@ class VmcaIssuer:
         )
         remarks = (_HOW[signed.way].format(node=self.writer.fqdn), *signed.remarks)
         issued = IssuedCredential(chain=signed.chain, key_pkcs8=request.key_pkcs8, remarks=remarks)
-        problems = certificates.check_credential(issued, self.clock.now())
+        problems = certificate_chains.check_credential(issued, self.clock.now())
         if problems:
             raise IssuerError("; ".join(problems))
         return issued
@@ -154,7 +154,7 @@ class FilesIssuer:
         key = self._load_key()
         authorities = self._load_authorities(key)
         chain = [c.public_bytes(Encoding.DER) for c in authorities]
-        problems = certificates.check_authorities(chain, now)
+        problems = certificate_chains.check_authorities(chain, now)
         if problems:
             raise IssuerError("; ".join(problems))
         return _issue(key, authorities, self._new_key(), node=node, now=now, validity=validity)
@@ -232,7 +232,7 @@ def _issue(
         raise IssuerError(str(error)) from error
     chain = tuple(c.public_bytes(Encoding.DER) for c in (leaf, *authorities))
     issued = IssuedCredential(chain=chain, key_pkcs8=Secret(issuing.pkcs8(key)))
-    problems = certificates.check_credential(issued, now)
+    problems = certificate_chains.check_credential(issued, now)
     if problems:
         raise IssuerError("; ".join(problems))
     return issued

@@ -116,7 +116,7 @@ class Issuer(Protocol):
     """Makes the new signing credential."""
 
     def issue(self, *, node: str, now: datetime, validity: timedelta) -> IssuedCredential:
-        """Return a credential that passed every check of `certificates.check_credential`.
+        """Return a credential that passed every check of `certificate_chains.check_credential`.
 
         Args:
             node: FQDN for the leaf's SAN.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import certificates, dn
+from stsfix.remediation import certificate_chains, certificates, dn
 from stsfix.remediation.certificates import Certificate, Expiry
 from stsfix.remediation.errors import IssuerError
 
@@ -153,7 +153,7 @@ def _judge(
     problems = []
     if leaf_count != 1:
         problems.append(f"it holds {leaf_count} leaf certificates, not 1")
-    problems += certificates.check_chain(entry.chain, now)
+    problems += certificate_chains.check_chain(entry.chain, now)
     return EntrySummary(
         node=node,
         entry=entry,
@@ -161,7 +161,7 @@ def _judge(
         expiry=expiry,
         leaf_count=leaf_count,
         authority_count=authority_count,
-        links_hold=not certificates.check_links(entry.chain),
+        links_hold=not certificate_chains.check_links(entry.chain),
         may_sign=certificates.may_sign(leaf) if leaf else None,
         algorithm=certificates.algorithm(leaf) if leaf else "",
         signs=entry is signing,

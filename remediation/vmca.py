@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
-from stsfix.remediation import certificates, issuing
+from stsfix.remediation import certificate_chains, certificates, issuing
 from stsfix.remediation.authority import SignedCertificate, check_signed, is_clipped
 from stsfix.remediation.errors import IssuerError, VmcaError
 
@@ -57,7 +57,7 @@ def not_usable(authority: Authority, now: datetime) -> tuple[str, ...]:
     chain = issuing_chain(authority)
     if not chain:
         problems.append(f"its root could not be read: {authority.unread or 'malformed'}")
-    return (*problems, *certificates.check_authorities([c.der for c in chain], now))
+    return (*problems, *certificate_chains.check_authorities([c.der for c in chain], now))
 
 
 def leaf_dates(

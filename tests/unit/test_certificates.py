@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sts_material import NOW, credential, days, key, leaf, root
 from stsfix.lab import pki
-from stsfix.remediation import certificates
+from stsfix.remediation import certificate_chains, certificates
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed
 from stsfix.remediation.ports import IssuedCredential
 from stsfix.snapshot.secret import Secret
@@ -83,7 +83,7 @@ def test_parse_never_fails_on_garbage(garbage):
 
     assert isinstance(found, Malformed)
     assert not certificates.key_matches(garbage, garbage)
-    assert certificates.check_chain([garbage, garbage], NOW)
+    assert certificate_chains.check_chain([garbage, garbage], NOW)
 
 
 # cryptography warns of a serial number that is not positive; here warnings are errors.
@@ -97,7 +97,7 @@ def test_damaged_certificate_never_passes(position, value, cut):
     if damaged == LEAF:
         return
 
-    problems = certificates.check_chain([damaged, ROOT], NOW)
+    problems = certificate_chains.check_chain([damaged, ROOT], NOW)
 
     assert problems
 
@@ -124,7 +124,7 @@ def test_class_of_expiry(moment, expected):
 
 def test_sound_credential_has_no_problems():
     """Leaf, root and key as VMCA makes them pass every check."""
-    assert certificates.check_credential(credential(), NOW) == ()
+    assert certificate_chains.check_credential(credential(), NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_sound_credential_has_no_problems():
 )
 def test_wrong_chain_is_named(chain, says):
     """Each way in which a chain can be wrong is said in a sentence."""
-    assert any(says in problem for problem in certificates.check_chain(chain, NOW))
+    assert any(says in problem for problem in certificate_chains.check_chain(chain, NOW))
 
 
 def test_chain_that_ends_below_the_root_is_named():
@@ -166,7 +166,7 @@ def test_chain_that_ends_below_the_root_is_named():
     middle = _signed(key("middle"), issuer_name=root().subject, ca=True)
     below = _signed(key("leaf"), by="middle", issuer="S")
 
-    problems = certificates.check_chain([pki.der(below), pki.der(middle)], NOW)
+    problems = certificate_chains.check_chain([pki.der(below), pki.der(middle)], NOW)
 
     assert problems == ("the last certificate CN=S is not a self-signed root",)
 
@@ -187,7 +187,7 @@ def test_intermediate_must_be_a_ca(options, says):
     middle = _signed(key("middle"), issuer_name=root().subject, **options)
     below = _signed(key("leaf"), by="middle", issuer="S", subject="L")
 
-    problems = certificates.check_chain([pki.der(below), pki.der(middle), ROOT], NOW)
+    problems = certificate_chains.check_chain([pki.der(below), pki.der(middle), ROOT], NOW)
 
     assert len(problems) == (0 if says is None else 1)
     assert all(says in problem for problem in problems)
@@ -199,7 +199,7 @@ def test_path_length_of_a_root_counts_authorities_below():
     middle = _signed(key("middle"), issuer="T", by="top", ca=True)
     below = _signed(key("leaf"), by="middle", issuer="S", subject="L")
 
-    problems = certificates.check_chain([pki.der(c) for c in (below, middle, top)], NOW)
+    problems = certificate_chains.check_chain([pki.der(c) for c in (below, middle, top)], NOW)
 
     assert problems == ("CN=T allows 0 CA certificates below, not 1",)
 
@@ -209,7 +209,7 @@ def test_key_that_is_not_rsa_is_named():
     curve = ec.generate_private_key(ec.SECP256R1())
     on_curve = pki.der(_signed(curve, issuer_name=root().subject, subject="E"))
 
-    problems = certificates.check_chain([on_curve, ROOT], NOW)
+    problems = certificate_chains.check_chain([on_curve, ROOT], NOW)
 
     assert problems == ("CN=E has no RSA key",)
     assert not certificates.key_matches(pki.pkcs8(key("leaf")), on_curve)
@@ -221,7 +221,7 @@ def test_weak_hash_is_named_except_on_a_root():
     top = _signed(key("top"), subject="T", issuer="T", by="top", ca=True, algorithm=weak)
     below = _signed(key("leaf"), by="top", issuer="T", subject="L", algorithm=weak)
 
-    problems = certificates.check_chain([pki.der(below), pki.der(top)], NOW)
+    problems = certificate_chains.check_chain([pki.der(below), pki.der(top)], NOW)
 
     assert problems == ("CN=L is signed with sha224",)
 
@@ -230,20 +230,20 @@ def test_empty_credential_is_named():
     """No chain at all is a problem, not a crash."""
     issued = IssuedCredential(chain=(), key_pkcs8=Secret(b""))
 
-    assert certificates.check_credential(issued, NOW)
+    assert certificate_chains.check_credential(issued, NOW)
 
 
 def test_malformed_authority_is_named():
     """Bytes that are no certificate are no CA."""
-    assert certificates.check_authorities([b"x"], NOW)
-    assert certificates.check_authorities([ROOT], NOW) == ()
+    assert certificate_chains.check_authorities([b"x"], NOW)
+    assert certificate_chains.check_authorities([ROOT], NOW) == ()
 
 
 def test_key_that_is_not_the_leafs_is_named():
     """A key of another leaf does not pass."""
     mixed = IssuedCredential(chain=credential().chain, key_pkcs8=Secret(pki.pkcs8(key("another"))))
 
-    problems = certificates.check_credential(mixed, NOW)
+    problems = certificate_chains.check_credential(mixed, NOW)
 
     assert problems == ("the key is not an unencrypted PKCS#8 RSA key of the leaf",)
 
@@ -273,6 +273,6 @@ def test_leaf_that_is_a_ca_is_named():
     """A root is no signing leaf, even with its own key."""
     issued = IssuedCredential(chain=(ROOT, LEAF), key_pkcs8=Secret(pki.pkcs8(key("root"))))
 
-    problems = certificates.check_credential(issued, NOW)
+    problems = certificate_chains.check_credential(issued, NOW)
 
     assert any("is a CA certificate" in problem for problem in problems)

@@ -21,7 +21,8 @@ from sts_material import (
     root,
 )
 from stsfix.lab import pki
-from stsfix.remediation.certificates import Certificate, check_links, dns_names, parse
+from stsfix.remediation.certificate_chains import check_links
+from stsfix.remediation.certificates import Certificate, dns_names, parse
 from stsfix.remediation.checks_certificates import CHECKS
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import (

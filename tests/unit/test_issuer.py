@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sts_material import DOMAIN, NODE, NOW, days, key, root
 from stsfix.lab import pki
-from stsfix.remediation import certificates, issuing
+from stsfix.remediation import certificate_chains, issuing
 from stsfix.remediation.errors import IssuerError
 from stsfix.remediation.issuer import FilesIssuer, OwnCaIssuer
 from stsfix.snapshot.secret import Secret
@@ -73,7 +73,7 @@ def test_own_ca_issues_the_profile():
     assert leaf.not_valid_before_utc == NOW - timedelta(hours=24)
     assert leaf.not_valid_after_utc == top.not_valid_after_utc == NOW + YEAR
     assert top.extensions.get_extension_for_class(x509.KeyUsage).critical
-    assert certificates.check_credential(issued, NOW) == ()
+    assert certificate_chains.check_credential(issued, NOW) == ()
 
 
 def test_two_own_roots_never_share_a_name():
@@ -145,7 +145,7 @@ def test_files_issue_below_the_given_ca(tmp_path, form, password):
     leaf = x509.load_der_x509_certificate(issued.chain[0])
     assert leaf.not_valid_after_utc == days(100)
     assert issued.chain[1] == pki.der(root(end=100))
-    assert certificates.check_credential(issued, NOW) == ()
+    assert certificate_chains.check_credential(issued, NOW) == ()
 
 
 def test_leaf_never_starts_before_its_ca(tmp_path):

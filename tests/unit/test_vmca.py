@@ -10,7 +10,7 @@ from bash_node import PLAN
 from memory_authority import MemoryAuthority
 from sts_material import NODE, NOW, days, key, root
 from stsfix.lab import pki
-from stsfix.remediation import certificates, issuing, vmca
+from stsfix.remediation import certificate_chains, certificates, issuing, vmca
 from stsfix.remediation.authority import CertificateRequest, Unknown
 from stsfix.remediation.errors import IssuerError, VmcaError
 from stsfix.remediation.issuer import VmcaIssuer
@@ -167,7 +167,7 @@ def test_credential_is_the_profile_of_a_run():
     made = issuer(authority()).issue(node=NODE, now=NOW, validity=timedelta(days=1000))
 
     assert made.chain[1] == pki.der(root())
-    assert certificates.check_credential(made, NOW) == ()
+    assert certificate_chains.check_credential(made, NOW) == ()
     assert certificates.dns_names(parsed(made.chain[0])) == (NODE,)
     assert made.key_pkcs8.reveal() == issuing.pkcs8(key("leaf"))
     assert NODE in made.remarks[0]
