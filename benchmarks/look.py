@@ -18,6 +18,7 @@ def look(config: Path) -> dict[str, float]:
     """Take the whole inventory as ``stsfix preflight`` does, and judge it."""
     from stsfix.plugin.config import load_settings  # noqa: PLC0415 - needs the path above
     from stsfix.plugin.secrets import SecretStore  # noqa: PLC0415
+    from stsfix.plugin.sources import preflight_sources  # noqa: PLC0415
     from stsfix.plugin.wiring import Wiring  # noqa: PLC0415
     from stsfix.remediation.discover import Discovery  # noqa: PLC0415
     from stsfix.remediation.preflight import assess  # noqa: PLC0415
@@ -26,7 +27,7 @@ def look(config: Path) -> dict[str, float]:
     settings = load_settings(config)
     wiring = Wiring(settings, SecretStore(settings, {}), SystemClock(), lambda _: None)
     began, cpu = time.perf_counter(), time.process_time()
-    inventory = Discovery(wiring.sources).discover()
+    inventory = Discovery(preflight_sources(wiring)).discover()
     took, used = time.perf_counter() - began, time.process_time() - cpu
     found = assess(inventory)
     judged = time.perf_counter() - began - took

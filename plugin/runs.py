@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, members_of
 from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
@@ -110,7 +111,7 @@ class Runs:
             AcceptanceError: One of them cannot be taken; nobody was asked anything.
         """
         acceptances = parse_acceptances(taken, RULES)
-        inventory = Discovery(self._wiring.sources).discover()
+        inventory = Discovery(preflight_sources(self._wiring)).discover()
         return inventory, accept(assess(inventory, renewal_of(inventory, wish)), acceptances)
 
     def outlook(

@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import SecretError
 from stsfix.plugin.node_transports import NodeTransports
-from stsfix.remediation.discover import Discovery, Sources
-from stsfix.remediation.discover_certificates import CertificateSources
 from stsfix.remediation.host_keys import HostKeys, NoMemory
 from stsfix.remediation.inventory import Problem
-from stsfix.remediation.investigate import STEP, InvestigationSources
-from stsfix.remediation.model import Platform
 from stsfix.remediation.node_facts import ClockReading
-from stsfix.remediation.preflight import located_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.tools import RenewalTools
 from stsfix.snapshot.coordinator import Coordinator
@@ -32,16 +27,14 @@ if TYPE_CHECKING:
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import NodeSettings, Settings
     from stsfix.remediation.discover_certificates import ShownLeaves
-    from stsfix.remediation.discover_nodes import GuestReader
-    from stsfix.remediation.inventory import Inventory
+    from stsfix.remediation.discover_nodes import FrontReader
     from stsfix.remediation.inventory_certificates import TlsPort
-    from stsfix.remediation.model import NodePlan, RunSpec
+    from stsfix.remediation.model import RunSpec
     from stsfix.remediation.ports import (
         Directory,
         Issuer,
         Logins,
         NodeShell,
-        Progress,
         ProgressHook,
         ServiceControl,
     )
@@ -59,11 +52,6 @@ if TYPE_CHECKING:
 
 _GUEST_POLL = timedelta(seconds=1)
 """Longest pause between two looks at a script in a guest: most end within seconds."""
-
-_LOOKS = 6
-"""Pauses that directories which lag may take to move: 30 s at the default, the longest interval
-of replication (vmdir.md 6.5)."""
-
 
 MadeLeaves = Callable[[str], Collection[bytes]]
 """Gives the machine certificates (DER) that a run made for a node."""
@@ -164,16 +152,6 @@ class Wiring:
 
         return KeyJudge()
 
-    def find_nodes(self) -> tuple[NodePlan, ...]:
-        """Return every node of the domain with its role, nodes with a directory first.
-
-        Raises:
-            OperationError: No configured node tells the domain's topology, or a node's VM or
-                role could not be found out.
-        """
-        inventory = Discovery(self.sources).discover()
-        return located_nodes(inventory)
-
     def logins(self, nodes: Sequence[str]) -> Logins:
         """Return the proofs of login for *nodes*."""
         from stsfix.remediation.logins import NodeLogins  # noqa: PLC0415 - lxml, cryptography
@@ -236,79 +214,9 @@ class Wiring:
     def _guest_poll(self) -> timedelta:
         return min(self.settings.timeouts.poll, _GUEST_POLL)
 
-    @cached_property
-    def _guest_reader(self) -> GuestReader:
-        from stsfix.remediation.transports.by_platform import ReaderByPlatform  # noqa: PLC0415 - not for --help
-        from stsfix.remediation.transports.node_reader import (  # noqa: PLC0415 - not for --help
-            WINDOWS_LOOK,
-            GuestNodeReader,
-        )
-
-        return ReaderByPlatform(
-            {
-                Platform.APPLIANCE: self.transports.reader(GuestNodeReader(self.shell, self.clock)),
-                Platform.WINDOWS: GuestNodeReader(self.batch_shell, self.clock, WINDOWS_LOOK),
-            }
-        )
-
     @property
-    def sources(self) -> Sources:
-        """Whom preflight asks."""
-        from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
-        from stsfix.remediation.transports.tools_reader import NodeToolsReader  # noqa: PLC0415 - not for --help
-
-        return Sources(
-            domain=self.settings.sso.domain,
-            nodes=self.settings.sso.nodes,
-            hypervisors=dict(self.hypervisors),
-            directory=self.directory,
-            addresses=self._addresses,
-            vm_uuids={n.fqdn: n.vm for n in self.settings.nodes if n.vm is not None},
-            guest=self._guest_reader,
-            front=HttpsNodeFront(lambda fqdn: self._node(fqdn).https, self.clock),
-            clock=self.clock,
-            progress=self.hook,
-            patience=_LOOKS * self.settings.timeouts.poll,
-            certificates=self._certificates(),
-            tools=NodeToolsReader(self.shell),
-            issuer=self.settings.issuer_for,
-            restart=self.settings.services.restart,
-            transport=self.transports.transport,
-        )
-
-    @property
-    def investigation(self) -> InvestigationSources:
-        """Whom a diagnosis asks."""
-        from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
-        from stsfix.remediation.transports.log_reader import ShellLogReader  # noqa: PLC0415 - not for --help
-        from stsfix.remediation.web_probe import WebProbe  # noqa: PLC0415 - lxml
-
-        def hook(event: Progress) -> None:
-            self.hook(replace(event, step=STEP))
-
-        def discover() -> Inventory:
-            inventory = Discovery(replace(self.sources, progress=hook)).discover()
-            return replace(inventory, problems=(*self.left_out, *inventory.problems))
-
-        show = TlsProbe(lambda fqdn, _: self.settings.node(fqdn).https, self.clock)
-        return InvestigationSources(
-            discover=discover,
-            logs=ShellLogReader(self.shell),
-            web=WebProbe(
-                front=lambda fqdn: self.settings.node(fqdn).https,
-                sts=lambda fqdn: self.settings.node(fqdn).sts,
-                show=show.read_leaf,
-                domain=self.settings.sso.domain,
-                clock=self.clock,
-            ),
-            logins=self.logins,
-            progress=hook,
-        )
-
-    def _certificates(self) -> CertificateSources:
-        return CertificateSources(shown=self._shown(), published=self.logins)
-
-    def _shown(self) -> ShownLeaves:
+    def shown(self) -> ShownLeaves:
+        """The certificates that ports of nodes show."""
         from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
 
         def endpoint(fqdn: str, port: TlsPort) -> Endpoint:
@@ -323,14 +231,6 @@ class Wiring:
         from stsfix.remediation.transports.psql import PsqlExtensions  # noqa: PLC0415 - as above
 
         return PsqlExtensions(self.shell)
-
-    def _addresses(self, fqdn: str) -> frozenset[str]:
-        """Return the configured address of *fqdn*, if it has one that tells it from others.
-
-        Names are not resolved: DNS is often down in such an outage, and asking it takes long.
-        """
-        address = self.settings.node(fqdn).https.address
-        return frozenset(() if address == fqdn or address.startswith("127.") else (address,))
 
     @cached_property
     def coordinator(self) -> Coordinator:
@@ -444,7 +344,7 @@ class Wiring:
             renewal=RenewalTools(
                 authority=self.authority,
                 stores=self.stores,
-                shown=self._shown(),
+                shown=self.shown,
                 extensions=self.extensions,
                 allow_vmca_key=self.settings.sts.allow_vmca_key,
             ),
@@ -463,11 +363,15 @@ class Wiring:
             hook=self.hook,
         )
 
-    def _node_clock(self, fqdn: str) -> timedelta | None:
+    @cached_property
+    def front(self) -> FrontReader:
+        """Clock and version of nodes over HTTPS."""
         from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
 
-        front = HttpsNodeFront(lambda name: self._node(name).https, self.clock)
-        clock = front.read_front(fqdn, vcenter=False).clock
+        return HttpsNodeFront(lambda fqdn: self._node(fqdn).https, self.clock)
+
+    def _node_clock(self, fqdn: str) -> timedelta | None:
+        clock = self.front.read_front(fqdn, vcenter=False).clock
         return clock.skew if isinstance(clock, ClockReading) else None
 
     def close(self) -> None:

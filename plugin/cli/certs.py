@@ -32,10 +32,11 @@ def certs(session: Session, *, by_expiry: bool, soon_days: int) -> int:
     from stsfix.plugin.certs_json import certs_document  # noqa: PLC0415 - same
     from stsfix.plugin.certs_view import certs_report  # noqa: PLC0415 - same
     from stsfix.plugin.render_certs import certs_lines  # noqa: PLC0415 - same
+    from stsfix.plugin.sources import preflight_sources  # noqa: PLC0415 - same
     from stsfix.remediation.discover import Discovery  # noqa: PLC0415 - same
 
     with session.wiring() as wiring:
-        inventory = Discovery(wiring.sources).discover()
+        inventory = Discovery(preflight_sources(wiring)).discover()
     report = certs_report(inventory, soon=timedelta(days=soon_days))
     if session.as_json:
         session.output.json(certs_document(report, version=metadata.version("stsfix")))

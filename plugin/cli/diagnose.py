@@ -24,11 +24,12 @@ def diagnose(session: Session) -> int:
     """
     from stsfix.plugin.diagnosis_json import EXIT_CODES, diagnosis_document  # noqa: PLC0415
     from stsfix.plugin.render_diagnosis import diagnosis_lines  # noqa: PLC0415
+    from stsfix.plugin.sources import diagnosis_sources  # noqa: PLC0415
     from stsfix.remediation.diagnosis import diagnose as judge  # noqa: PLC0415
     from stsfix.remediation.investigate import investigate  # noqa: PLC0415
 
     with session.wiring(partial=True) as wiring:
-        found: Diagnosis = judge(investigate(wiring.investigation))
+        found: Diagnosis = judge(investigate(diagnosis_sources(wiring)))
     command = session.context.command
     if session.as_json:
         session.output.json(diagnosis_document(found, command=command))

@@ -31,12 +31,13 @@ def verify(session: Session, *, wait: int) -> int:
     repair 51 is what is to be expected.
     """
     from stsfix.plugin.render import proof_lines  # noqa: PLC0415
+    from stsfix.plugin.sources import find_nodes  # noqa: PLC0415
     from stsfix.remediation.errors import ProofError  # noqa: PLC0415
     from stsfix.remediation.sts import leaf_of  # noqa: PLC0415
     from stsfix.remediation.verify import verify_logins  # noqa: PLC0415
 
     with session.wiring() as wiring:
-        nodes = wiring.find_nodes()
+        nodes = find_nodes(wiring)
         signing = wiring.directory(nodes[0].fqdn).read_sts_entries().signing()
         leaf = leaf_of(signing) if signing is not None else None
         proofs = verify_logins(

@@ -7,6 +7,7 @@ import pytest
 from estate_lab import running_estate
 from lab_keys import shared_keys
 from preflight_lab import wired
+from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.discover import Discovery
 
 pytestmark = pytest.mark.lab
@@ -17,7 +18,7 @@ def calls_and_vms(vms):
     with running_estate(hosts=4, vms=vms, nodes=2, keys=shared_keys()) as estate:
         with wired(estate) as wiring:
             before = estate.calls()
-            inventory = Discovery(wiring.sources).discover()
+            inventory = Discovery(preflight_sources(wiring)).discover()
             after = estate.calls()
         assert inventory.problems == ()
         assert all(node.vm is not None and node.role_verified for node in inventory.nodes)

@@ -11,6 +11,7 @@ from preflight_lab import look, wired
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
 from stsfix.lab.topology import HOSTS
+from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.discover import Discovery
 from stsfix.remediation.node_facts import ClockReading
 from stsfix.remediation.preflight import assess
@@ -70,8 +71,8 @@ def test_a_wrong_host_password_is_tried_once_and_costs_that_host_only(lab, host)
     with wired(lab) as wiring:
         lab.hosts[host].accounts.users["root"] = "changed since"
         before = {name: lab.hosts[name].accounts.attempts["root"] for name in HOSTS}
-        inventory = Discovery(wiring.sources).discover()
-        again = Discovery(wiring.sources).discover()
+        inventory = Discovery(preflight_sources(wiring)).discover()
+        again = Discovery(preflight_sources(wiring)).discover()
         attempts = {name: lab.hosts[name].accounts.attempts["root"] for name in HOSTS}
 
     assert {name: attempts[name] - before[name] for name in HOSTS} == dict.fromkeys(HOSTS, 1)
@@ -98,7 +99,7 @@ def test_a_wrong_sso_password_is_tried_once_in_the_whole_domain(lab):
             entry = store.find(store.identity.administrator_dn)
             entry.attributes["userPassword"] = [b"changed since"]
         before = sum(n for (p, c, _), n in lab.faults.calls.items() if (p, c) == ("ldap", "BIND"))
-        inventory = Discovery(wiring.sources).discover()
+        inventory = Discovery(preflight_sources(wiring)).discover()
         after = sum(n for (p, c, _), n in lab.faults.calls.items() if (p, c) == ("ldap", "BIND"))
 
     assert after - before == 1
@@ -115,7 +116,7 @@ def test_a_dead_node_costs_itself_only(lab, dead):
     other = VC2 if dead == VC1 else VC1
     lab.set_power(dead, "cut")
     with wired(lab) as wiring:
-        sources = replace(wiring.sources, nodes=(dead, other))
+        sources = replace(preflight_sources(wiring), nodes=(dead, other))
         inventory = Discovery(sources).discover()
     found = assess(inventory)
 

@@ -17,6 +17,7 @@ from preflight_lab import wired
 from stsfix.lab import judge, pki
 from stsfix.lab.disk import NodeFile
 from stsfix.lab.lab import Lab
+from stsfix.plugin.sources import find_nodes
 from stsfix.remediation import certificates
 from stsfix.remediation.errors import VmcaError
 from stsfix.remediation.model import RunSpec
@@ -54,7 +55,7 @@ class Bench:
                 run="x",
                 domain="vsphere.local",
                 writer=self.node,
-                nodes=wiring.find_nodes(),
+                nodes=find_nodes(wiring),
                 issuer="vmca",
                 validity_days=ASKED.days,
                 retire=True,

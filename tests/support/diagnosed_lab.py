@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from diagnosis_table import DIAGNOSED
 from preflight_lab import shown, wired
+from stsfix.plugin.sources import diagnosis_sources
 from stsfix.remediation.diagnosis import diagnose
 from stsfix.remediation.investigate import investigate
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def examine(lab: Lab) -> tuple[Evidence, Diagnosis]:
     """Return what one diagnosis of *lab* reads and names."""
     with wired(lab) as wiring:
-        evidence = investigate(wiring.investigation)
+        evidence = investigate(diagnosis_sources(wiring))
     return evidence, diagnose(evidence)
 
 

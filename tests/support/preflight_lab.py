@@ -13,6 +13,7 @@ from lab_keys import shared_keys
 from stsfix.lab.lab import Lab
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.secrets import SecretStore
+from stsfix.plugin.sources import diagnosis_sources, preflight_sources
 from stsfix.plugin.wiring import Wiring
 from stsfix.remediation.checks_renewal import renewal_of
 from stsfix.remediation.discover import Discovery
@@ -45,7 +46,7 @@ def wired(lab: Lab | Estate) -> Generator[Wiring]:
 def look(lab: Lab) -> tuple[Inventory, tuple[Finding, ...]]:
     """Return what one preflight of *lab* sees and finds."""
     with wired(lab) as wiring:
-        inventory = Discovery(wiring.sources).discover()
+        inventory = Discovery(preflight_sources(wiring)).discover()
     return inventory, assess(inventory)
 
 
@@ -71,7 +72,7 @@ def shown(scenario: str, topology: str = "elm") -> tuple[Evidence, tuple[Finding
     """
     with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab, wired(lab) as wiring:
         if scenario in DIAGNOSED:
-            evidence = investigate(wiring.investigation)
+            evidence = investigate(diagnosis_sources(wiring))
         else:
-            evidence = Evidence(inventory=Discovery(wiring.sources).discover())
+            evidence = Evidence(inventory=Discovery(preflight_sources(wiring)).discover())
     return evidence, assess(evidence.inventory)
