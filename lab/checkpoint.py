@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedVm:
-    """One VM: power, disk and snapshots share nothing with the live VM."""
+    """One VM: power, disk and snapshots share nothing with the live VM. It was registered on
+    *host* as *moref*.
+    """
 
     vm: VirtualMachine
+    host: str
+    moref: str
     power: str
     disk: Any
     annotation: str
@@ -32,11 +36,13 @@ class Checkpoint:
     free: dict[str, int]
 
 
-def save_vm(vm: VirtualMachine) -> SavedVm:
-    """Return a copy of all that a revert or a crash could change."""
+def save_vm(vm: VirtualMachine, host: str) -> SavedVm:
+    """Return a copy of all that a revert, a crash or a move from *host* could change."""
     roots, current = copy.deepcopy((vm.root_snapshots, vm.current_snapshot))
     return SavedVm(
         vm=vm,
+        host=host,
+        moref=vm.moref,
         power=vm.power,
         disk=copy.deepcopy(vm.guest.disk),
         annotation=vm.annotation,

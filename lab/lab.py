@@ -12,7 +12,7 @@ from stsfix.lab.attempts import try_to_work
 from stsfix.lab.checkpoint import Checkpoint, restore_vm, save_vm
 from stsfix.lab.clock import LabClock
 from stsfix.lab.estate import VmMaker, build_hosts
-from stsfix.lab.esx.machine import ON
+from stsfix.lab.esx.machine import OFF, ON
 from stsfix.lab.faults import FaultBook
 from stsfix.lab.machine_trouble import haunt, slow_down, unsettle
 from stsfix.lab.outage import hinder
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import rsa
 
+    from stsfix.lab.checkpoint import SavedVm
     from stsfix.lab.esx.host import EsxHost
     from stsfix.lab.esx.machine import VirtualMachine
     from stsfix.lab.scenario import Scenario
@@ -253,6 +254,22 @@ class Lab:
         else:
             raise ValueError(f"no power state {state!r}; there are on, off and cut")
 
+    def move(self, fqdn: str, host: str) -> None:
+        """Unregister a node's VM and register it on *host*, as HA does after a host failure and
+        people do by hand. It and its snapshots get other managed object ids there.
+
+        Raises:
+            KeyError: There is no such node or host.
+            VmRefusedError: The VM is not off.
+        """
+        vm, target = self.machines[fqdn], self.hosts[host]
+        vm.require_power(OFF)
+        self.hosts[self.host_of(fqdn)].remove_vm(vm)
+        vm.moref = ""
+        target.add_vm(vm)
+        for snapshot in vm.snapshots():
+            snapshot.key = f"{vm.moref}-snapshot-{snapshot.number}"
+
     def write_config(self, folder: Path) -> Path:
         """Write domain.toml, ca.pem and secrets.toml (0600) and return domain.toml's path."""
         return config_files.write_config(self, folder)
@@ -263,7 +280,7 @@ class Lab:
         Settings of hosts (lockdown, licence, clock, accounts) are not in it.
         """
         return Checkpoint(
-            vms=tuple(save_vm(vm) for _, vm in self.all_machines()),
+            vms=tuple(save_vm(vm, host) for host, vm in self.all_machines()),
             free={name: host.datastore("datastore1").free for name, host in self.hosts.items()},
         )
 
@@ -283,12 +300,20 @@ class Lab:
             if vm.vm.power == ON:
                 vm.vm.power_off()
         for vm in saved.vms:
+            self._register(vm)
             restore_vm(vm)
         for name, host in self.hosts.items():
             host.datastore("datastore1").free = saved.free[name]
         self._start_hosts()
         self.wait_settled()
         self._unsettle()
+
+    def _register(self, saved: SavedVm) -> None:
+        (now,) = [host for host, vm in self.all_machines() if vm is saved.vm]
+        if (now, saved.vm.moref) != (saved.host, saved.moref):
+            self.hosts[now].remove_vm(saved.vm)
+            saved.vm.moref = saved.moref
+            self.hosts[saved.host].add_vm(saved.vm)
 
     def _add_faults(self) -> None:
         silence(self.faults, self.topology, self.scenario.links)

@@ -68,7 +68,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         snapshot.VmNotFoundError: (
             "Find the host that runs this VM now; it may have been moved or registered again",
-            "Add that host to domain.toml as [[esxi]]",
+            "Add that host to domain.toml as [[esxi]]; the run follows the VM by its instance UUID",
             GO_ON,
         ),
         snapshot.SnapshotSetIncompleteError: (
@@ -88,6 +88,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         snapshot.HostUnreachableError: (
             "Check that {e.host} is up and that this workstation reaches its HTTPS port",
             "If DNS is down with the outage, set address in its [[esxi]] table",
+            (
+                "If it is gone for good and its VMs are on other hosts: take its [[esxi]] out of"
+                " domain.toml, have theirs in it, and they are looked for there"
+            ),
             GO_ON,
         ),
         snapshot.VmBusyError: (

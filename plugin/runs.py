@@ -24,8 +24,10 @@ from stsfix.remediation.errors_run import DomainLockedError, RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.plan import build_steps, step_names, steps_of
+from stsfix.remediation.ports import Progress
 from stsfix.remediation.preflight import assess, plan_run, run_name
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
+from stsfix.remediation.relocation import bears_snapshots, find_moved, note_of
 from stsfix.remediation.renewal import NO_RENEWAL
 from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.steps.credential import written_leaves
@@ -188,6 +190,7 @@ class Runs:
     def carry_on(self, run: str) -> Phase:
         """Go on with *run* in the direction it has; see `engine.run` for what is raised."""
         with self._opened(run) as journal:
+            self._follow(journal)
             return carry_on(
                 self._steps(journal),
                 journal,
@@ -335,6 +338,7 @@ class Runs:
         """
         self.require_releasable(run)
         with self._opened(run) as journal:
+            self._follow(journal)
             if Mark.RELEASING not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASING))
             vms = [node.vm for node in journal.spec.nodes]
@@ -345,6 +349,20 @@ class Runs:
 
     def _opened(self, run: str) -> AbstractContextManager[Journal]:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
+
+    def _follow(self, journal: Journal) -> None:
+        """Note which VMs an earlier attempt left on another host than they are on now."""
+        if not journal.records:
+            return
+        spec = journal.spec
+        with_snapshot = bears_snapshots(journal.records)
+        moved = find_moved(spec, self._wiring.hypervisors, with_snapshot=with_snapshot)
+        for node in spec.nodes:
+            vm = moved.get(node.fqdn)
+            if vm is not None:
+                journal.append(note_of(node.fqdn, vm))
+                text = f"its VM is {vm} now, no longer {node.vm}"
+                self._wiring.hook(Progress(step="", subject=node.fqdn, text=text))
 
     def _steps(self, journal: Journal) -> tuple[Step, ...]:
         self._wiring.believe(lambda node: shown_leaves(journal.records, node))

@@ -36,6 +36,7 @@ from stsfix.remediation.records import (
     spec_from_json,
     spec_to_json,
 )
+from stsfix.remediation.relocation import current_spec
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -176,13 +177,14 @@ class JournalFile:
                 (run,),
             ).fetchall()
         plan, spec, created, version, inventory = row
+        records = tuple(_decode(*fields) for fields in rows)
         return StoredRun(
-            spec=spec_from_json(spec),
+            spec=current_spec(spec_from_json(spec), records),
             plan=tuple(json.loads(plan)),
             created=datetime.fromisoformat(created),
             version=version,
             inventory=json.loads(inventory),
-            records=tuple(_decode(*fields) for fields in rows),
+            records=records,
         )
 
     def latest(self, domain: str | None = None) -> str:
@@ -243,10 +245,15 @@ class Journal:
         self._lock = threading.Lock()
         self._unwritable = False
         stored = file.read(run)
-        self.spec = stored.spec
+        self._spec = stored.spec
         self.plan = stored.plan
         self._records = list(stored.records)
         self._connection = file.connect()
+
+    @property
+    def spec(self) -> RunSpec:
+        """What is done to whom, every VM where it was seen last."""
+        return current_spec(self._spec, self.records)
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -13,6 +13,7 @@ import pytest
 
 from fault_bench import FaultBench
 from lab_keys import shared_keys
+from run_judge import stored_run
 from stsfix.lab import judge
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("interference")]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
+ESX3 = "esx3.lab.example"
 QUIESCED, SNAPSHOTTED, STARTED, EXPORTED, REPLACED, REPLICATED, RESTARTED = 1, 2, 3, 4, 5, 6, 7
 """How many steps are done."""
 
@@ -334,6 +336,36 @@ def test_a_renamed_vm_is_still_the_same(case, end):
         case.ends(end)
     finally:
         vm.name = name
+
+
+@both_ends
+@pytest.mark.parametrize("steps", [QUIESCED, SNAPSHOTTED])
+def test_a_vm_that_somebody_moved_is_found_again(case, steps, end):
+    """It has another number on a host without nodes; release finds it there, too."""
+    case.begin(steps)
+    case.lab.move(VC1, ESX3)
+
+    case.ends(end)
+
+    assert case.lab.host_of(VC1) == ESX3
+    (node,) = [n for n in stored_run(case.state).spec.nodes if n.fqdn == VC1]
+    assert node.vm.host == ESX3
+    assert case.go("release") is None
+    assert judge.node_snapshots(case.lab) == {VC1: (), VC2: ()}
+
+
+@both_ends
+def test_a_vm_that_ha_registered_elsewhere_is_found_by_its_snapshot(case, end):
+    """Its own host is dead; that the VM bears the run's snapshot tells it from any copy."""
+    case.begin(SNAPSHOTTED)
+    home = case.lab.host_of(VC1)
+    case.lab.hosts[home].stop()
+    case.lab.move(VC1, ESX3)
+
+    try:
+        case.ends(end)
+    finally:
+        case.lab.hosts[home].start()
 
 
 def test_a_vm_that_moved_away_is_not_mistaken(case):
