@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from directory_worlds import OLD, OTHERS, MemoryWorld, lab_world, other_root, slapd_world
-from slapd_peer import INVOCATION_ID, PARTNER, PARTNER_ID, SLAPADD, SLAPD
-from sts_material import NODE, credential, key, leaf
+from directory_worlds import (
+    OLD,
+    OTHERS,
+    TENANT,
+    WORLDS,
+    a_world,
+    other_root,
+    require_slapd,
+    slapd_world,
+)
+from slapd_peer import INVOCATION_ID, PARTNER, PARTNER_ID
+from sts_material import NODE, credential, key
 from stsfix.lab import pki
 from stsfix.remediation import dn
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
@@ -22,37 +29,15 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.ports import IssuedCredential
-from stsfix.remediation.trust_anchors import replacements
 from stsfix.snapshot.secret import Secret
 
 NEW = credential("new")
-TENANT = "cn=vsphere.local,cn=Tenants,cn=IdentityManager,cn=Services,dc=vsphere,dc=local"
-
-WORLDS = [
-    pytest.param("memory", id="memory"),
-    *(pytest.param(f"lab-{age}", id=f"lab-{age}", marks=pytest.mark.lab) for age in "DBA"),
-    pytest.param("slapd", id="slapd", marks=pytest.mark.peer),
-]
-
-
-def _world(name, folder):
-    if name == "memory":
-        return nullcontext(MemoryWorld())
-    if name != "slapd":
-        return lab_world(folder, name.removeprefix("lab-"))
-    _require_slapd()
-    return slapd_world(folder)
-
-
-def _require_slapd():
-    if SLAPD is None or SLAPADD is None:
-        pytest.skip("slapd is not installed here (Debian: apt-get install slapd)")
 
 
 @pytest.fixture(params=WORLDS)
 def world(request, tmp_path):
     """One of the worlds, fresh."""
-    with _world(request.param, tmp_path) as made:
+    with a_world(request.param, tmp_path) as made:
         yield made
 
 
@@ -316,7 +301,7 @@ def test_closed_directory_can_be_used_again(directory):
 @pytest.mark.peer
 def test_old_build_tells_its_replication_on_its_own_server_entry(tmp_path):
     """Where cn=replicationstatus is missing, the node's vmwDirServer entry says the same."""
-    _require_slapd()
+    require_slapd()
     with slapd_world(tmp_path, status=False) as old:
         directory = old.directory()
 
@@ -330,7 +315,7 @@ def test_old_build_tells_its_replication_on_its_own_server_entry(tmp_path):
 @pytest.mark.peer
 def test_user_given_as_dn_logs_in_with_it(tmp_path):
     """A full DN is used as it is."""
-    _require_slapd()
+    require_slapd()
     with slapd_world(tmp_path) as peer:
         directory = peer.directory(user="cn=Administrator,cn=Users,dc=vsphere,dc=local")
 
@@ -338,108 +323,3 @@ def test_user_given_as_dn_logs_in_with_it(tmp_path):
         directory.close()
 
     assert len(found.credentials) == 1
-
-
-# ------------------------------------------------------------------ certificates in use
-
-
-NEW_USER = pki.der(leaf("new-user"))
-
-
-def test_an_account_gets_another_certificate_and_subject(world, directory):
-    """Both are read back, the old certificate is gone, and repeating it is no write."""
-    ports = directory.registrations
-    user = ports.read_solution_user("machine-1")
-    assert user is not None
-    assert user.certificates == OLD.chain[:1]
-
-    ports.replace_certificate(user, NEW_USER, "CN=machine,OU=mID-1")
-    ports.replace_certificate(user, NEW_USER, "cn=machine,ou=mid-1")
-
-    found = world.directory().registrations.read_solution_user("machine-1")
-    assert found is not None
-    assert found.certificates == (NEW_USER,)
-    assert found.subject == "CN=machine,OU=mID-1"
-
-
-def test_a_subject_that_stays_is_not_written(directory):
-    """As dir-cli does: the STS finds the account by it."""
-    ports = directory.registrations
-    user = ports.read_solution_user("machine-1")
-    assert user is not None
-
-    ports.replace_certificate(user, NEW_USER, user.subject.upper())
-
-    found = ports.read_solution_user("machine-1")
-    assert found is not None
-    assert (found.certificates, found.subject) == ((NEW_USER,), user.subject)
-
-
-def test_an_account_that_somebody_else_changed_is_left_alone(directory):
-    """What was seen is what is replaced."""
-    ports = directory.registrations
-    user = ports.read_solution_user("machine-1")
-    assert user is not None
-    ports.replace_certificate(user, NEW_USER, user.subject)
-
-    with pytest.raises(EntryChangedError):
-        ports.replace_certificate(user, pki.der(leaf("third")), user.subject)
-
-    found = ports.read_solution_user("machine-1")
-    assert found is not None
-    assert found.certificates == (NEW_USER,)
-
-
-def test_an_account_that_is_not_there(directory):
-    """It reads as none, and cannot be written."""
-    ports = directory.registrations
-    assert ports.read_solution_user("nobody") is None
-    user = ports.read_solution_user("machine-1")
-    assert user is not None
-
-    with pytest.raises(DirectoryFaultError) as caught:
-        ports.replace_certificate(replace(user, name="nobody"), NEW_USER, "CN=x")
-
-    assert caught.value.code == 32
-
-
-def test_an_endpoint_names_the_new_certificate(world, directory):
-    """Only the value that was the node's old certificate changes; repeating it is no write."""
-    ports = directory.registrations
-    (anchors,) = [a for a in ports.read_trust_anchors() if a.certificates == OLD.chain[:1]]
-    olds = frozenset({fingerprint(OLD.chain[0])})
-    (made,) = replacements([anchors], NODE, olds=olds, new=NEW_USER)
-
-    ports.replace_trust_anchors(made)
-    ports.replace_trust_anchors(made)
-
-    (found,) = world.directory().registrations.read_trust_anchors()
-    assert found.certificates == (NEW_USER,)
-    assert found.uri == anchors.uri
-    assert directory.read_certificates().registrations[0].endpoints[0].trust == (NEW_USER,)
-
-
-def test_an_endpoint_that_somebody_else_changed_is_left_alone(directory):
-    """Another value than the one that was seen is somebody's."""
-    ports = directory.registrations
-    (anchors,) = ports.read_trust_anchors()
-    olds = frozenset({fingerprint(OLD.chain[0])})
-    (made,) = replacements([anchors], NODE, olds=olds, new=NEW_USER)
-    (other,) = replacements([anchors], NODE, olds=olds, new=pki.der(leaf("third")))
-    ports.replace_trust_anchors(other)
-
-    with pytest.raises(EntryChangedError):
-        ports.replace_trust_anchors(made)
-
-
-def test_a_trusted_root_is_added_and_removed_again(directory):
-    """Nothing else goes, and removing what is not there is fine."""
-    ports = directory.registrations
-    before = ports.read_roots()
-    directory.add_trusted_root(other_root())
-    assert ports.read_roots() == before | {other_root()}
-
-    ports.remove_root(other_root())
-    ports.remove_root(other_root())
-
-    assert ports.read_roots() == before

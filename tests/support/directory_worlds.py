@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import functools
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ldap3
+import pytest
 
 from loopback import free_port
 from memory_directory import MemoryDomain
-from slapd_peer import CRL, PARTNER, PASSWORD, running_slapd
+from slapd_peer import CRL, PARTNER, PASSWORD, SLAPADD, SLAPD, running_slapd
 from sts_material import NODE, credential, key, root
 from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
@@ -40,6 +41,7 @@ from stsfix.snapshot.tls import Endpoint, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from stsfix.remediation.ports import Directory
@@ -317,3 +319,26 @@ def lab_access(folder: Path, server: VmdirServer) -> LdapWorld:
 def other_root() -> bytes:
     """Return a root that no world knows, DER."""
     return pki.der(root("other-root"))
+
+
+WORLDS = [
+    pytest.param("memory", id="memory"),
+    *(pytest.param(f"lab-{age}", id=f"lab-{age}", marks=pytest.mark.lab) for age in "DBA"),
+    pytest.param("slapd", id="slapd", marks=pytest.mark.peer),
+]
+
+
+def a_world(name: str, folder: Path) -> AbstractContextManager[DirectoryWorld]:
+    """Return the world *name* of `WORLDS`, fresh; a test that wants slapd is skipped without."""
+    if name == "memory":
+        return nullcontext(MemoryWorld())
+    if name != "slapd":
+        return lab_world(folder, name.removeprefix("lab-"))
+    require_slapd()
+    return slapd_world(folder)
+
+
+def require_slapd() -> None:
+    """Skip the test if there is no slapd here."""
+    if SLAPD is None or SLAPADD is None:
+        pytest.skip("slapd is not installed here (Debian: apt-get install slapd)")

@@ -13,14 +13,14 @@ or a "restarted" process, share the world. Nothing here looks at a clock.
 
 from __future__ import annotations
 
-import base64
 import copy
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from memory_node import Fault, MemoryNode, Pending
+from memory_registrations import MemoryRegistrations
 from stsfix.remediation import certificates, dn
 from stsfix.remediation.errors import (
     DirectoryFaultError,
@@ -34,8 +34,6 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.inventory_certificates import (
     ChainOwner,
     DirectoryCertificates,
-    LookupRegistration,
-    SolutionUser,
     TrustedChain,
 )
 from stsfix.remediation.model import (
@@ -48,72 +46,10 @@ from stsfix.remediation.model import (
 )
 from stsfix.remediation.ports import IssuedCredential
 from stsfix.remediation.sts_export import StsMaterial
-from stsfix.remediation.trust_anchors import Replacement, TrustAnchors
-from stsfix.remediation.vmdir_certificates import from_base64
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-ALL_WRITES = "add_*", "delete_entry"
-
-
-@dataclass(kw_only=True)
-class Fault:
-    """What goes wrong on calls *nth* to *nth* + *times* - 1 that match *call* and *node*.
-
-    ``refuse``: DirectoryFaultError with *code*, nothing done. ``lost``: done, and the answer is
-    lost (WriteInDoubtError). ``lost-before``: the same error, and nothing was done.
-    ``unreachable``: DirectoryUnreachableError, nothing done.
-    """
-
-    call: str
-    node: str = "*"
-    nth: int = 1
-    times: int = 1
-    effect: Literal["refuse", "lost", "lost-before", "unreachable"] = "refuse"
-    code: int = 53
-    seen: int = field(default=0, init=False)
-
-    def fires(self, call: str, node: str) -> bool:
-        """Count a call; True if the fault happens on it."""
-        if not (fnmatchcase(call, self.call) and fnmatchcase(node, self.node)):
-            return False
-        self.seen += 1
-        return self.nth <= self.seen < self.nth + self.times
-
-
-@dataclass(kw_only=True)
-class MemoryNode:
-    """One node's directory: what a snapshot of it holds. *pending* is what it has not pulled."""
-
-    name: str
-    invocation_id: str
-    usn: int = 100
-    entries: dict[str, StsEntry] = field(default_factory=dict)
-    keys: dict[str, bytes] = field(default_factory=dict)
-    roots: list[bytes] = field(default_factory=list)
-    certificates: DirectoryCertificates | None = None
-    has_container: bool = True
-    has_tenant: bool = True
-    up_to_date: dict[str, int] = field(default_factory=dict)
-    pending: list[Pending] = field(default_factory=list)
-    cycles: int | None = None
-
-    def of_kind(self, kind: str) -> tuple[StsEntry, ...]:
-        """Return the entries of a kind by number."""
-        found = [e for e in self.entries.values() if e.kind == kind]
-        return tuple(sorted(found, key=lambda e: e.index or 0))
-
-
-@dataclass(kw_only=True)
-class Pending:
-    """A change on its way to a node: applied after *calls* more calls of that node."""
-
-    calls: int
-    origin: str
-    usn: int
-    apply: Callable[[MemoryNode], None]
 
 
 class MemoryDomain:
@@ -458,104 +394,3 @@ class MemoryDirectory:
         if tenant and (self._user in self._world.ordinary or not node.has_tenant):
             raise TenantNotFoundError(self._node, dn.tenant(self._domain))
         return node
-
-
-class MemoryRegistrations:
-    """The `Registrations` port on one node of a `MemoryDomain`."""
-
-    def __init__(self, world: MemoryDomain, directory: MemoryDirectory) -> None:
-        self._world = world
-        self._directory = directory
-
-    def read_solution_user(self, name: str) -> SolutionUser | None:
-        """See the port."""
-        held = _held(self._directory.enter("read_solution_user"))
-        return next((u for u in held.solution_users if u.name.lower() == name.lower()), None)
-
-    def replace_certificate(self, user: SolutionUser, certificate: bytes, subject: str) -> None:
-        """See the port."""
-        name = self._directory.node
-        found = self.read_solution_user(user.name)
-        if found is None:
-            raise DirectoryFaultError(name, "replace_certificate", 32, "")
-        same_subject = found.subject.lower() == subject.lower()
-        if found.certificates == (certificate,) and same_subject:
-            return
-        if found != user:
-            raise EntryChangedError(name, user.name)
-        kept = found.subject if same_subject else subject
-        made = replace(found, certificates=(certificate,), subject=kept)
-
-        def _apply(node: MemoryNode) -> None:
-            held = _held(node)
-            users = tuple(made if u.name == made.name else u for u in held.solution_users)
-            node.certificates = replace(held, solution_users=users)
-
-        self._world.change(
-            self._directory.enter("replace_certificate"), "replace_certificate", _apply
-        )
-
-    def read_trust_anchors(self) -> tuple[TrustAnchors, ...]:
-        """See the port."""
-        held = _held(self._directory.enter("read_trust_anchors"))
-        return tuple(
-            TrustAnchors(
-                dn=_endpoint_dn(service, number),
-                uri=endpoint.uri,
-                values=tuple(base64.b64encode(der) for der in endpoint.trust),
-                certificates=endpoint.trust,
-                encoding="base64",
-            )
-            for service in held.registrations
-            for number, endpoint in enumerate(service.endpoints)
-            if endpoint.trust
-        )
-
-    def replace_trust_anchors(self, replacement: Replacement) -> None:
-        """See the port."""
-        wanted = replacement.anchors.dn
-        found = next((a for a in self.read_trust_anchors() if a.dn == wanted), None)
-        values = found.values if found else ()
-        if values == replacement.values:
-            return
-        if values != replacement.anchors.values:
-            raise EntryChangedError(self._directory.node, wanted)
-        trust = tuple(from_base64(value) for value in replacement.values)
-
-        def _apply(node: MemoryNode) -> None:
-            held = _held(node)
-            services = tuple(
-                replace(
-                    service,
-                    endpoints=tuple(
-                        replace(e, trust=trust) if _endpoint_dn(service, n) == wanted else e
-                        for n, e in enumerate(service.endpoints)
-                    ),
-                )
-                for service in held.registrations
-            )
-            node.certificates = replace(held, registrations=services)
-
-        self._world.change(
-            self._directory.enter("replace_trust_anchors"), "replace_trust_anchors", _apply
-        )
-
-    def read_roots(self) -> frozenset[bytes]:
-        """See the port."""
-        node = self._directory.enter("read_roots")
-        listed = (der for root in _held(node).roots for der in root.certificates)
-        return frozenset((*node.roots, *listed))
-
-    def remove_root(self, root: bytes) -> None:
-        """See the port."""
-        node = self._directory.enter("remove_root")
-        if root in node.roots:
-            self._world.change(node, "remove_root", lambda n: n.roots.remove(root))
-
-
-def _held(node: MemoryNode) -> DirectoryCertificates:
-    return node.certificates or DirectoryCertificates(node=node.name)
-
-
-def _endpoint_dn(service: LookupRegistration, number: int) -> str:
-    return f"cn=Endpoint{number},cn={service.name}"

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from memory_vm import MemoryVm, datastore, facts_of, nic, summary_of
 from stsfix.snapshot.errors import (
     SnapshotGoneError,
     TaskOverdueError,
@@ -33,18 +34,14 @@ from stsfix.snapshot.errors import (
     VmNotFoundError,
 )
 from stsfix.snapshot.model import (
-    DatastoreFacts,
-    DiskState,
     HostFacts,
     HostRef,
     LockdownMode,
-    NicState,
     PowerState,
     SnapshotRef,
     TaskKey,
     VmFacts,
     VmId,
-    VmSummary,
 )
 from stsfix.snapshot.ports import TaskResult
 
@@ -72,27 +69,6 @@ class MemoryClock:
     def sleep(self, seconds: float) -> None:
         with self._lock:
             self.slept += max(seconds, 0.0)
-
-
-@dataclass(kw_only=True)
-class MemoryVm:
-    """The state of one VM; tests may change everything at any time."""
-
-    id: VmId
-    power: PowerState = PowerState.ON
-    disk: Any = None
-    tools: bool = True
-    guest_operations: bool = True
-    nics: tuple[NicState, ...] = ()
-    nics_lost_at_boot: tuple[str, ...] = ()
-    shutdown_s: float | None = 10.0
-    question: str | None = None
-    snapshots: list[SnapshotRef] = field(default_factory=list)
-    disks: dict[str, Any] = field(default_factory=dict)
-    current: str | None = None
-    consolidation_needed: bool = False
-    off_at: float | None = None
-    busy: TaskKey | None = None
 
 
 @dataclass(kw_only=True)
@@ -203,7 +179,7 @@ class MemoryHost:
                 clock_skew=timedelta(0),
                 managed_by=None,
                 datastores=(datastore(),),
-                vms=tuple(_summary(vm) for vm in self.vms.values()),
+                vms=tuple(summary_of(vm) for vm in self.vms.values()),
                 ntp_servers=("ntp.lab.example",),
                 ntp_running=True,
             )
@@ -211,7 +187,7 @@ class MemoryHost:
     def observe_vms(self, vms: Sequence[VmId]) -> tuple[VmFacts, ...]:
         with self._lock:
             self._enter("observe_vms", None)
-            return tuple(_facts(self.vm(vm)) for vm in vms)
+            return tuple(facts_of(self.vm(vm)) for vm in vms)
 
     def start_guest_shutdown(self, vm: VmId) -> None:
         with self._lock:
@@ -381,56 +357,3 @@ class MemoryHost:
 def _raise(errors: list[BaseException]) -> None:
     for error in errors:
         raise error
-
-
-def nic(label: str = "Network adapter 1", *, connected: bool = True) -> NicState:
-    """Return an adapter on a standard switch."""
-    return NicState(label=label, backing="VM Network", connected=connected, start_connected=True)
-
-
-def datastore(
-    name: str = "datastore1", *, free_gib: int = 500, accessible: bool = True
-) -> DatastoreFacts:
-    """Return a datastore of 1000 GiB."""
-    return DatastoreFacts(
-        name=name,
-        free_bytes=free_gib * 2**30,
-        capacity_bytes=1000 * 2**30,
-        accessible=accessible,
-    )
-
-
-def _summary(vm: MemoryVm) -> VmSummary:
-    on = vm.power is PowerState.ON
-    return VmSummary(
-        vm=vm.id,
-        bios_uuid=vm.id.instance_uuid,
-        power=vm.power,
-        connection="connected",
-        hostname=f"{vm.id.name}.lab.example" if on and vm.tools else "",
-        addresses=(),
-    )
-
-
-def _facts(vm: MemoryVm) -> VmFacts:
-    on = vm.power is PowerState.ON
-    return VmFacts(
-        summary=_summary(vm),
-        tools_running=on and vm.tools,
-        guest_operations_ready=on and vm.tools and vm.guest_operations,
-        disks=(DiskState(label="Hard disk 1", datastore="datastore1", mode="persistent"),),
-        nics=vm.nics,
-        snapshots=tuple(vm.snapshots),
-        current_snapshot=vm.current,
-        fault_tolerance=False,
-        encrypted=False,
-        bus_sharing=(),
-        passthrough=(),
-        consolidation_needed=vm.consolidation_needed,
-        question=vm.question,
-        disabled_methods=(),
-        managed_by=None,
-        change_tracking=False,
-        datastores=("datastore1",),
-        administrator=True,
-    )

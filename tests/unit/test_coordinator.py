@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from memory_hypervisor import MemoryClock, MemoryHost, nic
+from memory_hypervisor import MemoryClock, MemoryHost
+from memory_vm import nic
 from stsfix.snapshot.coordinator import Coordinator, IncompleteSet, Limits, task_note_key
 from stsfix.snapshot.errors import (
     AnswerLostError,

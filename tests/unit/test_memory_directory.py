@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from memory_directory import Fault, MemoryDomain
+from memory_directory import MemoryDomain
+from memory_node import Fault
 from sts_material import NODE, credential, key
 from stsfix.lab import pki
 from stsfix.remediation.errors import (

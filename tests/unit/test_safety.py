@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from memory_hypervisor import MemoryClock, MemoryHost, datastore, nic
+from memory_hypervisor import MemoryClock, MemoryHost
+from memory_vm import datastore, nic
 from stsfix.snapshot.model import DiskState, HostRef, LockdownMode, PowerState
 from stsfix.snapshot.safety import assess, assess_host, assess_space, assess_vm
 

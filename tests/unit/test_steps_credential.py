@@ -8,7 +8,7 @@ import pytest
 
 import sts_material
 from credential_bench import BOTH, VC1, VC2, Bench
-from memory_directory import Fault
+from memory_node import Fault
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     DirectoryFaultError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from credential_bench import BOTH, OLD, VC1, VC2, Bench
-from memory_directory import Fault
+from memory_node import Fault
 from stsfix.remediation.errors import ReplicationOverdueError, WriteInDoubtError
 from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.ports import Observed

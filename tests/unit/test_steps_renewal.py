@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from memory_directory import Fault
+from memory_node import Fault
 from renewal_bench import MACHINE, VPXD, Bench
 from renewal_worlds import MACHINE_IDS, VC1, VC2, entry, issued
 from stsfix.remediation.certificates import fingerprint

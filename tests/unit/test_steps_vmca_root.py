@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory_directory import Fault
+from memory_node import Fault
 from renewal_bench import Bench
 from renewal_worlds import VC1, VC2
 from sts_material import key, root
