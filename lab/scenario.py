@@ -19,52 +19,19 @@ from stsfix.lab.machine_plan import (
 )
 from stsfix.lab.outage_plan import EXPIRED_PLANS, HEALTHY_PLANS, NO_OUTAGE, OutagePlan
 from stsfix.lab.stores_plan import ISSUER_PLANS, STORES_PLANS, UNSPOILT, StoresPlan
+from stsfix.lab.sts_plan import (
+    EXPIRED,
+    EXPIRING,
+    HEALTHY,
+    OBSOLETE,
+    RENEWED,
+    STS_PLANS,
+    TWO_HEALTHY,
+    ChainPlan,
+    CredentialPlan,
+)
 from stsfix.lab.topology import HOSTS
 from stsfix.lab.windows_plan import NO_WINDOWS, WINDOWS_PLANS, WindowsPlan
-
-EXPIRED_DAYS = -3.0
-VALID_DAYS = 3000.0
-STARTED_DAYS = -733.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialPlan:
-    """One TenantCredential. *days* are left until its leaf ends, negative when it has ended.
-
-    Its chain is stored as TrustedCertChain-*chain* too, unless *chain* is None. *name* replaces
-    the RDN value, for entries that break the tenant. Its leaf begins in *starts_days*. *spoilt*
-    is ``key`` (another one's) or ``certificate`` (not one at all); empty: neither. With *gone*
-    its issuer is of no node that is left.
-    """
-
-    index: int
-    days: float = EXPIRED_DAYS
-    chain: int | None = None
-    name: str = ""
-    starts_days: float = STARTED_DAYS
-    spoilt: str = ""
-    gone: bool = False
-
-    @property
-    def cn(self) -> str:
-        """The RDN's value."""
-        return self.name or f"TenantCredential-{self.index}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainPlan:
-    """A TrustedCertChain that belongs to no credential: of a node long gone, without leaf, or
-    *empty*, without any certificate (no vmdird that was measured takes one).
-
-    With *gone* its issuer is of no node that is left.
-    """
-
-    index: int
-    days: float = EXPIRED_DAYS
-    leaf: bool = True
-    gone: bool = False
-    starts_days: float = STARTED_DAYS
-    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +63,7 @@ class Scenario:
 
     name: str
     text: str
-    credentials: tuple[CredentialPlan, ...] = (CredentialPlan(index=1, chain=1),)
+    credentials: tuple[CredentialPlan, ...] = EXPIRED
     chains: tuple[ChainPlan, ...] = ()
     hosts: tuple[HostPlan, ...] = ()
     node_clock_offset_s: float = 0.0
@@ -122,25 +89,6 @@ class Scenario:
     accepted: tuple[str, ...] = ()
 
 
-_HEALTHY = (CredentialPlan(index=1, days=VALID_DAYS, chain=1),)
-_TWO_HEALTHY = (*_HEALTHY, CredentialPlan(index=2, days=VALID_DAYS, chain=2))
-_RENEWED = (CredentialPlan(index=1, chain=1), CredentialPlan(index=2, days=VALID_DAYS, chain=2))
-_GAP = (CredentialPlan(index=1, chain=1), CredentialPlan(index=3, chain=3))
-_MALFORMED = (
-    CredentialPlan(index=1, chain=1),
-    CredentialPlan(index=1, name="TenantCredential-1-old"),
-)
-_OBSOLETE = (
-    CredentialPlan(index=1, days=-900, starts_days=-1630, chain=1, gone=True),
-    CredentialPlan(index=2, days=-400, starts_days=-1130, chain=4, gone=True),
-    CredentialPlan(index=3, chain=6),
-)
-_OBSOLETE_CHAINS = (
-    ChainPlan(index=2, days=-900, starts_days=-1630, gone=True),
-    ChainPlan(index=3, leaf=False, gone=True),
-    ChainPlan(index=5, days=VALID_DAYS, gone=True),
-)
-
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -148,81 +96,29 @@ SCENARIOS = {
         Scenario(
             name="healthy",
             text="nothing is wrong",
-            credentials=_HEALTHY,
+            credentials=HEALTHY,
         ),
         Scenario(
             name="expiring",
             text="the STS signing certificate ends in 20 days",
-            credentials=(CredentialPlan(index=1, days=20, chain=1),),
+            credentials=EXPIRING,
         ),
         Scenario(
             name="sts-keeps",
             text="release 8.0, the STS certificate ends in 20 days; the last STS takes no new one",
-            credentials=(CredentialPlan(index=1, days=20, chain=1),),
+            credentials=EXPIRING,
             version="8.0",
             node=NodeTrouble(sts_keeps=True),
         ),
-        Scenario(
-            name="gap-in-indexes",
-            text="TenantCredential-1 and -3, both expired; fixsts.sh leaves -3 in charge",
-            credentials=_GAP,
-        ),
-        Scenario(
-            name="malformed-index",
-            text="an entry TenantCredential-1-old breaks the load of the whole tenant",
-            credentials=_MALFORMED,
-        ),
-        Scenario(
-            name="leafless-chain",
-            text="a trusted chain of an old upgrade holds a root and no leaf",
-            chains=(ChainPlan(index=2, leaf=False), ChainPlan(index=5)),
-        ),
-        Scenario(
-            name="empty-chain",
-            text="TrustedCertChain-2 holds no certificate, which breaks the whole tenant",
-            chains=(ChainPlan(index=2, empty=True),),
-        ),
-        Scenario(
-            name="no-credential",
-            text="there is no signing credential, as after fixsts.sh that stopped half-way",
-            credentials=(),
-        ),
-        Scenario(
-            name="signer-not-yet-valid",
-            text="the signing certificate begins in ten days",
-            credentials=(CredentialPlan(index=1, days=VALID_DAYS, starts_days=10, chain=1),),
-        ),
-        Scenario(
-            name="signer-untrusted",
-            text="no trusted chain belongs to the signing credential",
-            credentials=(CredentialPlan(index=1, days=VALID_DAYS),),
-        ),
-        Scenario(
-            name="key-mismatch",
-            text="the key of TenantCredential-1 is another one's; TenantCredential-2 signs",
-            credentials=(
-                CredentialPlan(index=1, days=VALID_DAYS, chain=1, spoilt="key"),
-                CredentialPlan(index=2, days=VALID_DAYS, chain=2),
-            ),
-        ),
-        Scenario(
-            name="signer-key-mismatch",
-            text="the key of the signing credential is another one's",
-            credentials=(CredentialPlan(index=1, days=VALID_DAYS, chain=1, spoilt="key"),),
+        *(
+            Scenario(name=name, text=text, credentials=plan.credentials, chains=plan.chains)
+            for name, (text, plan) in STS_PLANS.items()
         ),
         Scenario(
             name="sts-stale",
             text="the STS still signs with a credential that has expired; a new one is there",
-            credentials=_RENEWED,
+            credentials=RENEWED,
             certificates=CertificatePlan(sts_stale=True),
-        ),
-        Scenario(
-            name="malformed-certificate",
-            text="TenantCredential-1 holds no certificate but noise; TenantCredential-2 signs",
-            credentials=(
-                CredentialPlan(index=1, days=VALID_DAYS, spoilt="certificate"),
-                CredentialPlan(index=2, days=VALID_DAYS, chain=2),
-            ),
         ),
         Scenario(
             name="duplicate-vm-name",
@@ -261,7 +157,7 @@ SCENARIOS = {
         Scenario(
             name="machine-ssl-expired",
             text="the first node's machine certificate has expired; the STS is in order",
-            credentials=_HEALTHY,
+            credentials=HEALTHY,
             machine_certificate_expired=True,
         ),
         Scenario(
@@ -282,7 +178,7 @@ SCENARIOS = {
         Scenario(
             name="node-clock-reset",
             text="the first node's clock fell back three years; the STS certificate is sound",
-            credentials=_HEALTHY,
+            credentials=HEALTHY,
             node_clock_offset_s=-3 * 365 * 86400.0,
         ),
         Scenario(
@@ -351,7 +247,7 @@ SCENARIOS = {
             Scenario(
                 name=name,
                 text=text,
-                credentials=_TWO_HEALTHY if plan.sts_stale else _HEALTHY,
+                credentials=TWO_HEALTHY if plan.sts_stale else HEALTHY,
                 certificates=plan,
             )
             for name, (text, plan) in PLANS.items()
@@ -361,7 +257,7 @@ SCENARIOS = {
             for name, (text, plan) in ACCESS_PLANS.items()
         ),
         *(
-            Scenario(name=name, text=text, credentials=_HEALTHY, outage=plan)
+            Scenario(name=name, text=text, credentials=HEALTHY, outage=plan)
             for name, (text, plan) in HEALTHY_PLANS.items()
         ),
         *(
@@ -395,8 +291,8 @@ SCENARIOS = {
         Scenario(
             name="obsolete-chains",
             text="credentials, chains and stores keep what nodes of 5.x and 6.0 left behind",
-            credentials=_OBSOLETE,
-            chains=_OBSOLETE_CHAINS,
+            credentials=OBSOLETE.credentials,
+            chains=OBSOLETE.chains,
             certificates=CertificatePlan(leftovers=True),
         ),
         Scenario(name="old-server", text="vmdird as in vSphere 6.5", age="A", version="6.5"),

@@ -23,9 +23,9 @@ from stsfix.lab.node_pairs import (
 from stsfix.lab.outage import befall
 from stsfix.lab.registrations import sts_registration, vcenter_registration
 from stsfix.lab.releases import BUILDS, issue
-from stsfix.lab.scenario import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.ssh_keys import new_host_keys
 from stsfix.lab.stores_trouble import lost_accounts, spoil_stores
+from stsfix.lab.sts_plan import EXPIRED_DAYS, STARTED_DAYS
 from stsfix.lab.topology import DOMAIN, HOSTS, SITE
 from stsfix.lab.trouble import (
     GONE,
@@ -68,8 +68,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.lab.passwords import Passwords, Seed
-    from stsfix.lab.scenario import CredentialPlan, Scenario
+    from stsfix.lab.scenario import Scenario
     from stsfix.lab.seams import KeyPair
+    from stsfix.lab.sts_plan import CredentialPlan
     from stsfix.lab.topology import NodePlan, Topology
     from stsfix.lab.vmdir.spec import Registration
     from stsfix.lab.vmdir.store import DirectoryStore

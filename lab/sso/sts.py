@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +20,7 @@ from stsfix.lab.sso.lifetime import (
     token_lifetime,
 )
 from stsfix.lab.sso.names import WSSE, WST, WST_ISSUE_ACTION
+from stsfix.lab.sso.tenant_cache import TenantCache
 from stsfix.lab.sso.wstrust import IssuedToken, StsFault
 
 if TYPE_CHECKING:
@@ -33,13 +32,6 @@ if TYPE_CHECKING:
     from stsfix.lab.clock import LabClock
     from stsfix.lab.seams import DirectoryReader
     from stsfix.lab.service_logs import ServiceLogs
-
-logger = logging.getLogger(__name__)
-
-REFRESH_S = 15.0
-"""Field seconds between two reads of the directory (IdentityManager.java L250)."""
-
-_SHORTEST_S = 0.05
 
 _REQUEST = timedelta(minutes=5)
 """How long a request of a service is good for."""
@@ -65,9 +57,8 @@ class _Grant:
 class StsService:
     """Issues tokens for the accounts of *directory* and says which tokens it trusts.
 
-    It works on a copy of the tenant: read at `start`, again every 15 field seconds, and kept
-    when a later read fails (vmdir.md 3.5). It signs with the credential of the highest index
-    and looks at no date but its leaf's, on the clock of the node.
+    It works on a copy of the tenant (`TenantCache`), signs with the credential of the highest
+    index and looks at no date but its leaf's, on the clock of the node.
 
     Args:
         node_fqdn: The node it runs on.
@@ -78,9 +69,8 @@ class StsService:
         faults: Every issue runs inside ``around("sts", "issue", node_fqdn)``.
         policy: Lifetimes and time zone.
         logs: Where it tells what it refuses, and that it could not read the tenant.
-        stale: Until it is stopped it does not see the credential with the highest index, as an
-            STS whose reloads fail (vmdir.md 3.5).
-        keeps: It reads the tenant at `start` only.
+        stale: See `TenantCache`.
+        keeps: The same.
     """
 
     def __init__(
@@ -105,87 +95,33 @@ class StsService:
         self._faults = faults
         self._policy = policy or TokenPolicy()
         self._logs = logs
-        self._stale = stale
-        self._keeps = keeps
-        self._tenant: tenants.Tenant | None = None
-        self._trouble = ""
-        self._read: object = None
-        self._refreshing = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._cache = TenantCache(
+            node_fqdn, directory, tenant, clock=clock, logs=logs, stale=stale, keeps=keeps
+        )
 
     @property
     def running(self) -> bool:
         """True between `start` and `stop`."""
-        return self._thread is not None
+        return self._cache.running
 
     @property
     def tenant(self) -> tenants.Tenant | None:
         """The cached tenant; None if none was loaded since `start`."""
-        return self._tenant
+        return self._cache.tenant
 
     def start(self) -> None:
         """Read the tenant and serve. A tenant that cannot be read leaves an STS that runs but
         cannot issue, until a later read succeeds. Nothing happens when it runs already.
         """
-        if self._thread is not None:
-            return
-        self._stopped = threading.Event()
-        self._forget()
-        self.refresh()
-        self._thread = threading.Thread(
-            target=self._keep_fresh, args=(self._stopped,), name=f"sts {self.node}", daemon=True
-        )
-        self._thread.start()
+        self._cache.start()
 
     def stop(self) -> None:
         """Serve no more and forget the tenant; nothing happens when it does not run."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._stopped.set()
-        thread.join(5)
-        self._stale = False
-        self._forget()
-
-    def _forget(self) -> None:
-        with self._refreshing:
-            self._tenant, self._read, self._trouble = None, None, ""
+        self._cache.stop()
 
     def refresh(self) -> bool:
         """Read the tenant now. On failure the cached one stays; False then."""
-        with self._refreshing:
-            try:
-                self._load()
-            except (tenants.TenantBrokenError, ConnectionError) as error:
-                self._complain(str(error))
-                return False
-            return True
-
-    def _complain(self, trouble: str) -> None:
-        """Log what keeps the tenant from being read; once, though it is tried again and again."""
-        if trouble != self._trouble and self._logs is not None:
-            self._logs.tenant_unread(self.tenant_name, trouble)
-        self._trouble = trouble
-        logger.debug("%s: tenant %s: %s", self.node, self.tenant_name, trouble)
-
-    def _load(self) -> None:
-        credentials, chains = read = tenants.read_entries(
-            self._directory, self.tenant_name, self.tenant_name
-        )
-        if self._stale:
-            newest = tenants.highest_index([entry.dn for entry in credentials])
-            credentials = [e for e in credentials if tenants.highest_index([e.dn]) != newest]
-        if read != self._read:  # parsing keys again each round costs what it cannot change
-            base = tenants.tenant_dn(self.tenant_name, self.tenant_name)
-            self._tenant = tenants.load(self.tenant_name, base, credentials, chains)
-            self._read = read
-        self._trouble = ""
-
-    def _keep_fresh(self, stopped: threading.Event) -> None:
-        pause = max(self._clock.real(REFRESH_S), _SHORTEST_S)
-        while not stopped.wait(pause) and not self._keeps:
-            self.refresh()
+        return self._cache.refresh()
 
     def now(self) -> datetime:
         """Return the time of the node, aware UTC."""
@@ -274,7 +210,8 @@ class StsService:
 
     def anchors(self) -> tuple[x509.Certificate, ...]:
         """Return the leaf of every trusted chain of the cached tenant; empty without one."""
-        return () if self._tenant is None else self._tenant.anchors
+        tenant = self.tenant
+        return () if tenant is None else tenant.anchors
 
     # The endpoint.
 
@@ -396,9 +333,11 @@ class StsService:
         )
 
     def _valid_signer(self, now: datetime, asked: Lifespan) -> saml.Signer:
-        tenant = self._tenant
+        tenant = self.tenant
         if tenant is None:
-            raise StsFault(WST, "RequestFailed", f"no tenant {self.tenant_name}: {self._trouble}")
+            raise StsFault(
+                WST, "RequestFailed", f"no tenant {self.tenant_name}: {self._cache.trouble}"
+            )
         if tenant.signer is None:
             raise StsFault(WST, "RequestFailed", "the tenant has no signing credential")
         check_signer(tenant.signer.chain[0], now, asked, self._policy.zone)
