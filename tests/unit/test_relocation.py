@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from memory_hypervisor import MemoryClock, MemoryHost, MemoryVm
+from memory_hypervisor import MemoryClock, MemoryHost
+from memory_vm import MemoryVm
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.model import NodePlan, Role, RunSpec
 from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState
