@@ -197,16 +197,20 @@ def sha256(certificate: x509.Certificate) -> str:
 
 @functools.lru_cache(maxsize=_KEPT)
 def private_key(encoded: bytes) -> PrivateKeyTypes:
-    """Return the unencrypted key in *encoded*, PEM or DER. The check of its primes takes 50 ms, so
-    a key that was read before is not read again.
+    """Return the unencrypted key in *encoded*, PEM or DER. Its primes are not checked, which takes
+    50 ms and no appliance does [INFERRED]; a key that was read before is not read again.
 
     Raises:
         ValueError: There is no such key in it.
         TypeError: It is encrypted.
     """
     if encoded.lstrip().startswith(b"-----BEGIN"):
-        return serialization.load_pem_private_key(encoded, password=None)
-    return serialization.load_der_private_key(encoded, password=None)
+        return serialization.load_pem_private_key(
+            encoded, password=None, unsafe_skip_rsa_key_validation=True
+        )
+    return serialization.load_der_private_key(
+        encoded, password=None, unsafe_skip_rsa_key_validation=True
+    )
 
 
 def pkcs8(key: rsa.RSAPrivateKey) -> bytes:

@@ -10,20 +10,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from stsfix.remediation import certificate_chains, certificates, issuing
+from stsfix.remediation import certificate_chains, certificates, issuing, rsa_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.snapshot.secret import Secret
 
@@ -107,10 +104,7 @@ class CertificateRequest:
         Raises:
             ValueError: It is no RSA key in unencrypted PKCS#8 DER.
         """
-        key = load_der_private_key(self.key_pkcs8.reveal(), password=None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise ValueError("VMCA signs RSA keys only")  # noqa: TRY004 - of the value, not a bug
-        return key
+        return rsa_keys.own_key(self.key_pkcs8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from stsfix.remediation import rsa_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,9 +190,9 @@ def key_matches(key_pkcs8: bytes, leaf: bytes) -> bool:
         return False
     probe = b"does this key belong to this certificate"
     try:
-        key = load_der_private_key(key_pkcs8, password=None)
+        key = rsa_keys.key_of(key_pkcs8, public)
         scheme, hashed = padding.PKCS1v15(), SHA256()
-        signature = key.sign(probe, scheme, hashed) if isinstance(key, rsa.RSAPrivateKey) else b""
+        signature = key.sign(probe, scheme, hashed) if key else b""
         public.verify(signature, probe, scheme, hashed)
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         return False

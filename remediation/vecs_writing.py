@@ -20,10 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    load_der_private_key,
 )
 
-from stsfix.remediation import certool, vecs
+from stsfix.remediation import certool, rsa_keys, vecs
 from stsfix.remediation.sections import Sections, end_of, mark
 from stsfix.snapshot.secret import Secret
 
@@ -179,5 +178,5 @@ def _pem(chain: Sequence[bytes]) -> str:
 
 
 def _key_pem(key_pkcs8: Secret[bytes]) -> str:
-    key = load_der_private_key(key_pkcs8.reveal(), password=None)
+    key = rsa_keys.own_key(key_pkcs8)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

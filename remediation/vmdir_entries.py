@@ -40,8 +40,8 @@ def root_dse(entry: Entry) -> RootDse:
 class KeyJudge:
     """Tells whether a key belongs to a leaf, and remembers the answer, never the key.
 
-    Loading an RSA key with all its checks takes 0.1 s, polls read the same entries often, and
-    the nodes of a domain hold the same ones: each pair is judged once. Safe to share.
+    Polls read the same entries often, and the nodes of a domain hold the same ones: each pair
+    is judged once. Safe to share.
     """
 
     def __init__(self) -> None:
