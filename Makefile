@@ -12,6 +12,9 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
+# Empty: compiled modules are kept, whatever the caller's shell says. Images of CI often switch that
+# off, and then each worker and each command of the tests compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
 
 VENV := .venv
 BIN := $(VENV)/bin

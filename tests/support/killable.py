@@ -55,6 +55,9 @@ PRELOAD = [
     "stsfix.remediation.logins",
     "stsfix.remediation.logins_vcenter",
     "stsfix.remediation.issuer",
+    "stsfix.remediation.transports.service_control",
+    "stsfix.remediation.transports.chosen",
+    "stsfix.remediation.transports.windows",
     "vmware.vapi.vsphere.client",
     "com.vmware.cis_client",
 ]
