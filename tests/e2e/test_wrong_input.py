@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lab_bench import Bench, build
-from stsfix.lab import pki
+from ready_keys import another_key
 from stsfix.lab.ports import PortBlock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab]
@@ -144,7 +144,7 @@ def test_a_node_that_is_none_is_named(bench):
 def test_a_ca_certificate_needs_its_own_key(bench):
     """With issuer = "files" and another key: found before the question whether to begin."""
     (bench.folder / "own.pem").write_bytes(bench.lab.ca_pem)
-    (bench.folder / "other.key").write_bytes(pem_of(pki.new_key()))
+    (bench.folder / "other.key").write_bytes(pem_of(another_key()))
     bench.set_config(
         lambda text: text.replace(
             "[timeouts]",

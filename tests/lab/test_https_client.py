@@ -13,6 +13,7 @@ import pytest
 
 import sso_directory
 from odd_tls import drips, sends, serving, silent
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.remediation import https
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
@@ -134,7 +135,7 @@ def test_nobody_listens(endpoint):
 
 def wrong_ca(endpoint, tmp_path):
     """Trust a root that signed nothing here."""
-    key = pki.new_key()
+    key = another_key()
     start, end = pki.days_from_now(-1), pki.days_from_now(1)
     other = pki.vmca_root(key, domain="a.b", host="x", not_before=start, not_after=end)
     path = tmp_path / "other.pem"

@@ -15,6 +15,7 @@ import pytest
 import sso_directory
 from memory_hypervisor import MemoryClock
 from odd_tls import sends, serving
+from ready_keys import another_key
 from sso_directory import ADMINISTRATOR, PASSWORD, leaf, sound_directory
 from sso_node import NODE, Node, running
 from stsfix.lab import pki
@@ -128,7 +129,7 @@ def test_pinned_certificates_work_too(node, endpoint, way):
 def test_no_secret_leaves_for_somebody_else(endpoint, tmp_path, way, wrong):
     """Every protocol stops before its first byte when the certificate is not the one wanted."""
     other = tmp_path / "other.pem"
-    key = pki.new_key()
+    key = another_key()
     start, end = pki.days_from_now(-1), pki.days_from_now(1)
     other.write_bytes(
         pki.pem(pki.vmca_root(key, domain="a.b", host="x", not_before=start, not_after=end))

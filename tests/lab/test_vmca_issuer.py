@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from lab_keys import shared_keys
 from preflight_lab import wired
+from ready_keys import another_key
 from stsfix.lab import judge, pki
 from stsfix.lab.disk import NodeFile
 from stsfix.lab.lab import Lab
@@ -141,7 +142,7 @@ def test_longer_life_with_leave(bench):
 
 def test_intermediate_authority(bench):
     """A VMCA below somebody else's root: the chain goes up to that root, in order."""
-    top_key, key = pki.new_key(), load_pem_private_key(bench.disk.files[KEY].content, None)
+    top_key, key = another_key(), load_pem_private_key(bench.disk.files[KEY].content, None)
     top = pki.vmca_root(
         top_key,
         domain="example.org",

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.lab.disk import Role
 from stsfix.lab.esx.host import EsxHost
@@ -144,7 +145,7 @@ def _more_hosts(lab: Lab, count: int) -> Generator[EsxHost]:
     issuer_key = load_pem_private_key(root_key, None)
     if not isinstance(issuer_key, RSAPrivateKey):
         raise TypeError(issuer_key)
-    key = pki.new_key()
+    key = another_key()
     leaf = pki.vmca_leaf(
         key,
         issuer=issuer,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyVim import connect as _connect
 
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
 from stsfix.lab.esx.host import EsxHost
@@ -35,7 +36,7 @@ class LabCa:
     """A CA that signs hosts of 127.0.0.1."""
 
     def __init__(self) -> None:
-        self._key = pki.new_key()
+        self._key = another_key()
         self._start, self._end = pki.days_from_now(-1), pki.days_from_now(30)
         self.root = pki.vmca_root(
             self._key,
@@ -47,7 +48,7 @@ class LabCa:
 
     def key_pair(self, name: str) -> KeyPair:
         """Return a key pair for *name*, *localhost* and 127.0.0.1."""
-        key = pki.new_key()
+        key = another_key()
         leaf = pki.vmca_leaf(
             key,
             issuer=self.root,

@@ -20,6 +20,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from ready_keys import FOR_COMMANDS, ready_key
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
@@ -27,7 +28,6 @@ from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
 from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
-from stsfix.remediation.issuing import new_key
 from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.records import spec_from_json, spec_to_json
 from stsfix.remediation.transports.vmca import CertoolAuthority
@@ -92,8 +92,8 @@ class KillingJournal(Journal):
         super().append(record)
 
 
-KEYS = tuple(new_key() for _ in range(6))
-"""Keys that were made before, in the fork server: making them is not what dies here."""
+KEYS = tuple(ready_key(number) for number in FOR_COMMANDS)
+"""Keys that were made before: making them is not what dies here."""
 
 
 class DyingShell:

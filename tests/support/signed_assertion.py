@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lxml import etree
 
+from ready_keys import another_key
 from stsfix.lab import pki
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ class Signer:
 def signer(name: str = "STS") -> Signer:
     """Return a signer below a root of its own; the same one for the same name."""
     start, end = pki.days_from_now(-1), pki.days_from_now(3650)
-    root_key = pki.new_key()
+    root_key = another_key()
     root = pki.vmca_root(
         root_key, domain="vsphere.local", host="vc1.lab.example", not_before=start, not_after=end
     )
-    key = pki.new_key()
+    key = another_key()
     leaf = pki.vmca_leaf(
         key,
         issuer=root,

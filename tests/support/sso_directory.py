@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.x509.oid import NameOID
 
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.lab.seams import DirectoryEntry, KeyPair
 
@@ -20,9 +21,9 @@ CHAINS_DN = f"cn=TrustedCertificateChains,{TENANT_DN}"
 ADMINISTRATOR = "administrator@vsphere.local"
 PASSWORD = "VMware1!<&>"
 
-ROOT_KEY = pki.new_key()
-SIGNER_KEY = pki.new_key()
-OTHER_KEY = pki.new_key()
+ROOT_KEY = another_key()
+SIGNER_KEY = another_key()
+OTHER_KEY = another_key()
 ROOT = pki.vmca_root(
     ROOT_KEY,
     domain="vsphere.local",

@@ -6,6 +6,7 @@ import functools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.remediation.model import StsEntries, StsEntry
 from stsfix.remediation.ports import IssuedCredential
@@ -23,7 +24,7 @@ NODE = "vc1.lab.example"
 @functools.cache
 def _key(name: str, bits: int) -> rsa.RSAPrivateKey:
     del name
-    return pki.new_key(bits)
+    return another_key(bits)
 
 
 def key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ready_keys import another_key
 from stsfix.lab import pki
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-_CA_KEY = pki.new_key()
-_KEY = pki.new_key()
+_CA_KEY = another_key()
+_KEY = another_key()
 ROOT = pki.vmca_root(
     _CA_KEY,
     domain="vsphere.local",
@@ -28,7 +29,7 @@ ROOT = pki.vmca_root(
     not_after=pki.days_from_now(30),
 )
 
-_FOREIGN_KEY = pki.new_key()
+_FOREIGN_KEY = another_key()
 _FOREIGN_ROOT = pki.vmca_root(
     _FOREIGN_KEY,
     domain="vsphere.local",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.snapshot.tls import Endpoint, Trust
 
@@ -69,7 +70,7 @@ def _write_certificates(folder: Path) -> None:
 @functools.cache  # two RSA keys cost more than most tests
 def _certificates() -> dict[str, bytes]:
     start, end = pki.days_from_now(-1), pki.days_from_now(30)
-    ca_key, key = pki.new_key(), pki.new_key()
+    ca_key, key = another_key(), another_key()
     root = pki.vmca_root(
         ca_key, domain="vsphere.local", host="vc1.lab.example", not_before=start, not_after=end
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import ldap3
 
 from loopback import free_port
+from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
 from stsfix.lab.faults import FaultBook
@@ -51,7 +52,7 @@ class Material(NamedTuple):
 @functools.cache
 def material() -> Material:
     """Make a root, and a leaf for 127.0.0.1 that also serves as signing certificate."""
-    root_key, leaf_key = pki.new_key(), pki.new_key()
+    root_key, leaf_key = another_key(), another_key()
     begin, end = pki.days_from_now(-30), pki.days_from_now(30)
     root = pki.vmca_root(root_key, domain="vsphere.local", host=N1, not_before=begin, not_after=end)
     leaf = pki.vmca_leaf(
