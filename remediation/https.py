@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
-from stsfix.snapshot.tls import PeerContext, peer_context
+from stsfix.snapshot.tls import NoHostError, PeerContext, peer_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +49,12 @@ def context_for(endpoint: Endpoint) -> PeerContext:
 
     Raises:
         NodeTlsError: The CA file is missing or holds no certificate; nothing was sent.
+        NodeUnreachableError: A directory told a name that no host can have.
     """
     try:
         return peer_context(endpoint)
+    except NoHostError as error:
+        raise NodeUnreachableError(endpoint.name, str(error)) from error
     except OSError as error:
         reason = f"its CA file cannot be used ({error.strerror or error})"
         raise NodeTlsError(endpoint.name, reason) from error

@@ -20,7 +20,7 @@ from ldap3.core.exceptions import LDAPExceptionError
 from pyasn1.error import PyAsn1Error
 
 from stsfix.remediation.errors import DirectoryUnreachableError, NodeTlsError
-from stsfix.snapshot.tls import peer_context
+from stsfix.snapshot.tls import NoHostError, peer_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,18 +100,12 @@ def open_connection(
     """
     try:
         tls = _VerifiedTls(peer_context(endpoint))
+    except NoHostError as error:
+        raise DirectoryUnreachableError(node, str(error)) from error
     except OSError as error:
         raise NodeTlsError(node, f"the CA file cannot be used: {error}") from error
     connection = ldap3.Connection(
-        # A new Server each time: a used one remembers a failed connect for 300 s.
-        ldap3.Server(
-            endpoint.address,
-            port=endpoint.port,
-            use_ssl=True,
-            tls=tls,
-            get_info=ldap3.NONE,
-            connect_timeout=endpoint.connect_timeout_s,
-        ),
+        _server(node, endpoint, tls),
         user=user_dn,
         password=password.reveal() if user_dn else None,
         authentication=ldap3.SIMPLE if user_dn else ldap3.ANONYMOUS,
@@ -138,6 +132,22 @@ def open_connection(
             ) from error
         raise DirectoryUnreachableError(node, reason(error)) from error
     return connection
+
+
+def _server(node: str, endpoint: Endpoint, tls: _VerifiedTls) -> ldap3.Server:
+    """Return a new Server, because a used one remembers a failed connect for 300 s."""
+    try:
+        return ldap3.Server(
+            endpoint.address,
+            port=endpoint.port,
+            use_ssl=True,
+            tls=tls,
+            get_info=ldap3.NONE,
+            connect_timeout=endpoint.connect_timeout_s,
+            allowed_referral_hosts=[],
+        )
+    except LDAPExceptionError as error:  # an IPv6 address with a zone
+        raise DirectoryUnreachableError(node, reason(error)) from error
 
 
 def entry_of(response: Mapping[str, Any]) -> Entry:

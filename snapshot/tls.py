@@ -15,9 +15,18 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from stsfix.snapshot.host_names import is_host
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
+
+
+class NoHostError(ValueError):
+    """A name or address that can be none: whoever told it could mean anything by it."""
+
+    def __init__(self) -> None:
+        super().__init__("its name cannot be a host name")
 
 
 def nothing_made() -> Collection[bytes]:
@@ -89,13 +98,20 @@ class PeerContext(ssl.SSLContext):
                 )
         return wrapped
 
+    def wrap_bio(self, *_args: Any, **_kwargs: Any) -> ssl.SSLObject:
+        """Refuse: nothing looks at a pin there, and no library in use needs it."""
+        raise NotImplementedError("TLS only over a socket of its own")
+
 
 def peer_context(endpoint: Endpoint) -> PeerContext:
     """Return a context that accepts *endpoint* and nobody else.
 
     Raises:
+        NoHostError: *endpoint* has a name or address that no host can have.
         OSError: The CA file cannot be read (ssl.SSLError if it holds no certificate).
     """
+    if not (is_host(endpoint.name) and is_host(endpoint.address)):
+        raise NoHostError
     context = PeerContext(ssl.PROTOCOL_TLS_CLIENT)
     context.server_name = endpoint.name
     context.pins = frozenset()
@@ -134,6 +150,7 @@ def _loaded(ca_file: Path | None, version: tuple[int, int, int] | None) -> ssl.S
 def _verifying_context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # who was believed stays who is spoken to
     # VMCA-signed leaves may lack AKI, which Python >= 3.13 refuses by default (measured).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if ca_file is None:
@@ -157,6 +174,7 @@ def _pinned_context() -> ssl.SSLContext:
     """Return a context that shakes hands with anybody: the pin is looked at afterwards."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # who was believed stays who is spoken to
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

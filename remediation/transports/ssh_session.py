@@ -17,6 +17,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.known_hosts import HostKey
 from stsfix.remediation.pam_words import refusal_in
+from stsfix.snapshot.host_names import is_host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,8 @@ def connect(
         HostKeyError: The host key is not the known one; no password was sent.
         NodeLoginError: The node refused the password; it was sent at most once.
     """
+    if not (is_host(peer.node) and is_host(peer.address)):
+        raise TransportUnavailableError(peer.node, NAME, "its name cannot be a host name")
     login = _Login(peer, user, password)
     transport = _greet(peer, keys)
     try:

@@ -7,11 +7,19 @@ from datetime import timedelta
 import pytest
 
 from stsfix.lab import pki
-from stsfix.remediation.errors import NodeTlsError
+from stsfix.remediation.errors import (
+    DirectoryUnreachableError,
+    NodeTlsError,
+    NodeUnreachableError,
+    TransportUnavailableError,
+)
+from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
 from stsfix.remediation.logins import NodeLogins
-from stsfix.remediation.logins_vcenter import open_vapi_session
+from stsfix.remediation.logins_vcenter import open_vapi_session, soap_login
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.node_front import HttpsNodeFront
+from stsfix.remediation.transports import ssh_session
+from stsfix.remediation.transports.vami import Vami
 from stsfix.remediation.vmdir import LdapDirectory
 from stsfix.snapshot.errors import HostTlsError
 from stsfix.snapshot.esxi import EsxiHost
@@ -67,6 +75,19 @@ def guest(endpoint):
     )
 
 
+def vami(endpoint):
+    """Log in to the management interface."""
+    with Vami(endpoint, "root", PASSWORD, CLOCK):
+        pass
+
+
+def ssh(endpoint):
+    """Log in over SSH, to the address and name of *endpoint*."""
+    pinned = "0" * 64
+    peer = SshPeer(node=endpoint.name, address=endpoint.address, port=endpoint.port, sha256=pinned)
+    ssh_session.connect(peer, HostKeys(NoMemory(), None), user="root", password=PASSWORD)
+
+
 CLIENTS = {
     "directory": (directory, NodeTlsError),
     "esxi": (lambda endpoint: host(endpoint).observe_host(), HostTlsError),
@@ -80,6 +101,17 @@ CLIENTS = {
         ),
         NodeTlsError,
     ),
+    "vcenter-soap": (
+        lambda endpoint: soap_login(
+            endpoint, user="administrator@vsphere.local", password=PASSWORD
+        ),
+        NodeTlsError,
+    ),
+    "vcenter-soap-token": (
+        lambda endpoint: soap_login(endpoint, token=Secret(b"<Assertion/>")),
+        NodeTlsError,
+    ),
+    "vami": (vami, NodeTlsError),
 }
 
 
@@ -114,6 +146,36 @@ def test_an_impostor_hears_nothing(client, trust):
 
     assert server.received == b""
     assert PASSWORD.reveal() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("client", "error"),
+    [
+        ("directory", DirectoryUnreachableError),
+        ("ws-trust", NodeUnreachableError),
+        ("vapi", NodeUnreachableError),
+        ("vcenter-soap", NodeUnreachableError),
+        ("vami", TransportUnavailableError),
+        ("ssh", TransportUnavailableError),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    ["ldap://127.0.0.1:{port}", "127.0.0.1:{port}", "a..b", "vc1\n127.0.0.1", "a\0b", "x" * 64],
+)
+def test_a_name_that_is_none_is_not_called(client, error, name):
+    """A directory may list anything: ldap3 would go without TLS where a name begins so."""
+    work, _ = {**CLIENTS, "ssh": (ssh, None)}[client]
+    with recording(RIGHT) as server:
+        told = name.format(port=server.port)
+        endpoint = Endpoint(
+            name=told, address=told, port=server.port, trust=Trust(sha256=pki.sha256(RIGHT))
+        )
+
+        with pytest.raises(error, match="cannot be a host name"):
+            work(endpoint)
+
+    assert server.connections == 0
 
 
 def test_a_front_that_is_an_impostor_is_not_read(trust):

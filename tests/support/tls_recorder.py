@@ -79,7 +79,7 @@ def certificate_below(leaf: x509.Certificate, *names: str) -> x509.Certificate:
 
 
 class Recorder:
-    """Accepts connections until stopped; *handshakes* counts, *received* keeps bytes."""
+    """Accepts until stopped; *connections* and *handshakes* count, *received* keeps bytes."""
 
     def __init__(self, leaf: x509.Certificate) -> None:
         self._context = _server_context(leaf)
@@ -87,6 +87,7 @@ class Recorder:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.port: int = self._listener.getsockname()[1]
+        self.connections = 0
         self.handshakes = 0
         self.received = b""
 
@@ -97,6 +98,7 @@ class Recorder:
             with plain, contextlib.suppress(OSError):
                 if self._over.is_set():
                     return
+                self.connections += 1
                 with self._context.wrap_socket(plain, server_side=True) as secure:
                     self.handshakes += 1
                     while part := secure.recv(4096):
