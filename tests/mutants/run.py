@@ -8,10 +8,12 @@ place in the code is not there any more, fails the run.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = (".dev", "snapshot", "remediation", "plugin", "lab", "tests", "pyproject.toml")
 LIMIT_S = 300
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _WORKERS = 2
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 """Where sshd is, too."""
@@ -471,35 +474,57 @@ def copy_tree(target: Path) -> None:
             shutil.copy(source, target / name)
 
 
-def passes(tree: Path, tests: tuple[str, ...]) -> bool:
-    """Tell whether *tests* pass in *tree*; a hang is no pass."""
+def failing(tree: Path, tests: tuple[str, ...]) -> str:
+    """Return the first of *tests* that fails in *tree*, empty if all pass; a hang is no pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:xdist"]
-    command += ["-p", "no:cacheprovider", "--timeout", "30", *tests]
+    command += ["-p", "no:cacheprovider", "--timeout", "30", "--tb=no", "-rfE", *tests]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".dev", "tests/support"])}
     try:
         ended = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, timeout=LIMIT_S, check=False
+            command,
+            cwd=tree,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return False
-    return ended.returncode == 0
+        return "a test that hangs"
+    if ended.returncode == 0:
+        return ""
+    named = _FAILED.search(ended.stdout)
+    return named[1] if named else f"no test, pytest ended with {ended.returncode}"
 
 
-def judge(mutant: Mutant | None, several: Sequence[Mutant] = ()) -> str:
-    """Return what became of *mutant*; of None, what the tests of *several* say of the tree as it
-    is.
+def judge(mutant: Mutant | None, several: Sequence[Mutant] = ()) -> tuple[str, str]:
+    """Return what became of *mutant*, and by which test; of None, what the tests of *several* say
+    of the tree as it is.
     """
     with tempfile.TemporaryDirectory(prefix="stsfix-mutant-") as folder:
         tree = Path(folder)
         copy_tree(tree)
         if mutant is None:
             every = tuple(sorted({test for m in several for test in m.tests}))
-            return "sound" if passes(tree, every) else "BROKEN before any mutant"
+            failed = failing(tree, every)
+            return ("BROKEN before any mutant", failed) if failed else ("sound", "")
         try:
             seed(mutant, tree)
         except MisplacedError as error:
-            return f"MISPLACED ({error})"
-        return "SURVIVED" if passes(tree, mutant.tests) else "killed"
+            return "MISPLACED", str(error)
+        failed = failing(tree, mutant.tests)
+        return ("killed", failed) if failed else ("SURVIVED", " ".join(mutant.tests))
+
+
+def reported(mutant: Mutant) -> str:
+    """Return what became of *mutant*, once it was printed with the seconds that it took."""
+    begun = time.monotonic()
+    outcome, by = judge(mutant)
+    took = time.monotonic() - begun
+    sys.stdout.write(f"{outcome:10} {took:4.0f} s  {mutant.name}\n{'':18}{by}\n")
+    sys.stdout.flush()
+    return outcome
 
 
 def main() -> int:
@@ -510,13 +535,8 @@ def main() -> int:
     if missing:
         sys.stdout.write(f"not judged: mutants that need {', '.join(sorted(missing))}\n")
     chosen = [m for m in chosen if m.needs not in missing]
-    if (state := judge(None, chosen)) != "sound":
-        sys.stdout.write(f"{state}\n")
-        return 1
     with ThreadPoolExecutor(_WORKERS) as pool:
-        outcomes = list(pool.map(judge, chosen))
-    for mutant, outcome in zip(chosen, outcomes, strict=True):
-        sys.stdout.write(f"{outcome:10}  {mutant.name}\n")
+        outcomes = list(pool.map(reported, chosen))
     killed = outcomes.count("killed")
     sys.stdout.write(f"{killed} of {len(chosen)} mutants killed\n")
     return 0 if killed == len(chosen) else 1
