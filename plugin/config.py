@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import os
 import re
 import ssl
+import stat
 import tomllib
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
@@ -69,25 +71,29 @@ _PIN = re.compile(r"sha256:(?P<digits>.*)", re.IGNORECASE | re.DOTALL)
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: Path, *, come_across: bool = False) -> Settings:
     """Read and check the configuration file.
 
     Args:
         path: The file; paths in it are relative to its folder.
+        come_across: Nobody named it: it lies in the current folder. Then another user's is not
+            taken, because it says to whom passwords are sent.
 
     Raises:
         ConfigError: It cannot be read or has problems; all of them are in the error.
     """
     problems: list[ConfigProblem] = []
-    settings = _read_settings(path, TomlTable(_parse(path), "", problems))
+    settings = _read_settings(path, TomlTable(_parse(path, come_across), "", problems))
     if problems:
         raise ConfigError(str(path), problems)
     return settings
 
 
-def _parse(path: Path) -> dict[str, object]:
+def _parse(path: Path, come_across: bool) -> dict[str, object]:  # noqa: FBT001 - as load_settings
     try:
         with path.open("rb") as file:
+            if reason := _intruder(os.fstat(file.fileno()), come_across):
+                raise ConfigError(str(path), [_whole(reason)])
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise ConfigError(str(path), [_whole("is larger than 1 MiB")])
@@ -105,6 +111,15 @@ def _parse(path: Path) -> dict[str, object]:
         place = re.search(r"line \d+, column \d+", str(error))
         reason = "is not valid TOML" + (f" at {place.group()}" if place else "")
         raise ConfigError(str(path), [_whole(reason)]) from error
+
+
+def _intruder(status: os.stat_result, come_across: bool = False) -> str:  # noqa: FBT001, FBT002 - as load_settings
+    """Return why somebody else decides what is in a file, as a clause; empty if nobody does."""
+    if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:
+        return "can be written by anybody: chmod o-w, after you have read it"
+    if come_across and status.st_uid not in {0, os.geteuid()}:
+        return "belongs to another user: if you trust it, name it with -c"
+    return ""
 
 
 def _whole(reason: str) -> ConfigProblem:
@@ -306,12 +321,16 @@ def _find_file(table: TomlTable, key: str, value: str, folder: Path) -> Path | N
         return None
     path = folder / value
     try:
-        found = path.is_file()
+        status = path.stat() if path.is_file() else None
     except OSError:  # a name that is too long, a folder that may not be entered
-        found = False
-    if not found:
+        status = None
+    if status is None:
         table.report(key, "no such file; a relative path starts in the folder of this file")
-    return path if found else None
+        return None
+    if reason := _intruder(status):
+        table.report(key, f"the file {reason}")
+        return None
+    return path
 
 
 def _name_problem(value: str) -> str | None:

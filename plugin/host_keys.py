@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.private_file import write_private
 from stsfix.plugin.text import printable
+from stsfix.remediation.state_folder import intruders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +33,15 @@ class ConfirmedKeys:
         self._lock = threading.Lock()
 
     def read(self) -> str:
-        """See `KeyMemory`."""
+        """See `KeyMemory`.
+
+        Raises:
+            OSError: It cannot be read, or somebody else could have written it.
+        """
         try:
+            folder = self._path.parent
+            if reason := intruders(folder):
+                raise PermissionError(errno.EPERM, f"{folder}: {reason}")
             return self._path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""

@@ -14,7 +14,7 @@ import io
 import json
 import os
 import unicodedata
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TextIO
@@ -41,8 +41,18 @@ indenting takes ten times as long (CPython's C encoder cannot).
 class Output:
     """Two streams. On a terminal tables are drawn by rich, elsewhere they are plain lines."""
 
-    def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
-        """Take the streams; a character they cannot encode is spelled out from now on."""
+    def __init__(
+        self,
+        out: TextIO,
+        err: TextIO,
+        environ: Mapping[str, str],
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        """Take the streams; a character they cannot encode is spelled out from now on.
+
+        *redact* takes secrets out of whatever is written: a peer may say the password it got.
+        """
+        self._redact = redact
         self._out = out
         self._err = err
         self._environ = environ
@@ -62,7 +72,7 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Write data to stdout, made printable line by line."""
-        self._write(self._out, printable_lines(text))
+        self._write(self._out, printable_lines(self._redact(text)))
 
     def note(self, text: str) -> None:
         """Write progress or a diagnostic to stderr, made printable line by line.
@@ -73,7 +83,7 @@ class Output:
         the terminal takes nothing for a moment, this one line is lost and no other.
         """
         try:
-            self._put(self._err, printable_lines(text))
+            self._put(self._err, printable_lines(self._redact(text)))
         except (RuntimeError, BlockingIOError):
             return
         except (OSError, ValueError):
@@ -81,7 +91,7 @@ class Output:
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table to stdout: drawn to the terminal's width, or aligned plain lines."""
-        shown = [[printable(cell) for cell in row] for row in rows]
+        shown = [[printable(self._redact(cell)) for cell in row] for row in rows]
         if not self._out.isatty():
             for text in _aligned([list(headers), *shown]):
                 self._write(self._out, text)
@@ -99,7 +109,7 @@ class Output:
 
     def json(self, value: object) -> None:
         """Write *value* to stdout as one JSON document; see `json_document`."""
-        self._write(self._out, json_document(value))
+        self._write(self._out, json_document(value, self._redact))
 
     def drawn(self, text: Text) -> None:
         """Draw *text* on the terminal that stdout is.
@@ -164,25 +174,40 @@ def emit_json(value: object, stream: TextIO) -> None:
     stream.write(json_document(value) + "\n")
 
 
-def json_document(value: object) -> str:
+def json_document(value: object, redact: Callable[[str], str] = str) -> str:
     """Return *value* as a JSON object with ``schema_version`` in front, indented unless huge.
 
     An object keeps its fields; anything else is put under ``items``. Frozen dataclasses become
     objects, datetimes ISO 8601 in UTC with ``Z``, timedeltas seconds, enums their values, bytes
     base64, sets sorted lists, paths strings, secrets stars. The text is ASCII: no terminal
-    obeys it. A lone surrogate becomes U+FFFD: strict readers of JSON refuse it.
+    obeys it. A lone surrogate becomes U+FFFD: strict readers of JSON refuse it. *redact* is given
+    every text but the names of fields.
 
     Raises:
         TypeError: *value* holds something else.
         ValueError: A datetime has no time zone, or a number is not finite.
     """
     plain = _plain(value)
+    if redact is not str:
+        plain = _each_text(plain, redact)
     fields = plain if isinstance(plain, dict) else {"items": plain}
     document = {"schema_version": SCHEMA_VERSION, **fields}
     text = json.dumps(document, allow_nan=False)
     if len(text) > _READABLE:
         return text
     return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _each_text(plain: object, change: Callable[[str], str]) -> object:
+    match plain:
+        case str():
+            return change(plain)
+        case dict():
+            return {key: _each_text(item, change) for key, item in plain.items()}
+        case list():
+            return [_each_text(item, change) for item in plain]
+        case _:
+            return plain
 
 
 def _plain(value: object) -> object:  # noqa: C901, PLR0911 - one arm per kind of value

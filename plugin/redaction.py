@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import threading
@@ -83,6 +84,7 @@ def _forms(value: str) -> set[str]:
         repr(value)[1:-1],
         json.dumps(value)[1:-1],
         xml.sax.saxutils.escape(value),
+        html.escape(value),
         xml.sax.saxutils.escape(value, {'"': "&quot;", "'": "&apos;"}),
         urllib.parse.quote(value),
         urllib.parse.quote(value, safe=""),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import SecretError
 from stsfix.plugin.secrets_file import FileSecrets, read_secrets_file
+from stsfix.plugin.text import printable
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def terminal_prompt() -> Ask | None:
         with warnings.catch_warnings():
             # getpass only warns when it cannot switch the echo off, and then shows the password.
             warnings.simplefilter("error", getpass.GetPassWarning)
-            return getpass.getpass(prompt)
+            return getpass.getpass(printable(prompt))
 
     return ask
 

@@ -37,6 +37,7 @@ from stsfix.remediation.records import (
     spec_to_json,
 )
 from stsfix.remediation.relocation import current_spec
+from stsfix.remediation.state_folder import intruders
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from stsfix.snapshot.ports import Clock
 
 SCHEMA_VERSION = 1
+PRIVATE = 0o600
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, domain TEXT NOT NULL, created TEXT NOT NULL, version TEXT NOT NULL,
@@ -96,7 +98,7 @@ class JournalFile:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _require_own(folder)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+            _make_private(self.path)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise JournalUnwritableError(str(self.path), str(error)) from error
@@ -228,11 +230,22 @@ class JournalFile:
 
 def _require_own(folder: Path) -> None:
     """Return if nobody else can put files into *folder* or take ours away."""
-    status = folder.stat()
-    if status.st_uid != os.geteuid():
-        raise JournalUnwritableError(str(folder), "the folder belongs to another user")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise JournalUnwritableError(str(folder), "others may write into the folder")
+    if reason := intruders(folder):
+        raise JournalUnwritableError(str(folder), reason)
+
+
+def _make_private(path: Path) -> None:
+    """Make *path* an ordinary file of mode 0600, which it may have lost in a copy."""
+    flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    handle = os.open(path, flags, PRIVATE)
+    try:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise JournalUnwritableError(str(path), "it is no ordinary file")
+        if stat.S_IMODE(mode) != PRIVATE:
+            os.fchmod(handle, PRIVATE)
+    finally:
+        os.close(handle)
 
 
 class Journal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -68,6 +69,22 @@ class GuestManagers:
             self._known = {each: moref(found[each]) for each in self._KINDS if each in found}
         known = self._known.get(name)
         return self._host.session.make(self._KINDS[name], known) if known else None
+
+
+def transfer_target(vm: VmId, url: str) -> str:
+    """Return what to ask the host for: path and query of *url*, and nothing else of it.
+
+    Raises:
+        HypervisorFaultError: No request can be made of them.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    if not target.startswith("/") or not re.fullmatch(r"[!-~]+", target):
+        raise HypervisorFaultError(str(vm), "FileTransfer", "it gives no usable URL")
+    return target
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +262,7 @@ class GuestSession:
         self, method: str, url: str, content: bytes | None, limit: int = OUTPUT_BYTES
     ) -> bytes:
         """Send or fetch a file's bytes; to the host we called, whatever the URL says."""
-        parts = urlsplit(url)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        target = transfer_target(self.vm, url)
         headers = {"Content-Type": "application/octet-stream"}
         with contextlib.closing(self.host.session.connect()) as connection:
             try:

@@ -112,7 +112,7 @@ def _write_page(session: Session, report: PreflightReport, html: Path | None) ->
     from stsfix.plugin.report_html import preflight_page  # noqa: PLC0415 - same
 
     if html is not None:
-        write_private(html, preflight_page(report))
+        write_private(html, session.redactor.redact(preflight_page(report)))
         session.say(f"The page is in {html}.")
 
 

@@ -101,7 +101,7 @@ def run(
         session.say(f"Signs the new certificate: {signer_words(spec.issuer, spec.writer)}.")
         if not confirmed(session, f"Shut down, snapshot and repair {names} now?"):
             return 0
-        saved = json_document(preflight_document(report))
+        saved = json_document(preflight_document(report), session.redactor.redact)
         runs.start(spec, saved)
         session.say(f"Run {spec.run} begins; times are UTC.")
         return _go(session, runs, spec.run, on_failure)

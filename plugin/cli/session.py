@@ -55,11 +55,27 @@ MIN_WIDTH = 40
 def default_state_dir() -> Path:
     """Return the platform's folder for the state of programs, with ours in it."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "stsfix"
+        return _home() / "Library" / "Application Support" / "stsfix"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "stsfix"
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "stsfix"
+        return Path(os.environ.get("LOCALAPPDATA") or _home()) / "stsfix"
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    # A path that is not absolute is to be ignored (XDG Base Directory Specification).
+    return (base if base.is_absolute() else _home() / ".local" / "state") / "stsfix"
+
+
+def _home() -> Path:
+    """Return the user's own folder.
+
+    Raises:
+        click.UsageError: Nobody says which it is: no HOME, no entry for the user.
+    """
+    try:
+        found = Path.home()
+    except RuntimeError:
+        found = Path()
+    if not found.is_absolute():
+        raise click.UsageError("there is no home folder for the journal: name one by --state-dir")
+    return found
 
 
 @dataclass
@@ -85,7 +101,7 @@ class Session:
         """The configuration, read once."""
         from stsfix.plugin.config import load_settings  # noqa: PLC0415 - only when needed
 
-        return load_settings(self.config)
+        return load_settings(self.config, come_across=self.context.config is None)
 
     @functools.cached_property
     def journal(self) -> JournalFile:
@@ -96,12 +112,13 @@ class Session:
         """Write lines for people to standard output, coloured on a terminal."""
         if not sys.stdout.isatty():
             for line in lines:
-                self.output.line(line.text)
+                self.output.line(printable(line.text))  # a name with a line end forges no line
             return
         from rich.text import Text  # noqa: PLC0415 - 50 ms that --help must not pay
 
         for line in lines:
-            self.output.drawn(Text(line.text, style=line.style))
+            text = printable(self.redactor.redact(line.text))
+            self.output.drawn(Text(text, style=line.style))
 
     @property
     def width(self) -> int:
@@ -116,7 +133,8 @@ class Session:
 
     def say(self, text: str) -> None:
         """Write a diagnostic to standard error, wrapped at words on a terminal."""
-        self.output.note("\n".join(_wrapped(printable(text), _error_width())))
+        told = printable(self.redactor.redact(text))  # before a line's end divides a secret
+        self.output.note("\n".join(_wrapped(told, _error_width())))
 
     @contextmanager
     def wiring(self, *, partial: bool = False) -> Generator[Wiring]:
@@ -217,7 +235,7 @@ def session_options(function: F) -> F:
             state_dir=state_dir or default_state_dir(),
             as_json=as_json,
             yes=yes,
-            output=Output(sys.stdout, sys.stderr, os.environ),
+            output=Output(sys.stdout, sys.stderr, os.environ, redactor.redact),
             redactor=redactor,
             context=RunContext(config=_unless_default(config), state_dir=state_dir),
             flag=StopFlag(),

@@ -15,7 +15,7 @@ from ready_keys import another_key
 from stsfix.lab import pki
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from cryptography import x509
 
@@ -79,10 +79,15 @@ def certificate_below(leaf: x509.Certificate, *names: str) -> x509.Certificate:
 
 
 class Recorder:
-    """Accepts until stopped; *connections* and *handshakes* count, *received* keeps bytes."""
+    """Accepts until stopped; *connections* and *handshakes* count, *received* keeps bytes.
 
-    def __init__(self, leaf: x509.Certificate) -> None:
-        self._context = _server_context(leaf)
+    The nth connection is shown the nth of *leaves*, further ones the last. *reply* answers what
+    was received at once; an answer to nothing is none.
+    """
+
+    def __init__(self, leaves: Sequence[x509.Certificate], reply: Callable[[bytes], bytes]) -> None:
+        self._contexts = [_server_context(leaf) for leaf in leaves]
+        self._reply = reply
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -98,11 +103,13 @@ class Recorder:
             with plain, contextlib.suppress(OSError):
                 if self._over.is_set():
                     return
+                context = self._contexts[min(self.connections, len(self._contexts) - 1)]
                 self.connections += 1
-                with self._context.wrap_socket(plain, server_side=True) as secure:
+                with context.wrap_socket(plain, server_side=True) as secure:
                     self.handshakes += 1
                     while part := secure.recv(4096):
                         self.received += part
+                        secure.sendall(self._reply(part))
 
     def start(self) -> None:
         self._thread.start()
@@ -116,9 +123,11 @@ class Recorder:
 
 
 @contextmanager
-def recording(leaf: x509.Certificate) -> Generator[Recorder]:
+def recording(
+    *leaves: x509.Certificate, reply: Callable[[bytes], bytes] = lambda _: b""
+) -> Generator[Recorder]:
     """Run a `Recorder`; when the block ends every connection was read to its end."""
-    server = Recorder(leaf)
+    server = Recorder(leaves, reply)
     server.start()
     try:
         yield server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -429,3 +430,32 @@ def test_every_transport_can_be_written(read, transport):
     found = read(f'{MINIMAL}\n[nodes]\ntransport = "{transport}"\n')
 
     assert found.node("vc1.lab.example").transport is transport
+
+
+def test_a_file_that_anybody_can_write_is_refused(read, tmp_path):
+    """It says whom to trust, and to whom passwords go; so do the files of CAs that it names."""
+    read(FULL)
+    (tmp_path / "ca.pem").chmod(0o646)
+
+    assert problems(read, FULL) == [
+        "sts.ca_certificate: the file can be written by anybody: chmod o-w, after you have read it"
+    ]
+
+    (tmp_path / "ca.pem").chmod(0o664)
+    (tmp_path / "domain.toml").chmod(0o666)
+
+    assert "can be written by anybody" in problems(read, FULL)[0]
+
+
+def test_another_users_file_is_taken_only_by_name(read, tmp_path, monkeypatch):
+    """A domain.toml that lies in the current folder may have been put there for us."""
+    read(FULL)
+    path = tmp_path / "domain.toml"
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    if os.getuid() == 0:
+        os.chown(path, 4711, -1)  # root's is taken: the system's own
+
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        load_settings(path, come_across=True)
+
+    assert load_settings(path).path == path

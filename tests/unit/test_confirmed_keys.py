@@ -7,7 +7,8 @@ import io
 import pytest
 
 from stsfix.plugin.host_keys import ConfirmedKeys, terminal_confirmation
-from stsfix.remediation.host_keys import HostKeyQuestion
+from stsfix.remediation.errors import HostKeyError
+from stsfix.remediation.host_keys import HostKeyQuestion, HostKeys, SshPeer
 from stsfix.remediation.known_hosts import HostKey
 
 QUESTION = HostKeyQuestion(
@@ -52,6 +53,20 @@ def test_a_key_that_cannot_be_kept_is_a_warning(tmp_path, caplog):
     ConfirmedKeys(tmp_path / "plain").add("line")
 
     assert "cannot be remembered" in caplog.text
+
+
+def test_keys_that_others_could_have_written_are_not_believed(tmp_path):
+    """In a folder that somebody made for us, to vouch for a server of his own."""
+    (tmp_path / "known_hosts").write_text("vc1.lab.example ssh-ed25519 b25l\n")
+    tmp_path.chmod(0o777)
+    keys = HostKeys(ConfirmedKeys(tmp_path), None)
+    peer = SshPeer(node="vc1.lab.example", address="192.0.2.1")
+
+    with pytest.raises(HostKeyError, match="others may write into the folder"):
+        keys.check(peer, HostKey(kind="ssh-ed25519", blob=b"one"))
+
+    tmp_path.chmod(0o700)
+    keys.check(peer, HostKey(kind="ssh-ed25519", blob=b"one"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import pytest
 from stsfix.plugin.errors import ConfigError, ReportFileError
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.output import Output, emit_json, json_document
+from stsfix.plugin.redaction import Redactor
 from stsfix.snapshot.secret import Secret
 
 ROOT = Path(__file__).parents[2]
@@ -322,3 +323,23 @@ def test_a_command_whose_output_is_lost_says_so_and_nothing_else(tmp_path, targe
     assert done.stderr.startswith("Standard output: ")
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_a_secret_that_a_peer_says_is_not_repeated():
+    """In no stream, no table, no document."""
+    out, err = io.StringIO(), io.StringIO()
+    redactor = Redactor()
+    redactor.register(Secret('hunter"2'))
+    output = Output(out, err, {}, redactor.redact)
+
+    output.line('bad password hunter"2')
+    output.note('hunter"2 is wrong')
+    output.table(["Said"], [['hunter"2']])
+    output.json({"heard": ['hunter"2', {"said": 'no hunter"2'}, 2, None]})
+
+    assert "2" not in err.getvalue()
+    assert "hunter" not in out.getvalue()
+    assert json.loads(out.getvalue()[out.getvalue().index("{") :]) == {
+        "schema_version": 1,
+        "heard": ["***", {"said": "no ***"}, 2, None],
+    }

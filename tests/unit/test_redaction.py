@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import logging
@@ -188,3 +189,11 @@ def test_logging_is_put_back(redactor):
     logged(redactor, lambda log: log.info("x"))
 
     assert (root.level, list(root.handlers), logging.getLogger("stsfix").level) == before
+
+
+def test_a_secret_on_a_page_is_replaced():
+    """HTML writes quotes as entities of its own."""
+    redactor = Redactor()
+    redactor.register(Secret('it\'s <me> & "you"'))
+
+    assert redactor.redact(html.escape('said: it\'s <me> & "you"')) == "said: ***"

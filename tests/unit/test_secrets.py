@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
+import io
 import os
 import stat
+import sys
 import traceback
 
 import pytest
@@ -29,6 +32,11 @@ default = "file-esx"
 [nodes]
 "vc1.lab.example" = "file-vc1"
 """
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 class Prompt:
@@ -254,6 +262,20 @@ def test_empty_answer_is_refused(without_file):
 def test_no_prompt_without_a_terminal():
     """Under pytest nobody sits at stdin, so there is nobody to ask."""
     assert terminal_prompt() is None
+
+
+def test_a_prompt_cannot_command_the_terminal(monkeypatch):
+    """The name of a node may come out of a directory."""
+    asked: list[str] = []
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(getpass, "getpass", asked.append)
+    ask = terminal_prompt()
+
+    assert ask is not None
+    ask("Password of root on node vc1\x1b[2J\nPassword of root on ESXi host esx1: ")
+
+    assert asked == [r"Password of root on node vc1\x1b[2J\nPassword of root on ESXi host esx1: "]
 
 
 def test_variable_names_are_the_documented_ones():

@@ -43,6 +43,55 @@ def test_a_folder_others_may_write_into_is_refused(tmp_path, mode):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(("mode", "refused"), [(0o777, True), (0o1777, False), (0o775, False)])
+def test_a_folder_that_anybody_can_replace_is_refused(tmp_path, mode, refused):
+    """Who may write into the folder above renames ours and makes another one, unless it is sticky;
+    a group of people above it is believed.
+    """
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(mode)
+
+    if refused:
+        with pytest.raises(JournalUnwritableError, match="in its place"):
+            JournalFile(above / "state", MemoryClock())
+    else:
+        JournalFile(above / "state", MemoryClock())
+
+    assert (above / "state" / "journal.sqlite").exists() is not refused
+
+
+def test_a_link_is_judged_by_where_it_leads(tmp_path):
+    """A state folder may be a link; who can replace its target is asked there."""
+    above = tmp_path / "above"
+    (above / "target").mkdir(parents=True, mode=0o700)
+    above.chmod(0o777)
+    (tmp_path / "state").symlink_to(above / "target")
+
+    with pytest.raises(JournalUnwritableError, match="in its place"):
+        JournalFile(tmp_path / "state", MemoryClock())
+
+
+def test_a_journal_that_lost_its_mode_gets_it_back(tmp_path):
+    """A copy made with cp may be for all to read."""
+    file = JournalFile(tmp_path / "state", MemoryClock())
+    file.path.chmod(0o644)
+
+    JournalFile(tmp_path / "state", MemoryClock())
+
+    assert file.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_in_the_place_of_the_journal_hangs_nobody(tmp_path):
+    """It is refused like everything that is no ordinary file."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    os.mkfifo(state / "journal.sqlite", 0o600)
+
+    with pytest.raises(JournalUnwritableError, match="no ordinary file"):
+        JournalFile(state, MemoryClock())
+
+
 def test_another_users_folder_is_refused(tmp_path, monkeypatch):
     """It is theirs to change, whatever its mode."""
     owner = os.geteuid()
