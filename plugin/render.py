@@ -85,7 +85,9 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
         written = ", the one that is written to" if node.fqdn == run.writer else ""
         system = " on Windows" if node.platform == Platform.WINDOWS else ""
         yield from wrapped(
-            f"- {node.fqdn} ({node.role}{system}{written}): VM {node.vm} on {node.host}", width
+            f"- {node.fqdn} ({node.role}{system}{written}): VM {node.vm} on {node.host}",
+            width,
+            hang="  ",
         )
     if run.certificate_ends is not None:
         yield from _new_certificate(run, run.certificate_ends, width)
@@ -200,7 +202,8 @@ def adoptable_lines(found: Adoptable) -> Iterator[str]:
     for member in found.members:
         plan = member.plan
         yield (
-            f"- {plan.fqdn} ({plan.role}): VM {plan.vm.name} on {plan.vm.host}, now {member.power},"
+            f"- {plan.fqdn} ({plan.role}): VM {plan.vm.name} on {plan.vm.host}, now"
+            f" {member.power.removeprefix('powered').lower()},"
             f" snapshot of {member.created:%Y-%m-%d %H:%M:%S} UTC"
         )
 

@@ -28,6 +28,7 @@ from stsfix.remediation.certificates import Certificate
 from stsfix.remediation.durations import UNMEASURED, downtime
 from stsfix.remediation.model import Severity
 from stsfix.remediation.preflight import Verdict
+from stsfix.remediation.service_names import unusually_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +189,7 @@ def _tree(report: PreflightReport, marks: TreeMarks) -> Iterator[Line]:
 def _about(node: NodeInventory) -> str:
     role = f"{node.role}{'' if node.role_verified else ' (unverified)'}"
     services = node.services
-    number = len(services.stopped) if services is not None else 0
+    number = len(unusually_stopped(services.stopped)) if services is not None else 0
     stopped = f"{counted(number, 'service')} stopped" if number else ""
     way = TRANSPORT_WORDS[node.transport] if node.transport is not None else ""
     return ", ".join(filter(None, (role, version_words(node), way, stopped)))

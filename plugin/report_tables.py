@@ -18,6 +18,7 @@ from stsfix.plugin.text import counted
 from stsfix.remediation.certificates import Malformed, parse
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.replication import LagState
+from stsfix.remediation.service_names import unusually_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.preflight_view import PreflightReport
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import StsEntry
+    from stsfix.remediation.ports import ServiceReport
     from stsfix.remediation.replication import Lag
     from stsfix.snapshot.model import HostFacts, VmFacts
 
@@ -126,11 +128,20 @@ def _nodes(report: PreflightReport) -> Markup:
                 dse.site if dse else "",
                 state.signer,
                 _clock(node),
-                f"{len(services.running)} run, {len(services.stopped)} stopped" if services else "",
+                _services(services) if services else "",
             )
         )
     headers = ("Node", "State", "Role", "Version", "Site", "STS", "Clock", "Services")
     return table("Every node of the SSO domain", headers, rows)
+
+
+def _services(services: ServiceReport) -> str:
+    """Return how many run; who is always stopped is no news."""
+    unusual = len(unusually_stopped(services.stopped))
+    usual = len(services.stopped) - unusual
+    return f"{len(services.running)} run, {unusual} stopped" + (
+        f", {usual} off as usual" if usual else ""
+    )
 
 
 def _clock(node: NodeInventory) -> str:

@@ -111,9 +111,9 @@ class RunView:
     """A whole run. *next_actions* are exact commands, the most likely one first.
 
     *accepted* are the risks the operator took, as ``ID:object``. *certificate_ends* is when the
-    new signing certificate ends, None before there is one. *services* tells what became of the
-    services of each node, in the order of their restart. *renewal* is what else was renewed, None
-    if nothing.
+    new signing certificate ends, None before there is one and when it is gone again. *services*
+    tells what became of the services of each node, in the order of their restart. *renewal* is
+    what else was renewed, None if nothing.
     """
 
     run: str
@@ -216,7 +216,12 @@ def _meaning(stored: StoredRun) -> str:
 
 
 def _certificate_ends(stored: StoredRun) -> datetime | None:
-    """Return the end of the last certificate that was made; a resumed run may have made two."""
+    """Return the end of the last certificate that was made (a resumed run may have made two);
+    None too when it is in no directory any more.
+    """
+    state = step_states(stored.plan, stored.records).get(REPLACE_STS)
+    if state is StepState.UNDONE or Mark.RESTORED in marks(stored.records):
+        return None
     ends = [r.value for r in stored.records if isinstance(r, NoteRecord) and _is_end(r)]
     return datetime.fromisoformat(ends[-1]) if ends else None
 

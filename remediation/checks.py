@@ -17,7 +17,7 @@ from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.model import Transport
 from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.service_names import is_normally_stopped
+from stsfix.remediation.service_names import unusually_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
 from stsfix.snapshot.risk import Finder, Severity
 
@@ -351,8 +351,7 @@ def no_run_is_open(inventory: Inventory) -> Iterator[Finding]:
 def services_are_known(inventory: Inventory) -> Iterator[Finding]:
     """What runs on each node now; with an expired signer vpxd is expected to be down."""
     for node in inventory.nodes:
-        stopped = node.services.stopped if node.services is not None else ()
-        unusual = [name for name in stopped if not is_normally_stopped(name)]
+        unusual = unusually_stopped(node.services.stopped) if node.services is not None else ()
         if unusual:
             yield found("SERVICES-STOPPED", node.fqdn, "stopped: " + ", ".join(unusual))
 

@@ -224,7 +224,7 @@ def _since(certificate: Certificate, expiry: Expiry) -> datetime | None:
 
 
 def _name(entry: StsEntry) -> str:
-    return dn.split(entry.dn)[0][1]
+    return dn.name_of(entry.dn)
 
 
 RULES: Final[tuple[Callable[[Evidence], Iterator[Suspect]], ...]] = (

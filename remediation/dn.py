@@ -124,6 +124,11 @@ def split(dn: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def name_of(dn: str) -> str:
+    """Return the value of the first RDN of *dn*: what people call the entry."""
+    return split(dn)[0][1]
+
+
 def same(one: str, other: str) -> bool:
     """Tell whether two DNs name the same entry: case and spaces after commas do not matter."""
     return _folded(one) == _folded(other)

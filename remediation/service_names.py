@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation.model import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 NORMALLY_STOPPED = frozenset(
     {
@@ -92,3 +92,8 @@ def is_normally_stopped(name: str) -> bool:
     """Tell whether *name*, with or without ``vmware-``, stays stopped on a healthy node."""
     known = {bare(each) for each in NORMALLY_STOPPED} | _NORMALLY_STOPPED_ON_WINDOWS
     return bare(name) in known
+
+
+def unusually_stopped(stopped: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the *stopped* services of a node that run on a healthy one."""
+    return tuple(name for name in stopped if not is_normally_stopped(name))

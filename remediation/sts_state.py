@@ -208,7 +208,7 @@ def _numbering_reasons(entries: Sequence[EntrySummary]) -> list[str]:
             continue
         if entry.index is None:
             reasons.append(f"{_where(found)} has no number in its name")
-        elif found.signs and dn.split(entry.dn)[0][1].lower() != _expected(entry.index):
+        elif found.signs and dn.name_of(entry.dn).lower() != _expected(entry.index):
             reasons.append(f"{_where(found)} is not named {dn.credential_name(entry.index)}")
         elif entry.index == dn.MAX_INDEX:
             reasons.append(f"{_where(found)} has the highest number there is")
@@ -232,7 +232,7 @@ def _divergence(entries: Sequence[StsEntries]) -> list[str]:
 
 
 def _where(found: EntrySummary) -> str:
-    return f"{dn.split(found.entry.dn)[0][1]} on {found.node}"
+    return f"{dn.name_of(found.entry.dn)} on {found.node}"
 
 
 def _when(found: EntrySummary) -> str:

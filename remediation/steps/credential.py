@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from stsfix.remediation import dn
 from stsfix.remediation.certificates import Malformed, fingerprint, parse
 from stsfix.remediation.errors import (
     DirectoryFaultError,
@@ -99,10 +100,11 @@ class ReplaceSts:
         return self.context.directory(self.context.spec.writer).read_sts_entries()
 
     def _remove_orphans(self, leaves: frozenset[str]) -> None:
-        directory = self.context.directory(self.context.spec.writer)
+        writer = self.context.spec.writer
+        directory = self.context.directory(writer)
         for chain in self._read().chains:
             if chain.chain and fingerprint(chain.chain[0]) in leaves:
-                self.context.tell(self.name, self.context.spec.writer, f"removing {chain.dn}")
+                self.context.tell(self.name, writer, f"removing {dn.name_of(chain.dn)}")
                 directory.delete_entry(chain)
 
     def _issue_and_write(self, attempt: int, note: Note) -> tuple[bytes, ...]:
@@ -280,7 +282,7 @@ class RetireOld:
             raise DirectoryFaultError(writer, "retire", 0, "the new credential does not sign")
         old = self._note_old(entries, ours[0], noted, note)
         for entry in obsolete(entries, ours, old):
-            context.tell(self.name, writer, f"removing {entry.dn}")
+            context.tell(self.name, writer, f"removing {dn.name_of(entry.dn)}")
             directory.delete_entry(entry)
         await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old)))
 

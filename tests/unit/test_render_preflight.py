@@ -20,6 +20,7 @@ from stsfix.plugin.text import printable
 from stsfix.remediation.durations import phases
 from stsfix.remediation.inventory import Location
 from stsfix.remediation.model import Role, Severity
+from stsfix.remediation.ports import ServiceReport
 
 
 def text(made, *, width=80, marks=ASCII):
@@ -201,3 +202,14 @@ def test_a_thousand_findings_fit_a_terminal_and_a_second():
     assert len(document["findings"]) == 1000
     assert page.count("lab.example") > 1000
     assert took < 5
+
+
+def test_services_that_are_always_stopped_are_not_counted():
+    """The tree counts what the finding names."""
+    services = ServiceReport(node="vc1", running=("vmdird",), stopped=("vmcam", "vmware-vpxd"))
+    seen = domain()
+    nodes = tuple(replace(node, services=services) for node in seen.nodes)
+
+    shown = text(report(inventory=replace(seen, nodes=nodes)))
+
+    assert shown.count("1 service stopped") == len(nodes)

@@ -15,6 +15,8 @@ from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import (
+    END_PREFIX,
+    REPLACE_STS,
     Mark,
     MarkRecord,
     NoteRecord,
@@ -158,3 +160,31 @@ def test_nobody_claims_to_know_that_a_person_restarted_anything(seen):
 
     shown = "\n".join(line.text for line in run_lines(run, width=200))
     assert f"{VC} counts as restarted by hand: {SEEN_WORDS[seen]}" in shown
+
+
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        ([], True),
+        ([MarkRecord(mark=Mark.ROLLBACK, at=AT)], True),
+        ([MarkRecord(mark=Mark.RESTORED, at=AT)], False),
+        (
+            [
+                MarkRecord(mark=Mark.ROLLBACK, at=AT),
+                StepRecord(step=REPLACE_STS, state=StepState.UNDOING, at=AT),
+                StepRecord(step=REPLACE_STS, state=StepState.UNDONE, at=AT),
+            ],
+            False,
+        ),
+    ],
+    ids=["in-force", "not-reverted-yet", "restored", "reverted"],
+)
+def test_a_certificate_that_is_in_no_directory_any_more_is_not_told(since, told):
+    """What was written and taken back has no end to write down."""
+    end = NoteRecord(step=REPLACE_STS, key=f"{END_PREFIX}1", value="2028-11-25T02:34:29+00:00")
+
+    run = view(end, *since)
+
+    shown = "\n".join(line.text for line in run_lines(run, width=200))
+    assert (run.certificate_ends is not None) is told
+    assert ("valid to 2028-11-25" in shown) is told
