@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Logins, ProgressHook
+    from stsfix.snapshot.errors import OperationError
     from stsfix.snapshot.ports import Clock
 
 STEP = "verify-logins"
@@ -164,19 +165,43 @@ class _Verification:
         # After a repair an STS may still sign with what it has cached (up to 15 s, vmdir.md 4.3);
         # before one, "not valid" is the answer.
         cached = (SigningCertificateError,) if self.expected is not None else ()
+        transient = (*_MAY_PASS, *cached)
         started = self.clock.monotonic()
         try:
             detail = poll_until(
-                check,
+                self._telling(name, way, check, transient),
                 clock=self.clock,
                 limit=timedelta(seconds=max(0.0, self.deadline - started)),
                 every=self.every,
-                transient=(*_MAY_PASS, *cached),
+                transient=transient,
             )
         except _FAILURES as error:
             return self._told(name, way, ok=False, detail=str(error))
         took = timedelta(seconds=self.clock.monotonic() - started)
         return self._told(name, way, ok=True, detail=detail or "", took=took)
+
+    def _telling(
+        self,
+        name: str,
+        way: Way,
+        check: Callable[[], str],
+        transient: tuple[type[OperationError], ...],
+    ) -> Callable[[], str]:
+        """Return *check*, which also tells once that it failed and is going to be repeated."""
+        told: list[str] = []
+
+        def look() -> str:
+            try:
+                return check()
+            except transient as error:
+                left = self.deadline - self.clock.monotonic()
+                if left > 0 and not told:
+                    told.append(way)
+                    text = f"{way}: not yet, tried for {left:.0f} s more: {error}"
+                    self.progress(Progress(step=STEP, subject=name, text=text))
+                raise
+
+        return look
 
     def _told(
         self, name: str, way: Way, *, ok: bool, detail: str, took: timedelta | None = None

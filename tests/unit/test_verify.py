@@ -94,6 +94,18 @@ def test_embedded_nodes_use_their_own_sts():
     assert failed(proofs) == set()
 
 
+def test_who_is_waited_for_is_told_once():
+    """A way in that may still open is named when it is first found closed, and at the end."""
+    run = Verification(ELM, {"vc1": NEW, "vc2": OLD})
+
+    run.run()
+
+    told = [event.text for event in run.told if event.subject == "vc2"]
+    first, last = (text for text in told if text.startswith("sts-token: "))
+    assert first.startswith(f"sts-token: not yet, tried for {LIMIT.total_seconds():.0f} s more: ")
+    assert "not yet" not in last
+
+
 def test_reports_every_failure_and_goes_on():
     """One node with the old leaf fails its token and metadata; all else is proven."""
     run = Verification(ELM, {"vc1": NEW, "vc2": OLD})
