@@ -1,1 +1,1 @@
-"""Ways to reach a node: guest operations of its ESXi host today."""
+"""Ways to reach a node: guest operations of its ESXi host, SSH, its management interface."""
