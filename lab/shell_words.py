@@ -344,10 +344,16 @@ class Lexer:
 
 def has_pattern(piece: Piece) -> bool:
     """Tell whether *piece* has a ``*`` or ``?`` that stands for file names."""
-    return isinstance(piece, Literal) and not piece.quoted and any(c in piece.text for c in "*?")
+    return (
+        isinstance(piece, Literal) and not piece.quoted and ("*" in piece.text or "?" in piece.text)
+    )
 
 
 def _is_relative_pattern(word: Word) -> bool:
+    for piece in word.pieces:
+        if has_pattern(piece):
+            break
+    else:
+        return False
     first = next((p for p in word.pieces if not isinstance(p, Literal) or p.text), None)
-    absolute = not isinstance(first, Literal) or first.text.startswith("/")
-    return not absolute and any(has_pattern(piece) for piece in word.pieces)
+    return isinstance(first, Literal) and not first.text.startswith("/")

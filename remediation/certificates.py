@@ -6,6 +6,7 @@ Pure: time and bytes are arguments. What a whole chain must be is in `certificat
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -34,6 +35,9 @@ STRONG_HASHES = frozenset({"sha256", "sha384", "sha512"})
 # PKCS#1, which Java's PKCS8EncodedKeySpec does not read (ServerUtils.java L756).
 _RSA_OID = bytes.fromhex("06092a864886f70d010101")
 _PKCS8_HEAD = 32
+
+_REMEMBERED = 2048
+"""More certificates than a domain has, each of some 10 KB."""
 
 _PARSE_ERRORS = (
     ValueError,
@@ -100,7 +104,15 @@ def fingerprint(der: bytes) -> str:
 
 
 def parse(der: bytes) -> Certificate | Malformed:
-    """Return the certificate in *der*, or why there is none; never raises."""
+    """Return the certificate in *der*, or why there is none; never raises.
+
+    Each check looks at the same few certificates: what was parsed is remembered.
+    """
+    return _parsed(der)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _parsed(der: bytes) -> Certificate | Malformed:
     try:
         return _certificate(x509.load_der_x509_certificate(der), der)
     except _PARSE_ERRORS as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stsfix.lab.vmdir import dn
@@ -262,17 +262,19 @@ class DirectoryStore:
         self.place(entry)
 
     def _mark(self, entry: Entry, names: Iterable[str], usn: int, now: datetime) -> None:
-        time = now.strftime("%Y%m%d%H%M%S.%f")[:-3]
+        first = Metadata(
+            usn=usn,
+            version=1,
+            invocation_id=self.identity.invocation_id,
+            time=now.strftime("%Y%m%d%H%M%S.%f")[:-3],
+            origin_usn=usn,
+        )
         for name in names:
             if name in NO_METADATA:
                 continue
             before = entry.metadata.get(name)
-            entry.metadata[name] = Metadata(
-                usn=usn,
-                version=1 if before is None else before.version + 1,
-                invocation_id=self.identity.invocation_id,
-                time=time,
-                origin_usn=usn,
+            entry.metadata[name] = (
+                first if before is None else replace(first, version=before.version + 1)
             )
 
 
