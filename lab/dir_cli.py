@@ -61,6 +61,12 @@ class _Opened:
         _carry_out(self.session, request)
 
 
+def _failure(code: int) -> str:
+    if code in LONG_TEXTS:
+        return f"dir-cli failed, error= {LONG_TEXTS[code]} {code}"
+    return f"dir-cli failed. Error {code}: {text_of(code)} "
+
+
 class DirCli:
     """The program on one node.
 
@@ -89,20 +95,13 @@ class DirCli:
 
     def run(self, words: Sequence[str], streams: Streams) -> int:
         """Run the program."""
-        try:
-            self._run(words, streams)
-        except ToolError as error:
-            for line in error.said:
-                streams.complain(line)
-            usage = (tool_io.INVALID_PARAMETER, LOCAL_OPTION_UNKNOWN, LOCAL_OPTION_INVALID)
-            if error.code in usage:
-                streams.out.write(USAGE.encode())
-            if (long := LONG_TEXTS.get(error.code)) is not None:
-                streams.complain(f"dir-cli failed, error= {long} {error.code}")
-            else:
-                streams.complain(f"dir-cli failed. Error {error.code}: {text_of(error.code)} ")
-            return tool_io.exit_code(error.code)
-        return 0
+        return tool_io.run_tool(
+            lambda: self._run(words, streams),
+            streams,
+            usage=USAGE,
+            misused=(tool_io.INVALID_PARAMETER, LOCAL_OPTION_UNKNOWN, LOCAL_OPTION_INVALID),
+            failure=_failure,
+        )
 
     def _run(self, words: Sequence[str], streams: Streams) -> None:
         if not words:

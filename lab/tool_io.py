@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from stsfix.lab.shell_streams import Files, Streams
 
@@ -67,6 +67,35 @@ def error_text(code: int) -> str:
 def exit_code(code: int) -> int:
     """Return what is left of *code* as an exit status."""
     return code & 0xFF
+
+
+def run_tool(
+    work: Callable[[], None],
+    streams: Streams,
+    *,
+    usage: str,
+    misused: Collection[int],
+    failure: Callable[[int], str],
+) -> int:
+    """Do the *work* of a tool and return its exit status.
+
+    Args:
+        work: Raises ToolError where the tool gives up.
+        streams: Those of the tool.
+        usage: What is printed when it was called in a wrong way.
+        misused: Codes of such calls.
+        failure: Gives the last line of the error output, by code.
+    """
+    try:
+        work()
+    except ToolError as error:
+        for line in error.said:
+            streams.complain(line)
+        if error.code in misused:
+            streams.out.write(usage.encode())
+        streams.complain(failure(error.code))
+        return exit_code(error.code)
+    return 0
 
 
 def take_options(

@@ -62,17 +62,13 @@ class VecsCli:
 
     def run(self, words: Sequence[str], streams: Streams) -> int:
         """Run the program."""
-        try:
-            self._run(words, streams)
-        except ToolError as error:
-            for line in error.said:
-                streams.complain(line)
-            if error.code == tool_io.INVALID_PARAMETER:
-                streams.out.write(_USAGE.encode())
-            text = tool_io.error_text(error.code)
-            streams.complain(f"vecs-cli failed. Error {error.code}: {text} ")
-            return tool_io.exit_code(error.code)
-        return 0
+        return tool_io.run_tool(
+            lambda: self._run(words, streams),
+            streams,
+            usage=_USAGE,
+            misused=(tool_io.INVALID_PARAMETER,),
+            failure=lambda code: f"vecs-cli failed. Error {code}: {tool_io.error_text(code)} ",
+        )
 
     def _run(self, words: Sequence[str], streams: Streams) -> None:
         command, rest = " ".join(words[:2]), words[2:]

@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab_bench import Bench, build
 from stsfix.lab import judge
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("adoption")]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """One lab for the module, put back to its beginning for each test."""
-    with build() as lab:
-        yield Bench(lab, tmp_path_factory.mktemp("lab"))
-
-
-@pytest.fixture
-def bench(shared):
-    """The lab as it was, no run in the state folder."""
-    shared.lab.restore(shared.saved)
-    shared.reset()
-    return shared
 
 
 WRITTEN = ("cn", "userCertificate", "vmwSTSPrivateKey")

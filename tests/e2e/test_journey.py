@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from lab_bench import Bench, build
 from stsfix.lab import judge
 from stsfix.lab.faults import Effect, Rule
 from stsfix_command import LIMIT_S, ended
@@ -18,21 +17,6 @@ from stsfix_command import LIMIT_S, ended
 pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """One lab for the module, put back to its beginning for each test."""
-    with build() as lab:
-        yield Bench(lab, tmp_path_factory.mktemp("lab"))
-
-
-@pytest.fixture
-def bench(shared):
-    """The lab as it was, no run in the state folder."""
-    shared.lab.restore(shared.saved)
-    shared.reset()
-    return shared
 
 
 def slow(bench, call, seconds=1.5):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from lab_bench import Bench, build
-
 pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
 VC1 = "vc1.lab.example"
@@ -22,22 +20,6 @@ BLOCKING = {
     "machine-certificate-expired": "NODE-TLS",
     "root-password-expired": "GUEST-LOGIN",
 }
-
-
-@pytest.fixture
-def bench_of(tmp_path):
-    """Start a lab of a scenario; it is stopped at the end."""
-    labs = []
-
-    def start(scenario, topology="elm"):
-        lab = build(scenario, topology=topology)
-        labs.append(lab)
-        lab.start()
-        return Bench(lab, tmp_path)
-
-    yield start
-    for lab in labs:
-        lab.stop()
 
 
 @pytest.mark.parametrize(("scenario", "finding"), BLOCKING.items(), ids=BLOCKING)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from lab_bench import Bench, build
 from stsfix.lab import judge
 from stsfix.lab.faults import Rule
 from stsfix_command import Command
@@ -12,22 +11,6 @@ from stsfix_command import Command
 pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
 VC1 = "vc1.lab.example"
-
-
-@pytest.fixture
-def bench_of(tmp_path):
-    """Start a lab of a scenario; it is stopped at the end."""
-    labs = []
-
-    def start(scenario, topology="embedded"):
-        lab = build(scenario, topology=topology)
-        labs.append(lab)
-        lab.start()
-        return Bench(lab, tmp_path)
-
-    yield start
-    for lab in labs:
-        lab.stop()
 
 
 @pytest.mark.timeout(400)
@@ -52,7 +35,7 @@ def test_a_rehearsal_with_windows_nodes_proves_every_claim(tmp_path):
 )
 def test_what_forbids_a_run_is_named_with_its_remedy(bench_of, scenario, finding, words):
     """Exit 2 from preflight and from run; nothing was changed, no wrong password was sent."""
-    bench = bench_of(scenario)
+    bench = bench_of(scenario, "embedded")
 
     looked = bench.stsfix.run("preflight", "--json")
     refused = bench.stsfix.run("run", "--yes")
@@ -68,7 +51,7 @@ def test_what_forbids_a_run_is_named_with_its_remedy(bench_of, scenario, finding
 @pytest.mark.timeout(300)
 def test_a_rollback_says_which_database_it_leaves(bench_of):
     """Also an automatic one; and no output ever holds the database's password."""
-    bench = bench_of("windows-external-database")
+    bench = bench_of("windows-external-database", "embedded")
     bench.lab.faults.add(Rule(protocol="ldap", call="DELETE", times=1000))
     accepted = ("--yes", "--accept", "WIN-EXTERNAL-DB")
 
@@ -87,7 +70,7 @@ def test_a_rollback_says_which_database_it_leaves(bench_of):
 
 def test_a_domain_of_windows_nodes_has_no_vmca_to_ask(bench_of):
     """Whoever configures it is told before anything is changed."""
-    bench = bench_of("windows-node")
+    bench = bench_of("windows-node", "embedded")
     text = bench.config.read_text(encoding="utf-8")
     asked = text.replace("[timeouts]", '[sts]\nissuer = "vmca"\n\n[timeouts]')
     bench.config.write_text(asked, encoding="utf-8")

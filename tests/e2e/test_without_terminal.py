@@ -27,14 +27,6 @@ def shared(tmp_path_factory):
         yield Bench(lab, tmp_path_factory.mktemp("lab"))
 
 
-@pytest.fixture
-def bench(shared):
-    """The lab as it was, no run in the state folder."""
-    shared.lab.restore(shared.saved)
-    shared.reset()
-    return shared
-
-
 def started(bench, *words):
     """Start a command on a terminal of its own; return the process and both ends of it."""
     ours, theirs = pty.openpty()

@@ -11,7 +11,6 @@ import re
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from lab_bench import Bench, build
 from ready_keys import another_key
 from stsfix.lab.ports import PortBlock
 
@@ -19,13 +18,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 ESX1 = "esx1.lab.example"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """One lab for the module; no test changes it, that is what is tested."""
-    with build() as lab:
-        yield Bench(lab, tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture

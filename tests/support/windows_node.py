@@ -16,12 +16,12 @@ from stsfix.lab.windows.expansion import Variables
 from stsfix.lab.windows.files import WindowsFiles
 from stsfix.lab.windows.plan import ENVIRONMENT, to_windows
 from stsfix.lab.windows.tools import WindowsTools
+from tools_guest import ToolsGuest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from stsfix.lab.disk import NodeDisk
-    from stsfix.lab.seams import GuestProgram
 
 FOLDER = "C:\\t"
 """Where scripts of tests are; also in Wine."""
@@ -74,58 +74,17 @@ class BareWindows:
         return self.cmd(f"{FOLDER}\\t.cmd")
 
 
-class WindowsGuest:
+class WindowsGuest(ToolsGuest):
     """Satisfies `stsfix.lab.seams.Guest` and `FolderGuest` over a `BareWindows`."""
 
     def __init__(self, setup: WindowsSetup | None = None) -> None:
         self.node = BareWindows(windows_disk(setup=setup))
-        self.disk = self.node.disk
-        self.node.tools.running = False
-
-    @property
-    def hostname(self) -> str:
-        return self.disk.fqdn if self.tools_running else ""
-
-    @property
-    def addresses(self) -> Sequence[str]:
-        return ()
-
-    @property
-    def tools_running(self) -> bool:
-        return self.node.tools.running
+        super().__init__(self.node.disk, self.node.tools)
 
     @property
     def left(self) -> set[str]:
         """Files and folders of ours."""
         return {p for p in (*self.disk.files, *self.disk.windows_folders) if "\\stsfix-" in p}
-
-    def boot(self) -> None:
-        self.node.tools.running = True
-
-    def cut(self) -> None:
-        self.node.tools.running = False
-
-    def shut_down(self, off: Callable[[], None]) -> None:
-        self.node.tools.running = False
-        off()
-
-    def start_program(self, user: str, password: str, path: str, arguments: str) -> int:
-        return self.node.tools.start_program(user, password, path, arguments)
-
-    def list_programs(self, user: str, password: str, pids: Sequence[int]) -> list[GuestProgram]:
-        return self.node.tools.list_programs(user, password, pids)
-
-    def write_file(self, user: str, password: str, path: str, content: bytes, mode: int) -> None:
-        self.node.tools.write_file(user, password, path, content, mode)
-
-    def read_file(self, user: str, password: str, path: str) -> bytes:
-        return self.node.tools.read_file(user, password, path)
-
-    def delete_file(self, user: str, password: str, path: str) -> None:
-        self.node.tools.delete_file(user, password, path)
-
-    def make_temporary_file(self, user: str, password: str, prefix: str, suffix: str) -> str:
-        return self.node.tools.make_temporary_file(user, password, prefix, suffix)
 
     def make_file_in(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
