@@ -106,8 +106,10 @@ def _directory_services(*, older: bool) -> list[Service]:
         found.append(
             Service(name="vmware-sts-idmd", start_s=8, stop_s=5, profile=False, needs=("vmdird",))
         )
+    # 6.x: the STS asks an identity service of its own process (vmdir.md 3.5, v1.0 RMI).
+    asked = ("vmdird", "vmware-sts-idmd") if older else ("vmdird",)
     found += [
-        Service(name="vmware-stsd", start_s=25, stop_s=12, profile=False, needs=("vmdird",)),
+        Service(name="vmware-stsd", start_s=25, stop_s=12, profile=False, needs=asked),
         Service(name="vmdnsd", start_s=3, stop_s=2, profile=False, needs=("vmdird",)),
     ]
     return found

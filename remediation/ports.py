@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
@@ -372,11 +372,15 @@ class ServiceControl(Protocol):
     def read_services(self, node: NodePlan) -> ServiceReport:
         """List services of *node*."""
 
-    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+    def restart_all(
+        self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
+    ) -> ServiceReport:
         """Stop and start every service of *node* and wait for the result.
 
         ``service-control`` may fail although the services come up by themselves minutes later
         (peers.md c13): the state is polled to *limit* before anything is called failed.
+        *ran* are the services that ran before the first attempt: after one that broke off all
+        are stopped, and a listing of then does not tell which have to run.
 
         Raises:
             ServiceRestartError: Some automatic service is still down at *limit*.

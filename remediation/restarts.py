@@ -22,6 +22,9 @@ STEP: Final = "restart-services"
 RESTARTED: Final = "restarted."
 """Notes when all services of a node had been restarted and ran, ISO 8601."""
 
+RAN: Final = "ran."
+"""Notes the services that ran before the first attempt to restart, joined by commas."""
+
 STARTED: Final = "started."
 """Notes the services that did not run before the restart and run now, joined by commas."""
 

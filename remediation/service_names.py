@@ -36,6 +36,7 @@ CORE = frozenset(
         "vmcad",
         "stsd",
         "sts",
+        "sts-idmd",
         "vpxd",
         "vpxd-svcs",
         "vapi-endpoint",
@@ -45,7 +46,9 @@ CORE = frozenset(
     }
 )
 """Services without which nobody logs in, without their ``vmware-`` prefix. That they were down
-before is no excuse: with an expired STS certificate vpxd is down for that very reason.
+before is no excuse: with an expired STS certificate vpxd is down for that very reason. Those that
+a release does not list are not missed: of 6.x only is sts-idmd, the identity service that its STS
+asks in a process of its own (vmdir.md 3.5; peers.md (d)).
 """
 
 _NORMALLY_STOPPED_ON_WINDOWS = frozenset({"imagebuilder", "mbcs", "netdumper", "rbd", "vmcam"})

@@ -17,7 +17,7 @@ from stsfix.remediation.ports import ServiceReport
 from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from stsfix.remediation.model import NodePlan
 
@@ -92,6 +92,19 @@ def parse_status(text: str, platform: Platform = Platform.APPLIANCE) -> ServiceS
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
+
+
+def as_before(status: ServiceStatus, ran: Collection[str]) -> ServiceStatus:
+    """Return *status* as it was before an attempt to restart that broke off: what *ran* then, and
+    is listed, counts as running.
+    """
+    names = {bare(name) for name in ran}
+    found = (*status.stopped, *status.pending)
+    return ServiceStatus(
+        running=_unique([*status.running, *(name for name in found if bare(name) in names)]),
+        stopped=tuple(name for name in status.stopped if bare(name) not in names),
+        pending=tuple(name for name in status.pending if bare(name) not in names),
+    )
 
 
 def missing_services(

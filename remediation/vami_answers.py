@@ -18,7 +18,7 @@ from stsfix.remediation.service_names import CORE, bare
 from stsfix.remediation.service_status import ServiceStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 SESSION: Final = "/rest/com/vmware/cis/session"
 UNITS: Final = "/rest/appliance/services"
@@ -165,16 +165,19 @@ def has_sts(services: Sequence[VamiService]) -> bool:
     return any(bare(service.name) in {"sts", "stsd"} for service in services)
 
 
-def wanted(services: Sequence[VamiService]) -> tuple[VamiService, ...]:
-    """Return which of *services* have to run after a restart: what ran, what vMon starts by itself,
-    and the units without which nobody logs in.
+def wanted(services: Sequence[VamiService], ran: Collection[str] = ()) -> tuple[VamiService, ...]:
+    """Return which of *services* have to run after a restart: what runs, what *ran* before an
+    earlier attempt that broke off, what vMon starts by itself, and the units without which nobody
+    logs in.
     """
+    before = {bare(name) for name in ran}
     return tuple(
         service
         for service in services
         if service.startup != "DISABLED"
         and (
             service.state == "STARTED"
+            or bare(service.name) in before
             or service.startup == "AUTOMATIC"
             or (not service.startup and bare(service.name) in CORE)
         )

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.errors import ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Restart
-from stsfix.remediation.ports import Observed
+from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
     ASKED,
     DOWN,
     NOT_NEEDED,
+    RAN,
     RESTARTED,
     STARTED,
     STEP,
@@ -123,7 +124,9 @@ class RestartServices:
         def restart(node: NodePlan) -> ServiceRestartError | None:
             self.context.tell(self.name, node.fqdn, "restarting all services")
             try:
-                report = self.context.services.restart_all(node, limit=self.context.limits.services)
+                report = self.context.services.restart_all(
+                    node, limit=self.context.limits.services, ran=self._ran(node, noted, note)
+                )
             except ServiceRestartError as error:
                 self._failed(node, error, note)
                 return error
@@ -138,6 +141,17 @@ class RestartServices:
                 self.context.tell(self.name, error.node, line)
         if failures:
             raise failures[0]
+
+    def _ran(self, node: NodePlan, noted: Facts, note: Note) -> tuple[str, ...]:
+        """Return what ran on *node* before the first attempt, empty if nobody can tell."""
+        known = noted.get(RAN + node.fqdn)
+        if known is None:
+            try:
+                known = ",".join(self.context.services.read_services(node).running)
+            except UNAVAILABLE:
+                return ()  # the restart finds out by itself whether it gets through
+            note(RAN + node.fqdn, known)
+        return tuple(name for name in known.split(",") if name)
 
     def _restarted(self, node: NodePlan, report: ServiceReport, note: Note) -> None:
         started = ",".join(report.started)

@@ -10,7 +10,7 @@ from stsfix.remediation.ports import READ_LIMIT
 from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import timedelta
 
     from stsfix.remediation.discover_nodes import GuestAnswer, GuestReader
@@ -79,9 +79,11 @@ class ServicesByPlatform:
         """See `ports.ServiceControl`."""
         return self._controls[node.platform].read_services(node)
 
-    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+    def restart_all(
+        self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
+    ) -> ServiceReport:
         """See `ports.ServiceControl`."""
-        return self._controls[node.platform].restart_all(node, limit=limit)
+        return self._controls[node.platform].restart_all(node, limit=limit, ran=ran)
 
 
 class ReaderByPlatform:

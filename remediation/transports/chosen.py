@@ -14,7 +14,7 @@ from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE, Progress
 from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import NodeShell, ProgressHook, ServiceControl, ServiceReport
@@ -182,10 +182,14 @@ class ChosenServices:
         """See `ports.ServiceControl`."""
         return self._choice.call(node, "list services", lambda control: control.read_services(node))
 
-    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+    def restart_all(
+        self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
+    ) -> ServiceReport:
         """See `ports.ServiceControl`."""
         return self._choice.call(
-            node, "restart services", lambda control: control.restart_all(node, limit=limit)
+            node,
+            "restart services",
+            lambda control: control.restart_all(node, limit=limit, ran=ran),
         )
 
 

@@ -23,6 +23,7 @@ from stsfix.remediation.model import Platform
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
 from stsfix.remediation.service_status import (
     STATUS,
+    as_before,
     missing_services,
     parse_failures,
     parse_status,
@@ -38,7 +39,7 @@ from stsfix.snapshot.errors import (
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import NodeShell, ServiceReport
@@ -82,8 +83,12 @@ class ServiceWay(Protocol):
     def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
         """Return all services, and whether a restart of ours still runs."""
 
-    def restart(self, node: NodePlan, limit: timedelta) -> Said:
-        """Stop and start everything; returns what was said meanwhile. May return early."""
+    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
+        """Stop and start everything; returns what was said meanwhile. May return early.
+
+        What *ran* before an earlier attempt is started, too, where each is started by name;
+        service-control starts what is automatic.
+        """
 
 
 def restart_script() -> str:
@@ -152,8 +157,9 @@ class ShellWay:
             raise GuestUnavailableError(node.vm, _nothing_listed(output))
         return status, self._scripts.running_line in output
 
-    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
         """See `ServiceWay`."""
+        del ran
         return _told(self._shell.run(node, self._scripts.restart, limit=limit).output)
 
 
@@ -178,8 +184,9 @@ class PlugInWay(OfAppliances):
             raise TransportUnavailableError(node.fqdn, "SSH", _nothing_listed(output))
         return status, False
 
-    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
         """See `ServiceWay`. A stop that breaks off is followed by a start all the same."""
+        del ran
         half = limit / 2
         output = ""
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
@@ -202,12 +209,12 @@ class SshWay(OfAppliances):
         except NoShellError:
             return self._plug_in.list(node, limit)
 
-    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
         """See `ServiceWay`."""
         try:
-            return self._bash.restart(node, limit)
+            return self._bash.restart(node, limit, ran)
         except NoShellError:
-            return self._plug_in.restart(node, limit)
+            return self._plug_in.restart(node, limit, ran)
 
 
 class ServiceLogs:
@@ -249,15 +256,17 @@ class PolledServiceControl:
         status, _ = self._way.list(node, READ_LIMIT)
         return report(node, status)
 
-    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+    def restart_all(
+        self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
+    ) -> ServiceReport:
         """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
         limit *= self._way.patience
         deadline = self._clock.monotonic() + limit.total_seconds()
-        before = self._await_earlier(node, limit)
+        before = as_before(self._await_earlier(node, limit), ran)
         said = Said()
         # An answer that was lost changes nothing: it was started, and the listings tell its end.
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
-            said = self._way.restart(node, limit)
+            said = self._way.restart(node, limit, ran)
         left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
         seen: list[ServiceStatus] = []
 

@@ -25,7 +25,7 @@ from stsfix.remediation.vami_answers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
@@ -54,7 +54,7 @@ class VamiWay(OfAppliances):
         with self._open(node.fqdn) as vami:
             return status_of(_all(node.fqdn, vami)), False
 
-    def restart(self, node: NodePlan, limit: timedelta) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
         """See `ServiceWay`.
 
         Raises:
@@ -71,7 +71,7 @@ class VamiWay(OfAppliances):
                 if service.state != "STOPPED":
                     work.do(service, "stop")
             for _ in range(_ROUNDS):
-                left = _down(node.fqdn, vami, wanted(services))
+                left = _down(node.fqdn, vami, wanted(services, ran))
                 if not left or not deadline.left_s:
                     break
                 for service in left:

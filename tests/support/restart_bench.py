@@ -23,7 +23,7 @@ from stsfix.remediation.steps.services import RestartServices
 from worlds import node, spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from stsfix.remediation.ports import IssuedCredential, Issuer
     from stsfix.remediation.steps.tools import RenewalTools
@@ -49,6 +49,8 @@ class MemoryServices:
         self.stopped: dict[str, tuple[str, ...]] = {}
         self.by_hand: set[str] = set()
         self.log: list[str] = []
+        self.running: tuple[str, ...] = ("vmafdd",)
+        self.ran: dict[str, list[tuple[str, ...]]] = {}
         self.violations: list[str] = []
         self.restarted: Callable[[str], object] = self.log.append
         self._lock = threading.Lock()
@@ -59,10 +61,13 @@ class MemoryServices:
     def read_services(self, node: NodePlan) -> ServiceReport:
         self._reached(node)
         stopped = self.stopped.get(node.fqdn, ())
-        return ServiceReport(node=node.fqdn, running=("vmafdd",), stopped=stopped)
+        return ServiceReport(node=node.fqdn, running=self.running, stopped=stopped)
 
-    def restart_all(self, node: NodePlan, *, limit: timedelta) -> ServiceReport:
+    def restart_all(
+        self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
+    ) -> ServiceReport:
         self._reached(node)
+        self.ran.setdefault(node.fqdn, []).append(tuple(ran))
         with self._lock:
             self.restarted(node.fqdn)
         if down := self.broken.get(node.fqdn):

@@ -37,6 +37,19 @@ def test_start_all_prints_the_infrastructure_first_and_then_the_profile():
     assert output.startswith("Operation not cancellable. Please wait for it to finish...\n")
 
 
+def test_the_sts_of_6_x_does_not_start_without_its_identity_service():
+    """They are two processes there (vmdir.md 3.5); since 7.0 there is one."""
+    node = BareNode(bare_disk(version="6.7"))
+    node.sh("service-control --start --all")
+    node.sh("service-control --stop vmware-stsd")
+    node.sh("service-control --stop vmware-sts-idmd")
+
+    assert node.sh("service-control --start vmware-stsd")[0] != 0
+
+    node.sh("service-control --start vmware-sts-idmd")
+    assert node.sh("service-control --start vmware-stsd")[0] == 0
+
+
 def test_status_groups_services_by_state():
     """Headers and names are those of peers.md (d); manual services stay stopped."""
     node = BareNode(bare_disk(Role.PSC))

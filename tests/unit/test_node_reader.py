@@ -38,7 +38,7 @@ class Services:
             raise self.error
         return SERVICES
 
-    def restart_all(self, node, *, limit):
+    def restart_all(self, node, *, limit, ran=()):
         raise NotImplementedError
 
 

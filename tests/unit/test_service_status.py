@@ -12,6 +12,7 @@ from ssh_client import NODE
 from stsfix.remediation.service_status import (
     ServiceFailure,
     ServiceStatus,
+    as_before,
     down_services,
     missing_services,
     parse_failures,
@@ -82,6 +83,7 @@ def test_any_text_is_read(text):
         ("vpxd", "vmware-vpxd", "vpxd"),
         ("vmware-stsd", "vmware-stsd", "vmware-stsd"),
         ("sts", "sts", "sts"),
+        ("vmware-sts-idmd", "vmware-sts-idmd", "vmware-sts-idmd"),
         ("vmware-envoy", "vmware-envoy", "vmware-envoy"),
         ("vmdird vsphere-ui", "vmdird vsphere-ui", "vmdird vsphere-ui"),
     ],
@@ -92,6 +94,19 @@ def test_judges_stopped_services(stopped, before, missing):
     earlier = ServiceStatus(stopped=tuple(before.split()))
 
     assert missing_services(now, earlier) == tuple(missing.split())
+
+
+def test_an_attempt_that_broke_off_excuses_nothing():
+    """What ran before it is missing, though all was stopped when the next attempt began."""
+    now = ServiceStatus(running=("lwsmd", "vmware-stsd"), stopped=("vmdnsd", "vmware-sps"))
+    stopped = ServiceStatus(stopped=("vmware-stsd", "vmdnsd", "vmware-sps"), pending=("lwsmd",))
+
+    before = as_before(stopped, ("lwsmd", "vmdnsd", "vmware-stsd", "gone"))
+
+    assert before == ServiceStatus(
+        running=("vmware-stsd", "vmdnsd", "lwsmd"), stopped=("vmware-sps",)
+    )
+    assert missing_services(now, before) == ("vmdnsd",)
 
 
 def test_what_still_starts_is_missing():

@@ -75,6 +75,21 @@ def test_a_failure_on_the_writer_leaves_the_others_alone(bench):
     assert bench.of(PSC1).down == ()
 
 
+def test_what_ran_before_the_first_attempt_is_told_to_every_later_one():
+    """A resume finds everything stopped; the first listing is in the journal."""
+    bench = RestartBench(node(VC))
+    bench.services.running = ("vmafdd", "vmware-sts-idmd", "vmdnsd")
+    bench.services.broken[VC] = ("vmware-stsd",)
+    with pytest.raises(ServiceRestartError):
+        bench.do()
+
+    bench.services.running = ()
+    bench.services.broken.clear()
+    bench.do()
+
+    assert bench.services.ran[VC] == [("vmafdd", "vmware-sts-idmd", "vmdnsd")] * 2
+
+
 def test_nodes_of_a_wave_that_fail_together_are_all_told():
     """The first is the error; the others' services and log lines are told and noted."""
     first, *others = (node(f"vc{n}.lab.example") for n in (1, 2, 3))

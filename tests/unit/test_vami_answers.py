@@ -128,6 +128,25 @@ def test_a_unit_that_logins_need_has_to_run():
     assert wanted([service("vmdird", "STOPPED", "")])
 
 
+def test_the_identity_service_of_6_x_has_to_run():
+    """Its STS asks it in a process of its own (vmdir.md 3.5): stopped at first is no excuse."""
+    assert wanted([service("vmware-sts-idmd", "STOPPED", "")])
+
+
+def test_what_ran_before_an_attempt_that_broke_off_has_to_run():
+    """Everything is stopped then: the listing tells neither the units nor what vMon's MANUAL is."""
+    found = [
+        service("vmdnsd", "STOPPED", ""),
+        service("netdumper", "STOPPED", "MANUAL"),
+        service("imagebuilder", "STOPPED", "MANUAL"),
+        service("eam", "STOPPED", "DISABLED"),
+    ]
+
+    names = [s.name for s in wanted(found, ("vmdnsd", "vmware-netdumper", "eam"))]
+
+    assert names == ["vmdnsd", "netdumper"]
+
+
 def test_states_become_a_listing():
     """What is starting, or unknown, is pending."""
     found = status_of(

@@ -153,7 +153,7 @@ class _Services:
     def read_services(self, node):
         return ServiceReport(node=node.fqdn, running=(self.name,), stopped=())
 
-    def restart_all(self, node, *, limit):
+    def restart_all(self, node, *, limit, ran=()):
         return ServiceReport(node=node.fqdn, running=(self.name, str(limit)), stopped=())
 
     def read_guest(self, node):
