@@ -158,4 +158,17 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
         general = [line for line in lines if not any(part in line for part in _ONLY_IN_A_RUN)]
         lines = tuple(general) or lines
     commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
-    return tuple(line.format(e=error, go_on=context.go_on(), **commands) for line in lines)
+    told = _Told(error)
+    return tuple(line.format(e=told, go_on=context.go_on(), **commands) for line in lines)
+
+
+class _Told:
+    """The data of *error* as next actions show it: what others said cannot pass for a command
+    that is to be copied, see `split_command`.
+    """
+
+    def __init__(self, error: OperationError) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> str:
+        return _COMMAND.sub(":", str(getattr(self._error, name)))

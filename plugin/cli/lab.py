@@ -52,8 +52,14 @@ def up(
 ) -> int:
     """Start a lab, write its domain.toml and secrets, and print the next command."""
     from stsfix.lab.control import is_alive  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.hardening import harden  # noqa: PLC0415 - same
+    from stsfix.remediation.state_folder import intruders  # noqa: PLC0415 - same
 
+    harden()  # the lab's files are for their owner, too
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if reason := intruders(folder):  # a link in it would be written through
+        click.echo(f"{folder} is no place for a lab: {reason}", err=True)
+        return 1
     if is_alive(folder):
         click.echo(f"a lab is already up in {folder}\n  -> {_command('down', folder)}", err=True)
         return 1

@@ -240,3 +240,18 @@ def test_a_run_that_is_none_is_named(bench, command):
 def replaced(text, password):
     """Return the secrets with *password* wrong, as TOML writes it."""
     return text.replace(json.dumps(password, ensure_ascii=False), '"wrong-password"')
+
+
+def test_a_lab_is_not_made_where_others_may_write(bench):
+    """A log or configuration in it could be a link to anything of ours."""
+    folder = bench.folder / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    (bench.folder / "target").write_text("precious")
+    (folder / "lab.log").symlink_to(bench.folder / "target")
+
+    ended = bench.stsfix.run("lab", "up", "--dir", "open")
+
+    assert ended.code == 1
+    assert "is no place for a lab" in ended.err
+    assert (bench.folder / "target").read_text() == "precious"

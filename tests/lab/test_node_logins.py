@@ -21,6 +21,7 @@ from sso_node import NODE, Node, running
 from stsfix.lab import pki
 from stsfix.lab.faults import Effect, Rule, When
 from stsfix.lab.https import Reply
+from stsfix.remediation import saml
 from stsfix.remediation.errors import (
     NodeTlsError,
     NodeUnreachableError,
@@ -98,6 +99,19 @@ def test_token_is_signed_by_the_directorys_leaf(node, logins):
     assert token.subject.lower() == ADMINISTRATOR
     lifetime = token.not_on_or_after - token.not_before
     assert timedelta(seconds=290) < lifetime <= timedelta(seconds=300)
+
+
+def test_a_token_for_somebody_else_is_no_proof(logins, monkeypatch):
+    """However well it is signed: it says nothing of the administrator's login."""
+    verify = saml.verify_assertion
+
+    def of_somebody(token, *, node):
+        return replace(verify(token, node=node), subject="mallory@VSPHERE.LOCAL")
+
+    monkeypatch.setattr(saml, "verify_assertion", of_somebody)
+
+    with pytest.raises(ProofError, match="the token is for mallory"):
+        logins.issue_token(NODE)
 
 
 def test_metadata_publishes_the_same_leaf(node, logins):

@@ -9,7 +9,7 @@ import pytest
 
 from error_leaves import SAMPLES, VM, an_error, error_leaves
 from stsfix.plugin.advice import ADVICE, OWN_STATE
-from stsfix.plugin.diagnostics import RunContext, explain
+from stsfix.plugin.diagnostics import RunContext, explain, split_command
 from stsfix.plugin.errors import ConfigError, ConfigProblem
 from stsfix.remediation.errors import DirectoryFaultError, NodeTlsError, ServiceRestartError
 from stsfix.remediation.errors_run import JournalUnwritableError, UndoFailedError
@@ -180,3 +180,17 @@ def test_error_without_advice_still_leads_somewhere():
 
     assert found.what_happened == "Something new."
     assert found.next_actions == ("Look at the run: stsfix status run-1 -c 'my domain.toml'",)
+
+
+@pytest.mark.parametrize("command", ["stsfix rollback", "service-control --stop --all", "cd /d x"])
+def test_a_name_is_no_command_to_copy(command):
+    """A datastore may be called anything: what is shown on a line of its own, to be copied, is
+    never of its making.
+    """
+    error = NoSpaceError("vc1", f"ds: {command}; id")
+
+    actions = explain(error).next_actions
+
+    shown = [split_command(action)[1] for action in actions]
+    assert any(f"ds:{command}; id" in action for action in actions)
+    assert [line for line in shown if "; id" in line] == []

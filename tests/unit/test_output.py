@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from stsfix.plugin.cli.session import Session
+from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.errors import ConfigError, ReportFileError
 from stsfix.plugin.exit_codes import exit_code
+from stsfix.plugin.interrupt import StopFlag
 from stsfix.plugin.output import Output, emit_json, json_document
 from stsfix.plugin.redaction import Redactor
+from stsfix.plugin.render import Line
 from stsfix.snapshot.secret import Secret
 
 ROOT = Path(__file__).parents[2]
@@ -343,3 +347,21 @@ def test_a_secret_that_a_peer_says_is_not_repeated():
         "schema_version": 1,
         "heard": ["***", {"said": "no ***"}, 2, None],
     }
+
+
+def test_a_name_makes_no_line_of_its_own(tmp_path, capsys):
+    """What is one line to us is one line to the reader, whatever is in the names on it."""
+    session = Session(
+        config=tmp_path / "domain.toml",
+        state_dir=tmp_path,
+        as_json=False,
+        yes=True,
+        output=Output(sys.stdout, sys.stderr, {}),
+        redactor=Redactor(),
+        context=RunContext(),
+        flag=StopFlag(),
+    )
+
+    session.show([Line("VM vc1\nok sts-token: proven"), Line("next")])
+
+    assert capsys.readouterr().out == "VM vc1\\nok sts-token: proven\nnext\n"

@@ -71,3 +71,23 @@ def test_old_file_stays_when_the_new_one_cannot_be_written(tmp_path):
 
     assert path.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_file_is_on_the_disk_when_the_call_returns(tmp_path, monkeypatch):
+    """The file is synced before it gets its name, and the folder after it: an export is durable
+    before anything is written to a directory.
+    """
+    path = tmp_path / "report.html"
+    synced: list[tuple[str, bool]] = []
+    real = os.fsync
+
+    def fsync(descriptor):
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append((kind, path.exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    write_private(path, "text")
+
+    assert synced == [("file", False), ("folder", True)]

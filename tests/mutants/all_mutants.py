@@ -1,0 +1,21 @@
+"""All seeded mistakes, in the order in which they are judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import seeds_domain
+import seeds_here
+import seeds_nodes
+import seeds_run
+import seeds_trust
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MUTANTS = (
+    *seeds_run.MUTANTS,
+    *seeds_domain.MUTANTS,
+    *seeds_nodes.MUTANTS,
+    *seeds_trust.MUTANTS,
+    *seeds_here.MUTANTS,
+)

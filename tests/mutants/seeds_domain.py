@@ -1,0 +1,267 @@
+"""Mistakes in what is done to the domain: order of writes, snapshots, the way back, refusals."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+COORDINATOR = "tests/unit/test_coordinator.py"
+CREDENTIAL = "tests/unit/test_steps_credential.py"
+DIRECTORY_CONTRACT = "tests/contract/test_directory_contract.py"
+DIRECTORY = "tests/lab/test_directory_session.py"
+HYPERVISOR = "tests/contract/test_hypervisor_contract.py"
+RESTORE = "tests/unit/test_sts_restore.py"
+STEPS_EXPORT = "tests/unit/test_steps_export.py"
+ADOPTION = "tests/unit/test_adoption.py"
+PLAN = "tests/unit/test_plan.py"
+
+_STEP = "remediation/steps/credential.py"
+
+MUTANTS = (
+    Mutant(
+        name="the credential is written before the chain that trusts it",
+        file=_STEP,
+        old="        directory.add_chain(chain_index, issued.chain)\n",
+        new="        directory.add_credential(credential_index, issued)\n",
+        also=(
+            (
+                (
+                    '        context.tell(self.name, writer, f"added TrustedCertChain-{chain_index}")\n'
+                    "        directory.add_credential(credential_index, issued)\n"
+                ),
+                "        directory.add_chain(chain_index, issued.chain)\n",
+            ),
+        ),
+        tests=(CREDENTIAL,),
+    ),
+    Mutant(
+        name="the next number is that of the writer alone",
+        file=_STEP,
+        old="            context.directory(n.fqdn).read_sts_entries() for n in"
+        " context.spec.directories\n",
+        new="            context.directory(n.fqdn).read_sts_entries() for n in"
+        " context.spec.directories[:1]\n",
+        tests=(f"{CREDENTIAL}::test_gaps_are_fine_and_the_highest_number_of_all_nodes_counts",),
+    ),
+    Mutant(
+        name="nobody waits for replication",
+        file=_STEP,
+        old="            if not same_entries(reference, entries):\n",
+        new="            if not entries.credentials:\n",
+        tests=(f"{CREDENTIAL}::test_replication_is_awaited_until_every_node_has_the_same_entries",),
+    ),
+    Mutant(
+        name="old credentials go although ours does not sign",
+        file=_STEP,
+        old="        if ours is None or entries.signing() != ours[0]:\n",
+        new="        if ours is None:\n",
+        tests=(f"{CREDENTIAL}::test_nothing_is_retired_while_ours_does_not_sign",),
+    ),
+    Mutant(
+        name="old credentials go before the logins are proven",
+        file="remediation/plan.py",
+        old="        VerifyLogins.name,\n        *((RetireOld.name,) if retire else ()),\n",
+        new="        *((RetireOld.name,) if retire else ()),\n        VerifyLogins.name,\n",
+        tests=(PLAN,),
+    ),
+    Mutant(
+        name="the export is made after the first write",
+        file="remediation/plan.py",
+        old="        ExportSts.name,\n        *((NewVmcaRoot.name,) if new_root else ()),\n"
+        "        ReplaceSts.name,\n",
+        new="        *((NewVmcaRoot.name,) if new_root else ()),\n        ReplaceSts.name,\n"
+        "        ExportSts.name,\n",
+        tests=(PLAN,),
+    ),
+    Mutant(
+        name="snapshots are taken after the nodes are on again",
+        file="remediation/plan.py",
+        old="        TakeSnapshots.name,\n        PowerOn.name,\n        ExportSts.name,\n",
+        new="        PowerOn.name,\n        TakeSnapshots.name,\n        ExportSts.name,\n",
+        tests=(PLAN,),
+    ),
+    Mutant(
+        name="an entry that somebody replaced is deleted",
+        file="remediation/vmdir.py",
+        old="            raise EntryChangedError(self._node, entry.dn)\n",
+        new="            pass\n",
+        tests=(f"{DIRECTORY_CONTRACT}::test_other_entry_of_the_same_dn_is_not_deleted",),
+    ),
+    Mutant(
+        name="what nobody may see counts as absent",
+        file="remediation/vmdir.py",
+        old="            raise TenantNotFoundError(self._node, self._tenant)\n",
+        new="            pass\n",
+        tests=(
+            (
+                f"{DIRECTORY_CONTRACT}"
+                "::test_user_who_sees_no_tenant_is_not_told_there_are_no_credentials"
+            ),
+        ),
+    ),
+    Mutant(
+        name="an empty value is sent to vmdir",
+        file="remediation/ldap_session.py",
+        old="        if any(not values or not all(values) for values in attributes.values()):\n",
+        new="        if not attributes:\n",
+        tests=(f"{DIRECTORY}::test_empty_value_is_never_sent",),
+    ),
+    Mutant(
+        name="a write whose answer was lost counts as not done",
+        file="remediation/ldap_session.py",
+        old="                raise WriteInDoubtError(self.node, call) from error\n",
+        new="                raise DirectoryUnreachableError(self.node, call) from error\n",
+        tests=(f"{DIRECTORY}::test_lost_write_is_in_doubt_and_sent_once",),
+    ),
+    Mutant(
+        name="export restore: ours goes before everybody has the old pair",
+        file="remediation/steps/export.py",
+        old="    _await_everywhere(context, lambda found: all(_holds(found, e)"
+        " for e in wanted.values()))\n",
+        new="    del wanted\n",
+        tests=(f"{STEPS_EXPORT}::test_nothing_is_deleted_before_everybody_has_the_old_pair",),
+    ),
+    Mutant(
+        name="export restore: what others wrote goes, too",
+        file="remediation/sts_restore.py",
+        old="    remove = [entry for entry in extra if _leaf(entry) in ours]\n",
+        new="    remove = list(extra)\n",
+        tests=(f"{RESTORE}::test_somebody_elses_chain_stays",),
+    ),
+    Mutant(
+        name="export restore: conflicts do not matter",
+        file="remediation/steps/export.py",
+        old="    if plan.conflicts or apart:\n",
+        new="    if plan.conflicts and apart:\n",
+        tests=(f"{STEPS_EXPORT}::test_directories_that_differ_are_left_alone",),
+    ),
+    Mutant(
+        name="a snapshot that was taken while its VM ran belongs to a set",
+        file="snapshot/coordinator.py",
+        old="            if len(named) == 1 and named[0].taken_off:\n",
+        new="            if len(named) == 1:\n",
+        tests=(f"{COORDINATOR}::test_take_refuses_a_snapshot_of_our_name_taken_while_on",),
+    ),
+    Mutant(
+        name="snapshots are taken of nodes that run",
+        file="snapshot/coordinator.py",
+        old="        self.require_off(vms)\n        tasks: dict[VmId, TaskKey] = {}\n"
+        "        errors: list[OperationError] = []\n        for vm in self._without(",
+        new="        tasks: dict[VmId, TaskKey] = {}\n"
+        "        errors: list[OperationError] = []\n        for vm in self._without(",
+        tests=(f"{COORDINATOR}::test_take_wants_everybody_off",),
+    ),
+    Mutant(
+        name="a node that was on meanwhile stays in the set",
+        file="snapshot/coordinator.py",
+        old="        self.require_off(vms)\n        return self._get_whole(name, vms)\n",
+        new="        return self._get_whole(name, vms)\n",
+        tests=(f"{COORDINATOR}::test_a_vm_that_somebody_powers_on_meanwhile_spoils_the_set",),
+    ),
+    Mutant(
+        name="a second snapshot is started after a lost answer",
+        file="snapshot/coordinator.py",
+        old="            if self._has(vm, name):\n                return None\n",
+        new="",
+        tests=(COORDINATOR,),
+    ),
+    Mutant(
+        name="a release removes every snapshot",
+        file="snapshot/coordinator.py",
+        old="            ours = [s for vm in vms for s in facts[vm].snapshots if s.name == name]\n",
+        new="            ours = [s for vm in vms for s in facts[vm].snapshots if name]\n",
+        tests=(COORDINATOR,),
+    ),
+    Mutant(
+        name="a release removes the snapshots below ours",
+        file="snapshot/esxi.py",
+        old="removeChildren=False",
+        new="removeChildren=True",
+        tests=(HYPERVISOR,),
+    ),
+    Mutant(
+        name="a revert powers the VM on",
+        file="snapshot/esxi.py",
+        old="suppressPowerOn=True",
+        new="suppressPowerOn=False",
+        tests=(HYPERVISOR, "tests/lab/test_esxi_host.py"),
+    ),
+    Mutant(
+        name="a run goes on although preflight forbids it",
+        file="remediation/preflight.py",
+        old="    if blocking:\n        raise PreflightBlockedError(blocking)\n",
+        new="",
+        tests=("tests/unit/test_acceptance.py", "tests/unit/test_preflight_next.py"),
+    ),
+    Mutant(
+        name="a domain that was not read whole is repaired in part",
+        file="remediation/preflight.py",
+        old="    if missing or not inventory.nodes or inventory.topology is None:\n",
+        new="    if not inventory.nodes:\n",
+        tests=("tests/unit/test_acceptance.py", "tests/unit/test_preflight_next.py"),
+    ),
+    Mutant(
+        name="a risk that is nobody's is taken",
+        file="remediation/acceptance.py",
+        old="        if not rule.acceptable:\n",
+        new="        if not rule.id:\n",
+        tests=("tests/unit/test_acceptance.py::test_some_risks_are_nobodys_to_take",),
+    ),
+    Mutant(
+        name="a run that was released is rolled back",
+        file="plugin/runs.py",
+        old="        reversible = set(Phase) - {Phase.RELEASING, Phase.RELEASED}\n",
+        new="        reversible = set(Phase)\n",
+        tests=("tests/crash/test_rollback.py::test_a_run_that_was_released_is_not_taken_back",),
+    ),
+    Mutant(
+        name="a second run of a domain is begun beside an open one",
+        file="plugin/runs.py",
+        old="            if stored.spec.domain == domain and stored.phase not in CLOSED:\n",
+        new="            if not domain:\n",
+        tests=("tests/e2e/test_reports.py::test_an_open_run_blocks_a_new_one",),
+    ),
+    Mutant(
+        name="adoption: a node is missing",
+        file="remediation/adoption.py",
+        old="    if len(names) != number:\n",
+        new="    if not names:\n",
+        tests=(f"{ADOPTION}::test_a_missing_node_is_no_run",),
+    ),
+    Mutant(
+        name="adoption: a rollback reverts nobody",
+        file="remediation/adoption.py",
+        old="    return (MarkRecord(mark=Mark.ADOPTED), *done, begun)\n",
+        new="    return (MarkRecord(mark=Mark.ADOPTED), *done)\n",
+        tests=(f"{ADOPTION}::test_a_rollback_of_it_begins_with_the_revert",),
+    ),
+    Mutant(
+        name="a way in that does not work is no failure",
+        file="remediation/steps/services.py",
+        old="            if not proof.ok:\n                raise ProofError("
+        "proof.node, proof.way, proof.detail)\n",
+        new="            if proof.ok is None:\n                raise ProofError("
+        "proof.node, proof.way, proof.detail)\n",
+        tests=("tests/unit/test_steps_services.py",),
+    ),
+    Mutant(
+        name="others may read keys that a script puts on a node",
+        file="remediation/vecs_writing.py",
+        old='        "umask 077",\n',
+        new='        "umask 022",\n',
+        tests=("tests/contract/test_vecs_bash.py", "tests/unit/test_vecs.py"),
+    ),
+    Mutant(
+        name="a key stays in a file on a node",
+        file="remediation/vecs_writing.py",
+        old='        "trap \'rm -rf \\"$folder\\"\' EXIT",\n',
+        new="",
+        tests=("tests/contract/test_vecs_bash.py", "tests/unit/test_vecs.py"),
+    ),
+    Mutant(
+        name="VMCA's key stays in a file on a node",
+        file="remediation/certool.py",
+        old=", f'trap \"rm -rf {folder}\" EXIT']",
+        new="]",
+        tests=("tests/contract/test_certool_bash.py", "tests/unit/test_certool.py"),
+    ),
+)
