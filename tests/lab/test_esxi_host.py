@@ -417,3 +417,20 @@ def test_guest_names_come_from_tools(world):
     assert "10.0.0.1" in on.summary.addresses
     assert on.tools_running
     assert on.guest_operations_ready
+
+
+def test_a_revert_leaves_the_vm_off_whatever_its_snapshot_holds(world):
+    """A snapshot of a running VM's memory would power it on: then the node would be up before
+    its partners are back.
+    """
+    (machine,) = [vm for vm in world.lab.host.vms if vm.name == "vc1"]
+    machine.power_on()
+    machine.take_snapshot(
+        "with memory", "", now=world.lab.host.clock.now(), memory=True, quiesce=False
+    )
+    machine.power_off()
+    (snapshot,) = world.facts().snapshots
+
+    world.host.await_task(world.host.start_revert(snapshot), limit=MINUTE)
+
+    assert world.facts().summary.power is PowerState.OFF

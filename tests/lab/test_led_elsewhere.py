@@ -17,6 +17,7 @@ from stsfix.remediation.ldap_session import LdapSession
 from stsfix.remediation.logins import NodeLogins
 from stsfix.remediation.logins_vcenter import open_vapi_session, soap_login
 from stsfix.remediation.transports.vami import Vami
+from stsfix.remediation.web_probe import WebProbe
 from stsfix.snapshot.errors import HostTlsError, OperationError
 from stsfix.snapshot.esxi import EsxiHost
 from stsfix.snapshot.guest_session import GuestManagers, GuestSession
@@ -97,6 +98,30 @@ def test_no_redirect_is_followed(client, status):
 
     assert server.received
     assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize(("host", "followed"), [("evil.example", False), ("vc2.lab.example", True)])
+def test_a_diagnosis_follows_redirects_within_the_domain_alone(host, followed):
+    """It sends no secret, and still asks nobody whom the directory does not list."""
+    with recording(RIGHT) as elsewhere:
+        answer = (
+            f"HTTP/1.1 302 Found\r\nLocation: https://{host}/ui/login\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n"
+        ).encode()
+        with recording(RIGHT, reply=lambda _: answer) as server:
+            at = {NAME: endpoint_of(server), host: endpoint_of(elsewhere)}
+            probe = WebProbe(
+                front=at.__getitem__,
+                sts=at.__getitem__,
+                show=lambda _: pki.der(RIGHT),
+                domain="vsphere.local",
+                clock=CLOCK,
+            )
+            known = frozenset({NAME, "vc2.lab.example"})
+            probe.read_web(NAME, vcenter=True, sts=False, own_port=False, known=known)
+
+    assert (elsewhere.connections > 0) is followed
+    assert b"authorization" not in elsewhere.received.lower()
 
 
 def test_a_file_goes_to_the_host_that_was_asked():

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 COPIED = (".dev", "snapshot", "remediation", "plugin", "lab", "tests", "pyproject.toml")
 LIMIT_S = 300
+WHOLE_LIMIT_S = 1500
+"""Seconds for the tests of one mutant, and for half of all of them."""
+
 _WORKERS = 2
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 """Where sshd is, too."""
@@ -46,7 +49,7 @@ def copy_tree(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
 
 
-def failing(tree: Path, tests: Sequence[str]) -> str:
+def failing(tree: Path, tests: Sequence[str], limit_s: float = LIMIT_S) -> str:
     """Return the first of *tests* that fails in *tree*, empty if all pass; a hang is no pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:xdist"]
     command += ["-p", "no:cacheprovider", "--timeout", "60", "--tb=no", "-rfE", *tests]
@@ -59,7 +62,7 @@ def failing(tree: Path, tests: Sequence[str]) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=LIMIT_S,
+            timeout=limit_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -101,7 +104,11 @@ def sound(chosen: Sequence[Mutant], pristine: Path) -> bool:
     every = tuple(sorted({test for mutant in chosen for test in mutant.tests}))
     halves = (every[::2], every[1::2])
     with ThreadPoolExecutor(_WORKERS) as pool:
-        failed = [name for name in pool.map(partial(failing, pristine), halves) if name]
+        failed = [
+            name
+            for name in pool.map(partial(failing, pristine, limit_s=WHOLE_LIMIT_S), halves)
+            if name
+        ]
     for name in failed:
         sys.stdout.write(f"BROKEN without any mutant: {name}\n")
     return not failed

@@ -58,7 +58,9 @@ MUTANTS = (
         file="remediation/journal.py",
         old="                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         new="                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)\n",
-        tests=("tests/unit/test_journal.py",),
+        tests=(
+            "tests/unit/test_journal.py::test_one_domain_is_worked_on_by_one_process_that_is_named",
+        ),
     ),
     Mutant(
         name="a journal that lost its mode stays readable",

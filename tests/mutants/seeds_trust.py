@@ -138,7 +138,7 @@ MUTANTS = (
         file="snapshot/esxi_session.py",
         old="                self._refused = True\n",
         new="",
-        tests=(ESX_HOST,),
+        tests=(f"{ESX_HOST}::test_a_refused_password_is_sent_once",),
     ),
     Mutant(
         name="a refused password is sent again: STS",
@@ -180,7 +180,7 @@ MUTANTS = (
         file="remediation/ldap_connection.py",
         old='    shown = re.match(r"[ -~]*", text)\n',
         new='    shown = re.match(r".*", text, re.DOTALL)\n',
-        tests=(DIRECTORY,),
+        tests=("tests/unit/test_ldap_text.py",),
     ),
     Mutant(
         name="the SDK logs whole requests",
@@ -194,14 +194,14 @@ MUTANTS = (
         file="remediation/web_probe.py",
         old="        if host != endpoint.name.lower() and host not in known:\n",
         new="        if not host:\n",
-        tests=("tests/lab/test_diagnose_symptoms.py",),
+        tests=(f"{LED_ELSEWHERE}::test_a_diagnosis_follows_redirects_within_the_domain_alone",),
     ),
     Mutant(
         name="SAML: the signature may be over something else",
         file="remediation/saml.py",
         old='    if reference.get("URI") != f"#{wanted}":\n',
         new='    if not reference.get("URI"):\n',
-        tests=(SAML,),
+        tests=(f"{SAML}::test_refuses_what_no_sts_signs_like",),
     ),
     Mutant(
         name="SAML: of two assertions the first is read",
