@@ -25,14 +25,15 @@ class When(enum.Enum):
 class Effect(enum.Enum):
     """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no. DROP closes the
     connection, RESET breaks it off (RST, where the server owns its socket), GARBAGE answers with
-    what is no answer of the protocol. MEANWHILE is what somebody or something else does at that
-    moment; the call itself goes on.
+    what is no answer of the protocol, FLOOD with one that does not end. MEANWHILE is what somebody
+    or something else does at that moment; the call itself goes on.
     """
 
     REFUSE = "refuse"
     DROP = "drop"
     RESET = "reset"
     GARBAGE = "garbage"
+    FLOOD = "flood"
     DELAY = "delay"
     MEANWHILE = "meanwhile"
 
@@ -57,6 +58,16 @@ class Garbled(Dropped):
     """The server answers with `NOISE`; one that has no way to do so closes the connection."""
 
 
+class Flooded(Dropped):
+    """The server answers without end (`stsfix.lab.flood`), by the kind that the rule's *detail*
+    says; one that has no way to do so closes the connection.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
 NOISE = b"\x00\xff\x1b[31m\xc3\x28noise of the lab\r\n\x07"
 """What a garbled answer consists of."""
 
@@ -71,8 +82,8 @@ class Rule:
     name).
 
     It fires on calls number *nth* to *nth* + *times* - 1 that match, counted from when it was
-    added. *detail* is for the protocol: a fault name for soap, a result code for ldap. *others*
-    is called for MEANWHILE.
+    added. *detail* is for the protocol: a fault name for soap, a result code for ldap, a kind of
+    flood. *others* is called for MEANWHILE.
     """
 
     protocol: str
@@ -143,6 +154,8 @@ class FaultBook:
                 time.sleep(rule.delay_s)
             elif rule.effect is Effect.MEANWHILE:
                 rule.others()
+            elif rule.effect is Effect.FLOOD:
+                raise Flooded(rule.detail)
             elif rule.effect in _BREAKS:
                 raise _BREAKS[rule.effect]
             else:

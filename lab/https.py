@@ -9,7 +9,8 @@
     server.stop()
 
 where ``route(request: Request) -> Reply``. Raising `stsfix.lab.faults.Dropped` in *route*
-closes the connection without an answer, `Reset` breaks it off, `Garbled` answers with noise.
+closes the connection without an answer, `Reset` breaks it off, `Garbled` answers with noise,
+`Flooded` without end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from stsfix.lab.faults import NOISE, Dropped, Garbled, Reset
+from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Reset
+from stsfix.lab.flood import http_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -195,12 +197,21 @@ class HttpsServer:
                     pass
         except Reset:
             break_off(tls)
+        except Flooded as flood:
+            self._flood(tls, flood.kind)
         except (OSError, Dropped, _BadRequestError, http.client.HTTPException) as reason:
             logger.debug("%s: connection closed: %r", self.name, reason)
         finally:
             with self._lock:
                 del self._connections[tls]
             tls.close()
+
+    def _flood(self, tls: ssl.SSLSocket, kind: str) -> None:
+        with contextlib.suppress(OSError):
+            for piece in http_pieces(kind):
+                if self._listener is None:
+                    return
+                tls.sendall(piece)
 
     def _exchange(self, tls: ssl.SSLSocket, reader: BinaryIO) -> bool:
         """Answer one request; False if the connection ends here."""

@@ -9,7 +9,8 @@ import asyncssh
 
 from stsfix.lab.appliance_shell import PATH as APPLIANCE_SHELL
 from stsfix.lab.appliance_shell import ApplianceShell
-from stsfix.lab.faults import NOISE, Dropped, Garbled, Refused
+from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Refused
+from stsfix.lab.flood import PIECE
 from stsfix.lab.login_shell import Login, bash
 from stsfix.lab.services import PowerLost
 from stsfix.lab.shell import Shell
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from stsfix.lab.ssh import SshNode
 
 SFTP = "/usr/libexec/sftp-server"
+
+_FLOOD_PAUSE_S = 0.005
+"""A client takes more than the 6 MiB/s that this makes, so nothing piles up here."""
 
 _EXPIRED = "WARNING: Your password has expired.\n"
 _NO_TERMINAL = "Password change required but no TTY available.\n"
@@ -116,6 +120,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         except Garbled:
             self._send_output(NOISE, error=False)
             self._later(lambda channel: channel.exit(0))
+        except Flooded:
+            while not self._gone.wait(_FLOOD_PAUSE_S):
+                self._send_output(PIECE, error=False)
         except Dropped:
             self._loop.soon(self._cut)
         except (HungUp, PowerLost):

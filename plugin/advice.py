@@ -94,6 +94,14 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             ),
             GO_ON,
         ),
+        snapshot.AnswerTooLargeError: (
+            (
+                "Something else may answer in the place of {e.peer}: compare its address and"
+                " certificate with what you know"
+            ),
+            "If it is the right one, restart what answers there; it is broken",
+            GO_ON,
+        ),
         snapshot.VmBusyError: (
             "Wait for {e.task} to end in the Host Client; stop backup jobs of this VM",
             GO_ON,

@@ -69,6 +69,8 @@ def unreadable(inventory: Inventory) -> Iterator[Finding]:
         advice = None
         if problem.error == "PlainBindRefusedError":
             advice = "Use the LDAPS port of the node."
+        if problem.error == "AnswerTooLargeError":
+            advice = "Restart what answers there; if it goes on, keep away: it may be hostile."
         finder = _found_on_windows if rule.startswith("WIN-") else found
         yield finder(rule, problem.subject, problem.text, advice=advice)
 

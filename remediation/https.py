@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
+from stsfix.snapshot.answers import MIB, OversizedError, bytes_over
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.tls import NoHostError, PeerContext, peer_context
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.tls import Endpoint
 
-BODY_LIMIT = 4 * 1024 * 1024
+BODY_LIMIT = 4 * MIB
 """Bytes of an answer that are read at most; metadata and tokens are far below 1 MiB."""
 
 _UNAVAILABLE = http.client.SERVICE_UNAVAILABLE
@@ -85,9 +87,9 @@ def request(
     not keep it alive.
 
     Raises:
-        NodeUnreachableError: No connection, it broke, it took too long, the answer is too
-            large or no HTTP, or 503 (the node's proxy has no such service yet) unless it
-            *may_be_unavailable*.
+        NodeUnreachableError: No connection, it broke, it took too long, the answer is no HTTP,
+            or 503 (the node's proxy has no such service yet) unless it *may_be_unavailable*.
+        AnswerTooLargeError: The answer is above `BODY_LIMIT`.
         NodeTlsError: The certificate is not the one wanted; no byte of the request was sent.
     """
     context = context_for(endpoint)
@@ -97,6 +99,8 @@ def request(
         raise tls_error(endpoint, error) from error
     except TimeoutError as error:
         raise NodeUnreachableError(endpoint.name, "no answer in time") from error
+    except OversizedError as error:
+        raise AnswerTooLargeError(endpoint.name, str(error)) from error
     except (OSError, http.client.HTTPException) as error:
         raise NodeUnreachableError(endpoint.name, str(error) or type(error).__name__) from error
     except UnicodeError as error:  # a name out of a directory that cannot be a host name
@@ -128,7 +132,7 @@ def _exchange(
             response = connection.getresponse()
             content = response.read(BODY_LIMIT + 1)
             if len(content) > BODY_LIMIT:
-                raise http.client.HTTPException(f"an answer of more than {BODY_LIMIT} bytes")
+                raise bytes_over(BODY_LIMIT)
             if response.length:  # read(n) does not tell that the body was cut, read() would
                 raise http.client.IncompleteRead(content, response.length)
             date = response.getheader("Date")

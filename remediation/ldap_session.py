@@ -32,6 +32,8 @@ from stsfix.remediation.ldap_connection import (
     plain_text,
     reason,
 )
+from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +112,7 @@ class LdapSession:
         Raises:
             DirectoryFaultError: Refused; code 32 if *base* does not exist.
             DirectoryUnreachableError: No answer, also not on a second connection.
+            AnswerTooLargeError: It answers more than anybody has to read.
             DirectoryLoginError, PlainBindRefusedError, NodeTlsError: No session.
         """
         retrying = Retrying(
@@ -134,7 +137,7 @@ class LdapSession:
         try:
             return self._ask(connection, base, filter_, scope, attributes)
         except LOST as error:
-            raise DirectoryUnreachableError(self.node, reason(error)) from error
+            raise self._unread(error) from error
         finally:
             close(connection)
 
@@ -201,7 +204,7 @@ class LdapSession:
         except LOST as error:
             self._drop()
             self._lost_while_reading = True
-            raise DirectoryUnreachableError(self.node, reason(error)) from error
+            raise self._unread(error) from error
         self._used_s = self._clock.monotonic()
         return found
 
@@ -248,7 +251,10 @@ class LdapSession:
             except LOST as error:
                 # Also when sending failed: a part or all of the request may have arrived.
                 self._drop()
-                raise WriteInDoubtError(self.node, call) from error
+                doubt = WriteInDoubtError(self.node, call)
+                if isinstance(error, OversizedError):
+                    doubt.add_note(f"its answer was too large: {error}")
+                raise doubt from error
             finally:
                 forget(connection)
             self._used_s = self._clock.monotonic()
@@ -290,13 +296,18 @@ class LdapSession:
         except LDAPOperationResult as error:
             code = int(error.result)
         except LOST as error:
-            raise DirectoryUnreachableError(self.node, reason(error)) from error
+            raise self._unread(error) from error
         finally:
             forget(connection)
         if code == SUCCESS:
             return
         self._refusal = (user_dn, code)
         raise self._login_error(user_dn, code)
+
+    def _unread(self, error: BaseException) -> DirectoryUnreachableError | AnswerTooLargeError:
+        if isinstance(error, OversizedError):
+            return AnswerTooLargeError(self.node, str(error))
+        return DirectoryUnreachableError(self.node, reason(error))
 
     def _login_error(
         self, user_dn: str, code: int

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation import https
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
+from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -44,12 +46,14 @@ def soap_login(
         ProofError: vCenter refused; InvalidLogin by itself does not mean a wrong password.
         NodeUnreachableError: No connection, or vpxd is not up.
         NodeTlsError: The certificate is not the one wanted; nothing was sent.
+        AnswerTooLargeError: It answers more than anybody has to read.
     """
     way = "login" if token is None else "login-by-token"
-    import pyVmomi  # noqa: PLC0415 - 80 ms
+    from pyVmomi import vim  # noqa: PLC0415 - 80 ms
 
-    api: Any = pyVmomi  # its SOAP adapter is not typed
-    stub = api.SoapStubAdapter(
+    from stsfix.snapshot.soap_stub import BoundedStub  # noqa: PLC0415 - as above
+
+    stub: Any = BoundedStub(  # type: ignore[no-untyped-call]  # pyVmomi
         host=endpoint.address,
         port=endpoint.port,
         path="/sdk",
@@ -59,7 +63,7 @@ def soap_login(
     )
     with _soap_translated(endpoint, way):
         try:
-            content = api.vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
+            content: Any = vim.ServiceInstance("ServiceInstance", stub).RetrieveContent()
             manager = getattr(content, "sessionManager", None)
             if manager is None:
                 raise ProofError(endpoint.name, way, "vCenter shows no SessionManager")
@@ -91,17 +95,14 @@ def _soap_translated(endpoint: Endpoint, way: str) -> Generator[None]:
         raise ProofError(name, way, f"{kind}: {text}" if text else kind) from fault
     except ssl.SSLCertVerificationError as error:
         raise https.tls_error(endpoint, error) from error
+    except OversizedError as error:
+        raise AnswerTooLargeError(name, str(error)) from error
     except (xml.parsers.expat.ExpatError, UnicodeDecodeError) as error:
         raise ProofError(name, way, "vCenter answered no SOAP") from error
     except http.client.HTTPException as error:
         raise _http_error(name, way, str(error)) from error
     except OSError as error:
         raise NodeUnreachableError(name, str(error) or type(error).__name__) from error
-    except Exception as error:
-        # pyVmomi raises a bare Exception for a status 500 whose body is no fault.
-        if type(error) is not Exception:
-            raise
-        raise ProofError(name, way, "vCenter answered 500 without a fault") from None
 
 
 def _http_error(node: str, way: str, text: str) -> NodeUnreachableError | ProofError:
@@ -120,6 +121,7 @@ def open_vapi_session(endpoint: Endpoint, *, user: str, password: Secret[str]) -
         ProofError: Refused, or no vAPI answer.
         NodeUnreachableError: No connection, or the endpoint is not up.
         NodeTlsError: The certificate is not the one wanted; nothing was sent.
+        AnswerTooLargeError: It answers more than anybody has to read.
     """
     from com.vmware.cis_client import Session  # noqa: PLC0415 - 130 ms
     from vmware.vapi.lib.log import get_client_wire_logger  # noqa: PLC0415
@@ -181,6 +183,7 @@ def vapi_session(endpoint: Endpoint) -> Generator[requests.Session]:
     with requests.Session() as session:
         session.trust_env = False
         session.max_redirects = 0
+        session.headers["Accept-Encoding"] = "identity"
         session.adapters.clear()
         session.mount(_origin(endpoint) + "/", _adapter(https.context_for(endpoint)))
         yield session
@@ -188,6 +191,7 @@ def vapi_session(endpoint: Endpoint) -> Generator[requests.Session]:
 
 def _adapter(context: PeerContext) -> Any:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
+    from requests.exceptions import ContentDecodingError  # noqa: PLC0415 - same
     from urllib3 import HTTPSConnectionPool  # noqa: PLC0415 - same
     from urllib3.connection import HTTPSConnection  # noqa: PLC0415 - same
 
@@ -214,6 +218,12 @@ def _adapter(context: PeerContext) -> Any:
 
         def cert_verify(self, *args: Any, **kwargs: Any) -> None:
             pass
+
+        def build_response(self, req: Any, resp: Any) -> Any:
+            # requests would unpack 32 MiB of gzip to 32 GiB.
+            if resp.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise ContentDecodingError("the answer is packed, which nobody asked for")
+            return super().build_response(req, resp)
 
     return Adapter(max_retries=0)
 
@@ -243,15 +253,25 @@ def _vapi_translated(endpoint: Endpoint) -> Generator[None]:
         raise _http_error(name, way, status) from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise _connection_error(endpoint, error) from error
-    except (requests.RequestException, JsonRpcError, CoreException, ValueError) as error:
+    except (
+        requests.RequestException,
+        JsonRpcError,
+        CoreException,
+        ValueError,
+        RecursionError,
+    ) as error:
+        if any(isinstance(cause, OversizedError) for cause in _causes(error)):
+            raise _connection_error(endpoint, error) from error
         raise ProofError(name, way, f"no vAPI answer ({type(error).__name__})") from error
 
 
 def _connection_error(endpoint: Endpoint, error: BaseException) -> Exception:
-    """Find a failed verification below what requests and urllib3 wrapped around it."""
+    """Find the reason below what requests and urllib3 wrapped around it."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return https.tls_error(endpoint, cause)
+        if isinstance(cause, OversizedError):
+            return AnswerTooLargeError(endpoint.name, str(cause))
     return NodeUnreachableError(endpoint.name, type(error).__name__)
 
 

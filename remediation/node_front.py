@@ -16,6 +16,7 @@ from stsfix.remediation.node_facts import (
     VCenterAbout,
     read_between,
 )
+from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _SECOND = timedelta(seconds=1)
 _TEXT_LIMIT = 100
+_UNREAD = (NodeUnreachableError, NodeTlsError, AnswerTooLargeError)
 _CONTENT = (
     b'<?xml version="1.0" encoding="UTF-8"?>'
     b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
@@ -54,7 +56,7 @@ class HttpsNodeFront:
         before = self._clock.now()
         try:
             answer = request(endpoint, "GET", "/", clock=self._clock, may_be_unavailable=True)
-        except (NodeUnreachableError, NodeTlsError) as error:
+        except _UNREAD as error:
             return Unread(reason=str(error))
         after = self._clock.now()
         if answer.date is None:
@@ -70,7 +72,7 @@ class HttpsNodeFront:
                 endpoint, "POST", "/sdk", clock=self._clock, body=_CONTENT, headers=headers
             )
             root = xml.parse(answer.body)
-        except (NodeUnreachableError, NodeTlsError, xml.XmlRefusedError) as error:
+        except (*_UNREAD, xml.XmlRefusedError) as error:
             return Unread(reason=f"/sdk: {error}")
         found = next(iter(xml.descendants(root, "about")), None)
         said = {} if found is None else {xml.local_name(e): xml.text_of(e) for e in found}

@@ -18,6 +18,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import LoginProof
 from stsfix.remediation.ports import Progress
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ POLL = timedelta(seconds=5)
 
 Way = Literal["sts-token", "login-by-token", "login", "vapi-session", "metadata"]
 
-_ENDS_AT_ONCE = (SsoLoginError, NodeTlsError)
+_ENDS_AT_ONCE = (SsoLoginError, NodeTlsError, AnswerTooLargeError)
 _MAY_PASS = (NodeUnreachableError, ProofError)
 _FAILURES = (*_ENDS_AT_ONCE, *_MAY_PASS, SigningCertificateError)
 

@@ -19,6 +19,7 @@ from stsfix.remediation.evidence import WebAnswer
 from stsfix.remediation.https import Answer, request
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.investigate import WebReading
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.tls import Trust
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class WebProbe:
             asked = f"GET https://{endpoint.name}:{endpoint.port}{path.partition('?')[0]}"
             try:
                 answer, verified = self._ask(endpoint, path)
-            except (NodeUnreachableError, NodeTlsError) as error:
+            except (NodeUnreachableError, NodeTlsError, AnswerTooLargeError) as error:
                 found.append(UnreadPart(what=asked, reason=str(error)))
                 return found, answer
             text = page_text(answer)

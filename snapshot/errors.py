@@ -20,6 +20,7 @@ A category says what the caller may do; a leaf says what happened, with data as 
     │   ├── GuestLoginError           the guest refused the user or password (or both expired)
     │   ├── GuestRightsError          the guest's user has not the rights of an administrator
     │   ├── GuestUnavailableError     guest operations are off or not up yet
+    │   ├── AnswerTooLargeError       a peer answers more than anybody has to read
     │   └── NicDisconnectedError      a node came back without its network
     ├── InDoubtError       the answer was lost: look at the world before doing anything
     │   ├── TaskOverdueError          the task still runs and may still succeed
@@ -188,6 +189,15 @@ class GuestUnavailableError(FaultError):
     def __init__(self, vm: VmId, reason: str) -> None:
         super().__init__(f"no guest operations in {vm}: {reason}")
         self.vm = vm
+        self.reason = reason
+
+
+class AnswerTooLargeError(FaultError):
+    """A host or node answered more than stsfix reads; nothing of that answer was used."""
+
+    def __init__(self, peer: str, reason: str) -> None:
+        super().__init__(f"the answer of {peer} is too large: {reason}")
+        self.peer = peer
         self.reason = reason
 
 

@@ -13,8 +13,10 @@ from xml.parsers.expat import ExpatError
 
 from pyVmomi import vim, vmodl
 
+from stsfix.snapshot.answers import OversizedError
 from stsfix.snapshot.errors import (
     AnswerLostError,
+    AnswerTooLargeError,
     GuestLoginError,
     GuestUnavailableError,
     HostRestrictedError,
@@ -111,6 +113,8 @@ def reading(host: HostRef, where: str, vm: VmId | None = None) -> Generator[None
         yield
     except vmodl.MethodFault as fault:
         raise translate(fault, host=host, where=where, vm=vm) from fault
+    except OversizedError as error:
+        raise AnswerTooLargeError(host, str(error)) from error
     except BROKEN as error:
         raise HostUnreachableError(host, describe(error)) from error
 
@@ -126,7 +130,10 @@ def writing(host: HostRef, call: str, vm: VmId) -> Generator[None]:
     except vmodl.MethodFault as fault:
         raise translate(fault, host=host, where=str(vm), vm=vm) from fault
     except BROKEN as error:
-        raise AnswerLostError(str(vm), call) from error
+        doubt = AnswerLostError(str(vm), call)
+        if isinstance(error, OversizedError):
+            doubt.add_note(f"its answer was too large: {error}")
+        raise doubt from error
 
 
 def describe(error: BaseException) -> str:

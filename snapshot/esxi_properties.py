@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
+from stsfix.snapshot.answers import ANSWER_BYTES, OversizedError, bytes_over
 from stsfix.snapshot.esxi_faults import moref
-from stsfix.snapshot.esxi_lean import LeanReader, ReplyRefusedError
+from stsfix.snapshot.esxi_lean import LeanReader
 from stsfix.snapshot.esxi_summary import SUMMARY_PATHS
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ DATASTORE_PATHS = (
 )
 _PAGES = 10_000
 """Pages of one answer that are read at most."""
+
+_VMS = 50_000
+"""VMs of one host that are read at most; ESXi takes 4,096 (configuration maximums of 8.0)."""
 
 LICENCE_PATHS = ("licensedEdition", "licenses")
 
@@ -129,10 +133,12 @@ def _read_texts(
         if "NotAuthenticated" in page.missing:
             raise vim.fault.NotAuthenticated
         found += page.rows
+        if len(found) > _VMS:
+            raise OversizedError(f"more than {_VMS} VMs")
         if not page.token:
             return found
         name, args = "ContinueRetrievePropertiesEx", [page.token]
-    raise ReplyRefusedError(f"more than {_PAGES} pages")
+    raise OversizedError(f"more than {_PAGES} pages")
 
 
 def read_objects(
@@ -159,9 +165,17 @@ def _read(
             for kind, several in zip(kinds, paths, strict=True)
         ],
     )
-    collector = content.propertyCollector
-    page = collector.RetrievePropertiesEx([spec], Collector.RetrieveOptions())
-    while page is not None:
+    collector: Any = content.propertyCollector
+    name, args = "RetrievePropertiesEx", [[spec], Collector.RetrieveOptions()]
+    seen = 0
+    for _ in range(_PAGES):
+        method = collector._GetMethodInfo(name)  # noqa: SLF001 - public by pyVmomi's docs
+        page, size = collector._stub.ask(collector, method, args)  # noqa: SLF001 - our own stub
+        if page is None:
+            return
+        seen += size
+        if seen > ANSWER_BYTES:
+            raise bytes_over(ANSWER_BYTES)
         for found in page.objects:
             for missing in found.missingSet:
                 # Some hosts report an expired session here instead of refusing the call.
@@ -170,4 +184,5 @@ def _read(
             yield found.obj, {prop.name: prop.val for prop in found.propSet}
         if not page.token:
             return
-        page = collector.ContinueRetrievePropertiesEx(page.token)
+        name, args = "ContinueRetrievePropertiesEx", [page.token]
+    raise OversizedError(f"more than {_PAGES} pages")

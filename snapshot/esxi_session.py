@@ -13,22 +13,22 @@ import re
 import select
 import ssl
 import threading
-from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from lxml import etree
 from pyVmomi import vim, vmodl
-from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapter
 from pyVmomi.VmomiSupport import GetServiceVersions, versionIdMap
 
+from stsfix.snapshot.answers import bytes_over
 from stsfix.snapshot.errors import HostLoginError, HostTlsError, HostUnreachableError
 from stsfix.snapshot.esxi_faults import BROKEN, describe, reading, writing
+from stsfix.snapshot.soap_stub import BoundedStub
 from stsfix.snapshot.tls import PeerContext, peer_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.secret import Secret
@@ -40,8 +40,6 @@ T = TypeVar("T")
 
 VERSIONS_PATH = "/sdk/vimServiceVersions.xml"
 _VERSIONS_BYTES = 256 * 1024
-_CHUNK_BYTES = 64 * 1024
-_FAULT_BYTES = 1024 * 1024
 _POOL = 8
 _SHOWN = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -209,7 +207,7 @@ class EsxiSession:
         answer = connection.getresponse()
         document = answer.read(_VERSIONS_BYTES)
         if not answer.isclosed():
-            raise HostUnreachableError(self.host, f"{VERSIONS_PATH} is too long")
+            raise bytes_over(_VERSIONS_BYTES)
         served = _served_versions(document) if answer.status == 200 else set()  # noqa: PLR2004 - HTTP OK
         for version in GetServiceVersions("vim25"):
             if versionIdMap[version] in served:
@@ -239,8 +237,8 @@ def _tls_error(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> HostT
     return HostTlsError(endpoint.name, reason, shown.group(1) if shown else None)
 
 
-class _Stub(SoapStubAdapter):
-    """pyVmomi's transport with our TLS context, and connect errors told from lost answers."""
+class _Stub(BoundedStub):
+    """A stub with our TLS context, and connect errors told from lost answers."""
 
     def __init__(self, endpoint: Endpoint, context: PeerContext, version: str) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # pyVmomi
@@ -254,41 +252,6 @@ class _Stub(SoapStubAdapter):
         )
         self._endpoint = endpoint
         self._used: WeakSet[HTTPSConnection] = WeakSet()
-
-    def stream(
-        self, thing: Any, name: str, args: Sequence[Any], take: Callable[[bytes], None]
-    ) -> None:
-        """Call method *name* of *thing* and hand the bytes of its answer to *take*, as they come.
-
-        Raises:
-            vmodl.MethodFault: The host's fault.
-            OSError, HTTPException, ExpatError: The connection broke, or *take* refused the bytes.
-        """
-        info = thing._GetMethodInfo(name)  # noqa: SLF001 - public by pyVmomi's docs
-        headers = {
-            "Cookie": self.cookie,
-            "SOAPAction": self.versionId,
-            "Content-Type": "text/xml; charset=utf-8",
-        }
-        body = self.SerializeRequest(thing, info, args)  # type: ignore[no-untyped-call]  # pyVmomi
-        connection = self.GetConnection()
-        try:
-            connection.request("POST", self.path, body, headers)
-            answer = connection.getresponse()
-            if answer.status != HTTPStatus.OK:
-                self._raise_fault(answer.read(_FAULT_BYTES), info)
-            while chunk := answer.read(_CHUNK_BYTES):
-                take(chunk)
-        except BaseException:  # also an interrupt: close what is open, then raise it again
-            connection.close()
-            raise
-        self.ReturnConnection(connection)  # type: ignore[no-untyped-call]  # pyVmomi
-
-    def _raise_fault(self, document: bytes, info: Any) -> NoReturn:
-        found = SoapResponseDeserializer(self).Deserialize(document, info.result)
-        if isinstance(found, Exception):
-            raise found
-        raise HTTPException("the host answers an error that is no fault")
 
     def GetConnection(self) -> Any:  # noqa: N802 - overrides pyVmomi's
         """Return a connection that is open; a pooled one that the host closed is replaced.

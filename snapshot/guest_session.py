@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from pyVmomi import vim, vmodl
 
+from stsfix.snapshot.answers import OversizedError
 from stsfix.snapshot.errors import (
     AnswerLostError,
+    AnswerTooLargeError,
     GuestUnavailableError,
     HostUnreachableError,
     HypervisorFaultError,
@@ -269,6 +271,8 @@ class GuestSession:
                 connection.request(method, target, body=content, headers=headers)
                 answer = connection.getresponse()
                 body = answer.read(limit)
+            except OversizedError as error:
+                raise AnswerTooLargeError(str(self.vm.host), str(error)) from error
             except BROKEN as error:
                 raise HostUnreachableError(self.vm.host, describe(error)) from error
         if answer.status not in _HTTP_OK:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stsfix.snapshot.errors import (
     AnswerLostError,
+    AnswerTooLargeError,
     GuestUnavailableError,
     HypervisorFaultError,
     TaskOverdueError,
@@ -103,7 +104,7 @@ class GuestWaiting:
 
         try:
             found = self._poll_for(look, deadline)
-        except _MAY_PASS as error:
+        except (*_MAY_PASS, AnswerTooLargeError) as error:
             raise AnswerLostError(str(guest.vm), "a script in the guest") from error
         if found is None:
             key = TaskKey(f"guest process {pid} in {guest.vm}")
@@ -119,7 +120,7 @@ class GuestWaiting:
         """
         try:
             found = self._poll_for(lambda: guest.listed_code(pid), deadline)
-        except _MAY_PASS as error:
+        except (*_MAY_PASS, AnswerTooLargeError) as error:
             raise AnswerLostError(str(guest.vm), "a program in the guest") from error
         if found is None:
             key = TaskKey(f"guest process {pid} in {guest.vm}")
@@ -135,7 +136,7 @@ class GuestWaiting:
         """
         try:
             return guest.download(output, limit)
-        except _MAY_PASS as error:
+        except (*_MAY_PASS, AnswerTooLargeError) as error:
             raise AnswerLostError(str(guest.vm), "a script in the guest") from error
 
     def _poll_for(self, look: Callable[[], T | None], deadline: float) -> T | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from stsfix.snapshot.answers import ANSWER_BYTES, bytes_over
 from stsfix.snapshot.host_names import is_host
 
 if TYPE_CHECKING:
@@ -69,6 +70,34 @@ class Endpoint:
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     made: Callable[[], Collection[bytes]] = field(default=nothing_made, repr=False, compare=False)
+
+
+class BoundedSocket(ssl.SSLSocket):
+    """Gives up on a peer that sends more than `ANSWER_BYTES` since something was sent to it.
+
+    Every read of data, also by http.client, urllib3 and ldap3, goes through `read`, and every write
+    through `send`. Handshakes need no limit of ours: OpenSSL takes no certificates above 100 KiB
+    (SSL_CTX_set_max_cert_list), and no other message of a handshake that is as large.
+    """
+
+    _answered = 0
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - ssl's name
+        """Read as usual, and count.
+
+        Raises:
+            OversizedError: The limit is passed, now or before.
+        """
+        got: Any = super().read(len, buffer)
+        self._answered += got if buffer is not None else memoryview(got).nbytes
+        if self._answered > ANSWER_BYTES:
+            raise bytes_over(ANSWER_BYTES)
+        return got
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        """Send as usual; what comes now answers this."""
+        self._answered = 0
+        return super().send(*args, **kwargs)
 
 
 class PeerContext(ssl.SSLContext):
@@ -149,6 +178,7 @@ def _loaded(ca_file: Path | None, version: tuple[int, int, int] | None) -> ssl.S
 
 def _verifying_context(ca_file: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = BoundedSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION  # who was believed stays who is spoken to
     # VMCA-signed leaves may lack AKI, which Python >= 3.13 refuses by default (measured).
@@ -173,6 +203,7 @@ def _believing(context: ssl.SSLContext, leaves: Collection[bytes]) -> ssl.SSLCon
 def _pinned_context() -> ssl.SSLContext:
     """Return a context that shakes hands with anybody: the pin is looked at afterwards."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = BoundedSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION  # who was believed stays who is spoken to
     context.check_hostname = False

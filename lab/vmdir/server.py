@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stsfix.lab.faults import NOISE, Dropped, Garbled, Reset
+from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Reset
+from stsfix.lab.flood import ldap_pieces
 from stsfix.lab.https import break_off
 from stsfix.lab.seams import read_tls
 from stsfix.lab.vmdir import ber
@@ -253,7 +254,13 @@ class VmdirServer:
             return b"".join(parts)
 
         while self.running and (element := ber.read_message(receive)) is not None:
-            answer = session.answer(decode_message(element))
+            message = decode_message(element)
+            try:
+                answer = session.answer(message)
+            except Flooded as flood:
+                for piece in ldap_pieces(flood.kind, message.id):
+                    connection.sendall(piece)
+                return
             if answer is None:
                 return
             connection.sendall(answer)

@@ -11,7 +11,7 @@ from stsfix.remediation.errors import NodeUnreachableError, ProofError
 from stsfix.remediation.restarts import STEP, down_of, in_need
 from stsfix.remediation.sts import leaf_of
 from stsfix.remediation.verify import verify_logins
-from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.errors import AnswerTooLargeError, OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ class Need:
         """Return what its STS publishes instead of our leaf; empty if it is that."""
         try:
             shown = fingerprint(self.context.logins.read_published_leaf(node.fqdn))
-        except (NodeUnreachableError, ProofError) as error:
+        except (NodeUnreachableError, ProofError, AnswerTooLargeError) as error:
             return str(error)
         return "" if shown == self.leaf else f"its STS publishes sha256:{shown}"
 

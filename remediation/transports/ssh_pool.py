@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from stsfix.remediation.errors import TransportUnavailableError
-from stsfix.remediation.transports.ssh_session import BROKEN, NAME, connect
+from stsfix.remediation.transports.ssh_session import BROKEN, NAME, connect, open_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class SshPool:
             connection = self._connected(node)
             wait = max(0.1, min(deadline.left_s, self._peers(node).read_timeout_s))
             try:
-                return connection, connection.transport.open_session(timeout=wait)
+                return connection, open_channel(connection.transport, wait_s=wait)
             except BROKEN as error:
                 connection.transport.close()
                 if is_last:

@@ -17,6 +17,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.known_hosts import HostKey
 from stsfix.remediation.pam_words import refusal_in
+from stsfix.remediation.transports.ssh_packets import BoundedPacketizer
 from stsfix.snapshot.host_names import is_host
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ BROKEN: Final = (OSError, EOFError, paramiko.SSHException)
 """What paramiko raises when there is no (more) connection."""
 
 _KEEPALIVE_S = 30
+_WORDS: Final = 64 * 1024
 
 
 def connect(
@@ -62,6 +64,14 @@ def connect(
         raise
     transport.set_keepalive(_KEEPALIVE_S)
     return transport
+
+
+def open_channel(transport: paramiko.Transport, *, wait_s: float) -> paramiko.Channel:
+    """Return a new channel, of which no more waits unread than its window allows."""
+    channel = transport.open_session(timeout=wait_s)
+    if isinstance(transport.packetizer, BoundedPacketizer):
+        transport.packetizer.watch(channel)
+    return channel
 
 
 def _greet(peer: SshPeer, keys: HostKeys) -> paramiko.Transport:
@@ -103,7 +113,7 @@ def _greet(peer: SshPeer, keys: HostKeys) -> paramiko.Transport:
 def _open(peer: SshPeer, wanted: Sequence[str], unwanted: Sequence[str]) -> paramiko.Transport:
     plain = socket.create_connection((peer.address, peer.port), peer.connect_timeout_s)
     try:
-        transport = paramiko.Transport(plain)
+        transport = paramiko.Transport(plain, packetizer_class=BoundedPacketizer)
     except BaseException:
         plain.close()
         raise
@@ -191,6 +201,9 @@ class _Login:
     ) -> list[str]:
         """Answer PAM's question for the password, once; anything else ends the login."""
         self.words += "\n".join([title, instructions, *(text for text, _ in prompts), ""])
+        if len(self.words) > _WORDS:
+            self.obstacle = "it asks without end"
+            raise paramiko.SSHException(self.obstacle)
         if refusal_in(self.words) is not None:
             raise paramiko.SSHException("the account cannot be used")
         if not prompts:

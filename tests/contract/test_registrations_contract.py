@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -41,7 +42,8 @@ def test_an_account_gets_another_certificate_and_subject(world, directory):
     ports.replace_certificate(user, NEW_USER, "CN=machine,OU=mID-1")
     ports.replace_certificate(user, NEW_USER, "cn=machine,ou=mid-1")
 
-    found = world.directory().registrations.read_solution_user("machine-1")
+    with closing(world.directory()) as another:
+        found = another.registrations.read_solution_user("machine-1")
     assert found is not None
     assert found.certificates == (NEW_USER,)
     assert found.subject == "CN=machine,OU=mID-1"
@@ -98,7 +100,8 @@ def test_an_endpoint_names_the_new_certificate(world, directory):
     ports.replace_trust_anchors(made)
     ports.replace_trust_anchors(made)
 
-    (found,) = world.directory().registrations.read_trust_anchors()
+    with closing(world.directory()) as another:
+        (found,) = another.registrations.read_trust_anchors()
     assert found.certificates == (NEW_USER,)
     assert found.uri == anchors.uri
     assert directory.read_certificates().registrations[0].endpoints[0].trust == (NEW_USER,)

@@ -17,6 +17,7 @@ from ready_keys import another_key
 from stsfix.lab import pki
 from stsfix.remediation import https
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust
 
@@ -113,13 +114,12 @@ def test_gives_up_at_the_deadline(endpoint, behaviour):
         (b"", "does not answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi", "does not answer"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "does not answer"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (https.BODY_LIMIT + 1), "more than"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "does not answer"),
     ],
-    ids=["503", "no-http", "nothing", "cut", "bad-chunk", "too-large", "headers"],
+    ids=["503", "no-http", "nothing", "cut", "bad-chunk", "headers"],
 )
 def test_other_answers_are_unreachable(endpoint, content, said):
-    """503, broken and oversized answers count as "does not answer"."""
+    """503 and broken answers count as "does not answer"."""
     with serving(sends(content)) as server, pytest.raises(NodeUnreachableError, match=said):
         get(endpoint, server)
 
@@ -178,3 +178,33 @@ def test_a_missing_ca_file_is_a_tls_error(endpoint, tmp_path):
 
     with pytest.raises(NodeTlsError, match="CA file"):
         https.request(broken, "GET", "/", clock=SystemClock())
+
+
+def test_a_body_that_is_too_large_is_refused(endpoint):
+    """It is no body that goes on for ever, and nobody reads it to its end."""
+    body = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (https.BODY_LIMIT + 1)
+
+    with serving(sends(body)) as server, pytest.raises(AnswerTooLargeError, match="4 MiB"):
+        get(endpoint, server)
+
+
+def test_headers_without_end_are_too_large(endpoint):
+    """What is no body counts, too: "100 Continue" may be said any number of times."""
+    endless = b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"x" * 60_000)
+
+    def goes_on(secure, over):
+        while not over.is_set():
+            secure.sendall(endless)
+
+    with serving(goes_on) as server, pytest.raises(AnswerTooLargeError, match="32 MiB"):
+        get(endpoint, server, read_timeout_s=60.0)
+
+
+def test_a_chain_without_end_is_no_handshake(endpoint):
+    """OpenSSL takes no certificates above 100 KiB; nothing is sent."""
+    pair = sso_directory.node_tls()
+    long = replace(pair, certificates_pem=pair.certificates_pem * 200)
+    with serving(sends(OK), tls=long) as server:
+        with pytest.raises(NodeUnreachableError, match=r"(?i)excessive message size"):
+            get(endpoint, server)
+        assert server.received == b""

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Generator
 
+    from stsfix.lab.seams import KeyPair
+
 
 class OddServer:
     """Counts *handshakes* (complete ones) and keeps what was *received* after them."""
 
-    def __init__(self, behaviour: Callable[[ssl.SSLSocket, threading.Event], None]) -> None:
+    def __init__(
+        self,
+        behaviour: Callable[[ssl.SSLSocket, threading.Event], None],
+        tls: KeyPair | None = None,
+    ) -> None:
         self._behaviour = behaviour
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._context = server_context(sso_directory.node_tls())
+        self._context = server_context(tls or sso_directory.node_tls())
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.port = self._listener.getsockname()[1]
@@ -69,9 +75,10 @@ def _is_whole(content: bytes) -> bool:
 @contextmanager
 def serving(
     behaviour: Callable[[ssl.SSLSocket, threading.Event], None],
+    tls: KeyPair | None = None,
 ) -> Generator[OddServer]:
-    """Run an `OddServer`."""
-    server = OddServer(behaviour)
+    """Run an `OddServer`, which shows *tls* or else a node's certificate."""
+    server = OddServer(behaviour, tls)
     server.start()
     try:
         yield server

@@ -11,18 +11,19 @@ import faulthandler
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from killable import PRELOAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 LIMIT_S = 60.0
 _PRELOAD = [*PRELOAD, "stsfix_command", "stsfix.plugin.cli.run", "stsfix.plugin.cli.verify"]
@@ -30,11 +31,12 @@ _PRELOAD = [*PRELOAD, "stsfix_command", "stsfix.plugin.cli.run", "stsfix.plugin.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a command ended and what it said."""
+    """How a command ended and what it said; *peak_mib* is the most memory that it had."""
 
     code: int
     out: str
     err: str
+    peak_mib: int = 0
 
     @property
     def said(self) -> str:
@@ -64,7 +66,10 @@ def _carry_out(words: list[str], environment: dict[str, str], folder: str) -> No
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
-    sys.exit(run_cli(words))
+    code = run_cli(words)
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("peak").write_text(str(peak_kib // 1024), "ascii")
+    sys.exit(code)
 
 
 class Command:
@@ -103,8 +108,13 @@ class Command:
             process.join()
             said = (self.folder / "stderr").read_text("utf-8", "replace")
             raise AssertionError(f"stsfix {' '.join(words)} hangs: {said}")
-        out, err = (self.folder / name for name in ("stdout", "stderr"))
-        return Ended(code=process.exitcode, out=out.read_text("utf-8"), err=err.read_text("utf-8"))
+        out, err, peak = (self.folder / name for name in ("stdout", "stderr", "peak"))
+        return Ended(
+            code=process.exitcode,
+            out=out.read_text("utf-8"),
+            err=err.read_text("utf-8"),
+            peak_mib=int(peak.read_text("ascii")) if peak.exists() else 0,
+        )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start one command; the caller waits for it (`ended`)."""

@@ -12,8 +12,10 @@ from pyVmomi import vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer
 
 from stsfix.snapshot import esxi_lean
-from stsfix.snapshot.esxi_lean import BYTES_LIMIT, LeanReader, ReplyRefusedError
+from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.esxi_lean import BYTES_LIMIT, LeanReader
 from stsfix.snapshot.esxi_plain import STAND_IN, take_runs
+from stsfix.snapshot.soap_stub import ReplyRefusedError
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>'
@@ -115,7 +117,7 @@ def test_an_endless_answer_is_refused():
     """It stops at the limit, not when memory does."""
     blank = b" " * 60_000 + b"<b/>"
 
-    with pytest.raises(ReplyRefusedError, match="more than"):
+    with pytest.raises(OversizedError, match="more than"):
         read(b"<a>" + blank * (BYTES_LIMIT // len(blank) + 1))
 
 

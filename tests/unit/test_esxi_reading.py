@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim, vmodl
 
+from stsfix.snapshot.answers import OversizedError
 from stsfix.snapshot.errors import (
     GuestLoginError,
     GuestUnavailableError,
@@ -39,6 +40,17 @@ class PagingCollector:
     def ContinueRetrievePropertiesEx(self, token):  # noqa: N802 - pyVmomi's name
         self.asked.append(token)
         return self._page()
+
+    @property
+    def _stub(self):
+        return self
+
+    def _GetMethodInfo(self, name):  # noqa: N802 - pyVmomi's name
+        return name
+
+    def ask(self, thing, method, args):
+        """Call *method*; its answers take 10 MiB each."""
+        return getattr(thing, method)(*args), 10 * 1024 * 1024
 
     def _page(self):
         if not self.objects:
@@ -75,6 +87,12 @@ def test_every_page_is_read():
         "3": "vm3",
     }
     assert asked == ["page-2", "page-1"]
+
+
+def test_pages_without_end_are_too_many():
+    """All pages of an answer together may be as large as one answer."""
+    with pytest.raises(OversizedError, match="more than 32 MiB in one answer"):
+        read(*(found(str(moref)) for moref in range(4)))
 
 
 def test_nothing_found_is_nothing():

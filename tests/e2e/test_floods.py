@@ -1,0 +1,114 @@
+"""Answers without end: memory stays bounded, the rest is told, and nothing is half done."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab_bench import Bench, build
+from run_judge import RunJudge
+from stsfix.lab.faults import Effect, Rule, When
+from stsfix.lab.topology import HOSTS
+
+pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("resources")]
+
+VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
+FULL = os.environ.get("STSFIX_FAULTS") == "all"
+PEAK_MIB = 256
+"""Without a flood it is 75 MiB."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One lab of two nodes for the module."""
+    with build(topology="elm") as lab:
+        yield Bench(lab, tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture
+def bench(shared):
+    """The lab as it was, no run in the state folder."""
+    shared.lab.restore(shared.saved)
+    shared.reset()
+    return shared
+
+
+def flood(bench, protocol, call, target, *, kind="", **more):
+    """Let the next matching call be answered without end."""
+    rule = Rule(
+        protocol=protocol, call=call, target=target, effect=Effect.FLOOD, detail=kind, **more
+    )
+    return bench.lab.faults.add(rule)
+
+
+def flooded_proofs(bench):
+    """Return which ways in fail when some of their answers do not end, and why."""
+    flood(bench, "sts", "issue", VC1)
+    flood(bench, "soap", "LoginByToken", VC2)
+    flood(bench, "vapi", "*", VC2)
+    ended = bench.stsfix.run("verify", "--json")
+    assert ended.peak_mib < PEAK_MIB
+    failed = ended.json()["failed"]
+    return [(p["node"], p["way"], p["detail"].rpartition(": ")[2]) for p in failed]
+
+
+FLOODS = {
+    "entries": ("ldap", "SEARCH", VC1, "entries", "more than 20000 entries in one answer"),
+    "vms": ("soap", "RetrievePropertiesEx", HOSTS[0], "", "more than 1000000 tags in one answer"),
+    "page": ("https", "*", VC1, "", ""),
+    "message": ("ldap", "SEARCH", VC1, "length", "more than 4 MiB in one answer"),
+    "view": ("soap", "CreateContainerView", HOSTS[0], "", "more than 8 MiB in one answer"),
+    "gzip": ("soap", "Login", HOSTS[0], "gzip", "packed (gzip), which nobody asked for"),
+    "file": ("soap", "GetGuestFile", "vc1", "", "the answer to a script in the guest was lost"),
+}
+"""Call, kind of flood and what is said of it; where a clock is read without a finding, nothing."""
+USUAL = ("vms",)
+
+
+@pytest.mark.parametrize("name", FLOODS if FULL else USUAL)
+def test_a_preflight_tells_the_rest(bench, name):
+    """Whoever floods is named, what else there is is read, and memory is bounded."""
+    protocol, call, target, kind, said = FLOODS[name]
+    rule = flood(bench, protocol, call, target, kind=kind)
+
+    ended = bench.stsfix.run("preflight", "--json")
+
+    found = ended.json()
+    forbidding = [f["evidence"] for f in found["findings"] if f["severity"] == "blocks"]
+    assert rule.seen
+    assert ended.peak_mib < PEAK_MIB
+    assert any(said in evidence for evidence in forbidding) is bool(said)
+    assert len(found["hosts"]) == len(HOSTS) - (target == HOSTS[0])
+    assert found["nodes"]
+
+
+def test_a_run_that_is_flooded_goes_on_and_leaves_nothing_half_done(bench):
+    """What was done before the flood is found by looking, and done once."""
+    rules = [
+        flood(bench, "soap", "CreateSnapshot_Task", "vc1", when=When.AFTER),
+        flood(bench, "soap", "PowerOnVM_Task", "vc2", when=When.AFTER),
+        flood(bench, "ldap", "ADD", "*", when=When.AFTER, kind="entries"),
+        flood(bench, "soap", "StartProgramInGuest", "vc2", nth=2, when=When.AFTER),
+        flood(bench, "sts", "issue", VC2, when=When.AFTER),
+    ]
+
+    run_judge = RunJudge(bench.lab)
+
+    ended = bench.stsfix.run("run", "--yes")
+    said = [ended]
+    while ended.code and len(said) < len(rules) + 1:
+        ended = bench.stsfix.run("resume")
+        said.append(ended)
+
+    assert [each.code for each in said] == [82, 51, 0]
+    assert "its answer was too large: more than 20000 entries in one answer" in said[0].said
+    assert all(rule.seen for rule in rules)
+    assert max(each.peak_mib for each in said) < PEAK_MIB
+    assert run_judge.after_run(bench.state)["tokens"] == [None, None]
+    proven = flooded_proofs(bench)
+    assert proven == [
+        (VC1, "sts-token", "more than 4 MiB in one answer"),
+        (VC2, "login-by-token", "more than 8 MiB in one answer"),
+        (VC2, "vapi-session", "more than 32 MiB in one answer"),
+    ]
