@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks_replication import CHECKS as REPLICATION_CHECKS
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import Management, NodeFacts, PasswordAge, Unread
-from stsfix.remediation.rules_nodes import RULES
+from stsfix.remediation.node_facts import VCHA_PROFILE, Management, NodeFacts, PasswordAge, Unread
+from stsfix.remediation.rules_nodes import RULES, VCHA_ADVICE
 from stsfix.remediation.service_names import ALWAYS, bare
 from stsfix.snapshot.risk import Finder, Severity
 
@@ -76,22 +76,39 @@ def vmdir_is_normal(inventory: Inventory) -> Iterator[Finding]:
 
 
 def no_vcha(inventory: Inventory) -> Iterator[Finding]:
-    """No node is part of vCenter HA."""
+    """No node is part of vCenter HA; the folder alone is a hint, not a proof."""
     for node, facts in _told(inventory):
-        if not isinstance(facts.vcha, Unread) and facts.vcha:
-            yield found("NODE-VCHA", node.fqdn, "; ".join(facts.vcha))
+        if isinstance(facts.vcha, Unread) or not facts.vcha:
+            continue
+        signs = "; ".join(facts.vcha)
+        if VCHA_PROFILE in facts.vcha:
+            yield found("NODE-VCHA", node.fqdn, signs)
+        else:
+            evidence = f"unverified sign: {signs}; vMon does not start the profile HACore"
+            yield found(
+                "NODE-VCHA",
+                node.fqdn,
+                evidence,
+                severity=Severity.WARNS,
+                advice=f"Make sure that vCenter HA is not configured there. {VCHA_ADVICE}",
+            )
 
 
 def no_gateway(inventory: Inventory) -> Iterator[Finding]:
-    """Every embedded node or PSC has a vmdird."""
+    """Every embedded node or PSC has a vmdird. What its directory says counts more than a path."""
     for node, facts in _told(inventory):
         if _is_gateway(node, facts):
-            evidence = f"it says {facts.node_type}, and the program vmdird is not installed"
+            evidence = (
+                f"it says {facts.node_type}, the program vmdird is not at its path, and no "
+                "directory answered"
+            )
             yield found("NODE-GATEWAY", node.fqdn, evidence)
 
 
 def _is_gateway(node: NodeInventory, facts: NodeFacts) -> bool:
-    return node.role_verified and node.role.has_directory and facts.vmdird_installed is False
+    answered = node.root_dse is not None or node.sts is not None
+    says = node.role_verified and node.role.has_directory and facts.vmdird_installed is False
+    return says and not answered
 
 
 def passwords_last(inventory: Inventory) -> Iterator[Finding]:
@@ -227,7 +244,7 @@ def _untold(node: NodeInventory) -> Iterator[tuple[str, Unread]]:
         asked["vCenter HA"] = facts.vcha
     if node.role.has_directory:
         asked["the program vmdird"] = facts.vmdird_installed
-        if facts.vmdird_installed is not False and not _directory_is_down(node):
+        if not _is_gateway(node, facts) and not _directory_is_down(node):
             asked["state of vmdir"] = facts.vmdir_state
     yield from ((what, fact) for what, fact in asked.items() if isinstance(fact, Unread))
 

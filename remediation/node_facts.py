@@ -26,6 +26,9 @@ _TIMEOUT_S: Final = 20
 _LINE: Final = 4000
 """Characters of a line that are looked at, so that no pattern has much to search."""
 
+VCHA_PROFILE: Final = "vMon starts the profile HACore"
+"""The sign of vCenter HA that is known from a peer (vCert 4, peers.md)."""
+
 GATEWAY_PATH: Final = "/usr/lib/vmware-vmdir/sbin/vmdird"
 """A vCenter gateway says ``embedded`` and has no vmdird (VMware's fixsts.sh tests this path)."""
 
@@ -250,13 +253,16 @@ def _installed(text: str) -> bool | None:
 
 
 def _vcha(text: str) -> tuple[str, ...] | None:
-    """Either sign counts: the folder [unverified], or the vMon profile HACore (vCert 4)."""
+    """Return both signs that are there: the vMon profile HACore (vCert 4), and the folder, which
+    is general knowledge: vmware-vcha is a service of appliances without vCenter HA, too
+    (peers.md (d), normally stopped), and nobody knows whether the folder is.
+    """
     lines = [line.strip() for line in text.splitlines()]
     if "/etc/vmware-vcha" not in lines and "no folder" not in lines:
         return None
     signs = ["/etc/vmware-vcha exists"] if "/etc/vmware-vcha" in lines else []
     if any(re.search(r"\bHACore\b", line) for line in lines):
-        signs.append("vMon starts the profile HACore")
+        signs.append(VCHA_PROFILE)
     return tuple(signs)
 
 

@@ -8,6 +8,9 @@ BLOCKS, WARNS = Severity.BLOCKS, Severity.WARNS
 
 _CLOCK_LIMITS = "limits are ours; the STS tolerates 10 minutes and Kerberos 5 (unverified)"
 
+VCHA_ADVICE = "Remove its configuration first: destroy-vcha on 6.x, vcha-destroy on later releases."
+"""Source: vSphere 6.5 and 6.7 Availability guides, pp. 72, 86 (vsphere.md 1.5)."""
+
 RULES = (
     Rule(
         id="NODE-CLOCK",
@@ -44,17 +47,19 @@ RULES = (
         title="vCenter HA is configured",
         why="Snapshots of VCHA nodes disrupt its database replication, and a revert has "
         "unpredictable results.",
-        source="KB 427313; vSphere 6.7 Availability guide, pp. 72, 86; signs: vCert (HACore), "
-        "/etc/vmware-vcha unverified",
-        advice="Remove the VCHA configuration (destroy-vcha), repair, configure it again.",
+        source="KB 427313; vSphere 6.7 Availability guide, pp. 72, 86; signs: vCert (HACore); "
+        "/etc/vmware-vcha alone is unverified, and warns",
+        advice=f"{VCHA_ADVICE} Repair, then configure it again.",
     ),
     Rule(
         id="NODE-GATEWAY",
         severity=BLOCKS,
-        title="A node is embedded and has no vmdird",
-        why="A gateway holds no directory to repair; it is no node of a domain like this.",
-        source="fixsts.sh (KB 316619) refuses gateways by this sign",
-        advice="Repair the domain without it only after the vendor said how (open a case).",
+        title="A node is embedded, and has neither vmdird nor a directory that answers",
+        why="It is a gateway, which holds no directory, or a node whose directory is lost: from "
+        "outside they look the same, and leaving the latter out would tear the domain apart.",
+        source="fixsts.sh (KB 316619) refuses gateways by this path; ADR 55",
+        advice="If its directory should run, mend that; of a gateway ask the vendor how to repair "
+        "the domain without it (open a case).",
     ),
     Rule(
         id="NODE-VERSION-MIXED",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost
-from stsfix.remediation.checks_nodes import CHECKS
+from stsfix.remediation.checks_nodes import CHECKS, no_vcha
 from stsfix.remediation.inventory import Inventory, NodeInventory
-from stsfix.remediation.model import DirServer, ReplicationStatus, Role, RootDse, Topology
+from stsfix.remediation.model import (
+    DirServer,
+    ReplicationStatus,
+    Role,
+    RootDse,
+    StsEntries,
+    Topology,
+)
 from stsfix.remediation.node_facts import (
+    VCHA_PROFILE,
     ClockReading,
     DiskSpace,
     NodeFacts,
@@ -77,8 +86,8 @@ def node(fqdn="a", **changes):
     return replace(sound, **changes)
 
 
-def found(*nodes, **changes):
-    """Return severity, id and subject of everything found in a domain of *nodes*."""
+def domain(*nodes, **changes):
+    """Return the inventory of a domain of *nodes*."""
     whole = Inventory(
         domain="vsphere.local",
         taken=NOW,
@@ -87,7 +96,12 @@ def found(*nodes, **changes):
         topology=topology(*(n.fqdn for n in nodes)),
         problems=(),
     )
-    whole = replace(whole, **changes)
+    return replace(whole, **changes)
+
+
+def found(*nodes, **changes):
+    """Return severity, id and subject of everything found in a domain of *nodes*."""
+    whole = domain(*nodes, **changes)
     return [(str(f.severity), f.id, f.subject) for check in CHECKS for f in check(whole)]
 
 
@@ -129,13 +143,34 @@ def test_node_and_host_that_differ_are_found_although_each_is_near():
     assert found(node(vm=vm, clock=clock(4)), hosts=(host,)) == [("warns", "NODE-CLOCK-HOST", "a")]
 
 
+def test_a_folder_of_vcenter_ha_is_no_proof():
+    """It is called unverified, and both names of the command are told."""
+    taken = facts(vcha=("/etc/vmware-vcha exists",))
+
+    (finding,) = no_vcha(domain(taken))
+
+    assert "unverified" in finding.evidence
+    assert {"destroy-vcha", "vcha-destroy"} <= set(re.findall(r"[\w-]+", finding.advice))
+
+
+def test_a_directory_that_answers_is_no_gateways():
+    """One missing path says less than the directory itself: by its rootDSE or its entries."""
+    bare = facts(vmdird_installed=False)
+
+    assert found(bare) == []
+    assert found(replace(bare, root_dse=None)) == [("blocks", "NODE-GATEWAY", "a")]
+    entries = StsEntries(node="a", credentials=(), chains=())
+    assert found(replace(bare, root_dse=None, sts=entries)) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"vmdir_state": "Read only"}, ("blocks", "VMDIR-STATE")),
         ({"vmdir_state": "Startup"}, ("blocks", "VMDIR-STATE")),
-        ({"vcha": ("HACore",)}, ("blocks", "NODE-VCHA")),
-        ({"vmdird_installed": False}, ("blocks", "NODE-GATEWAY")),
+        ({"vcha": (VCHA_PROFILE,)}, ("blocks", "NODE-VCHA")),
+        ({"vcha": ("/etc/vmware-vcha exists", VCHA_PROFILE)}, ("blocks", "NODE-VCHA")),
+        ({"vcha": ("/etc/vmware-vcha exists",)}, ("warns", "NODE-VCHA")),
         ({"password": PasswordAge(must_change=True)}, ("blocks", "ROOT-PASSWORD-EXPIRED")),
         ({"password": PasswordAge(expires=date(2026, 3, 1))}, ("blocks", "ROOT-PASSWORD-EXPIRED")),
         ({"password": PasswordAge(expires=date(2026, 3, 2))}, ("warns", "ROOT-PASSWORD-EXPIRING")),
