@@ -48,6 +48,7 @@ GAVE_WAY = (
 )
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
 RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
+_INDEPENDENT = "SNAP-INDEPENDENT-DISK:"
 _NOTE_LENGTH = 200
 """A longer note is a whole certificate; what it means is in the view."""
 
@@ -186,6 +187,20 @@ def databases_to_restore(spec: RunSpec) -> str:
     if not names:
         return ""
     return f"the database of {names} is elsewhere: restore it to the time of the snapshots"
+
+
+def disks_left_out(spec: RunSpec) -> str:
+    """Return which risk of *spec* makes a revert impossible, in one clause; empty if none does.
+
+    An earlier version let independent disks be accepted.
+    """
+    taken = [risk.partition(":")[2] for risk in spec.accepted if risk.startswith(_INDEPENDENT)]
+    if not taken:
+        return ""
+    return (
+        f"a disk of {', '.join(taken)} was independent when the run began: no snapshot holds it,"
+        " and no node is reverted while it is"
+    )
 
 
 def _rival(stored: StoredRun) -> str:

@@ -121,6 +121,11 @@ class DiskState:
     sharing: str | None = None
     physical_rdm: bool = False
 
+    @property
+    def is_independent(self) -> bool:
+        """True if the disk takes no part in snapshots and stays as it is at a revert."""
+        return self.mode.startswith("independent")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmSummary:

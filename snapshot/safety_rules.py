@@ -176,7 +176,6 @@ VM_RULES = (
         why="Snapshot and revert leave an independent disk as it is, without a word.",
         source="vSphere VM administration guide, Snapshot Limitations",
         advice="Power the VM off and make the disk dependent.",
-        acceptable=True,
     ),
     Rule(
         id="SNAP-RDM",

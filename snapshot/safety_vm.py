@@ -39,7 +39,7 @@ def _vm_usable(facts: VmFacts) -> Iterator[Finding]:
 
 def _vm_disks(facts: VmFacts) -> Iterator[Finding]:
     subject = str(facts.vm)
-    independent = [d.label for d in facts.disks if d.mode.startswith("independent")]
+    independent = [d.label for d in facts.disks if d.is_independent]
     if independent:
         yield found("SNAP-INDEPENDENT-DISK", subject, f"Independent: {', '.join(independent)}.")
     physical = [d.label for d in facts.disks if d.physical_rdm]

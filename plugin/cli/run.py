@@ -16,7 +16,7 @@ from stsfix.plugin.cli.session import (
     session_options,
 )
 from stsfix.plugin.exit_codes import exit_code
-from stsfix.plugin.view import databases_to_restore, view_of
+from stsfix.plugin.view import databases_to_restore, disks_left_out, view_of
 from stsfix.remediation.errors_run import (
     DomainLockedError,
     InterruptedRunError,
@@ -244,8 +244,8 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
             return 0
         name = _named(session, run_name)
         runs.require_reversible(name)
-        left = databases_to_restore(session.journal.read(name).spec)
-        if left:
+        spec = session.journal.read(name).spec
+        for left in filter(None, (databases_to_restore(spec), disks_left_out(spec))):
             session.say(f"No snapshot holds everything: {left}.")
         if not confirmed(session, f"Take back {name}, reverting every node?"):
             return 0

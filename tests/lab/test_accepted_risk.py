@@ -18,13 +18,13 @@ from stsfix.snapshot.system_clock import SystemClock
 pytestmark = pytest.mark.lab
 
 OPTIONS = RunOptions(issuer="own-ca", validity_days=100, retire=True, force=False)
-DISK = "SNAP-INDEPENDENT-DISK"
+RIGHTS = "VM-RIGHTS"
 
 
 @pytest.fixture(name="lab", scope="module")
 def running_lab():
-    """Yield a lab whose first node has an independent disk."""
-    with Lab.build("elm", "independent-disk", speed=2000, keys=shared_keys()) as lab:
+    """Yield a lab whose first node is not ours to change."""
+    with Lab.build("elm", "no-administrator", speed=2000, keys=shared_keys()) as lab:
         yield lab
 
 
@@ -39,11 +39,11 @@ def test_without_acceptance_the_run_is_forbidden(runs):
     """The blocker blocks."""
     inventory, findings = runs.look()
 
-    with pytest.raises(PreflightBlockedError, match=DISK):
+    with pytest.raises(PreflightBlockedError, match=RIGHTS):
         runs.prepare(inventory, findings, OPTIONS)
 
 
-@pytest.mark.parametrize("accepted", [DISK, f"{DISK}:vc1", f"{DISK}:vc1 on esx1.lab.example"])
+@pytest.mark.parametrize("accepted", [RIGHTS, f"{RIGHTS}:vc1", f"{RIGHTS}:vc1 on esx1.lab.example"])
 def test_an_accepted_risk_is_prepared_and_recorded(runs, accepted):
     """The verdict says so, and the spec that is saved names finding and object."""
     inventory, findings = runs.look([accepted])
@@ -51,14 +51,14 @@ def test_an_accepted_risk_is_prepared_and_recorded(runs, accepted):
     spec = runs.prepare(inventory, findings, OPTIONS)
 
     assert verdict(findings) is Verdict.WARNINGS
-    assert spec.accepted == (f"{DISK}:vc1 on esx1.lab.example",)
+    assert spec.accepted == (f"{RIGHTS}:vc1 on esx1.lab.example",)
 
 
 def test_an_acceptance_of_another_object_changes_nothing(runs):
     """Only what is named is accepted."""
-    inventory, findings = runs.look([f"{DISK}:vc2"])
+    inventory, findings = runs.look([f"{RIGHTS}:vc2"])
 
-    with pytest.raises(PreflightBlockedError, match=DISK):
+    with pytest.raises(PreflightBlockedError, match=RIGHTS):
         runs.prepare(inventory, findings, OPTIONS)
 
 

@@ -25,6 +25,7 @@ class MemoryVm:
     id: VmId
     power: PowerState = PowerState.ON
     disk: Any = None
+    disk_mode: str = "persistent"
     tools: bool = True
     guest_operations: bool = True
     nics: tuple[NicState, ...] = ()
@@ -76,7 +77,7 @@ def facts_of(vm: MemoryVm) -> VmFacts:
         summary=summary_of(vm),
         tools_running=on and vm.tools,
         guest_operations_ready=on and vm.tools and vm.guest_operations,
-        disks=(DiskState(label="Hard disk 1", datastore="datastore1", mode="persistent"),),
+        disks=(DiskState(label="Hard disk 1", datastore="datastore1", mode=vm.disk_mode),),
         nics=vm.nics,
         snapshots=tuple(vm.snapshots),
         current_snapshot=vm.current,

@@ -23,11 +23,11 @@ SPEC = RunSpec(
     issuer="own-ca",
     validity_days=10,
     retire=True,
-    accepted=("SNAP-INDEPENDENT-DISK:vc1 on esx1.lab.example",),
+    accepted=("VM-RIGHTS:vc1 on esx1.lab.example",),
 )
 
 
-def finding(name="SNAP-INDEPENDENT-DISK", subject=str(VM), severity=Severity.BLOCKS):
+def finding(name="VM-RIGHTS", subject=str(VM), severity=Severity.BLOCKS):
     """Return a finding."""
     return Finding(id=name, severity=severity, subject=subject, evidence="e", advice="a")
 
@@ -35,12 +35,12 @@ def finding(name="SNAP-INDEPENDENT-DISK", subject=str(VM), severity=Severity.BLO
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("SNAP-INDEPENDENT-DISK", Acceptance(id="SNAP-INDEPENDENT-DISK")),
-        ("snap-independent-disk", Acceptance(id="SNAP-INDEPENDENT-DISK")),
+        ("VM-RIGHTS", Acceptance(id="VM-RIGHTS")),
+        ("vm-rights", Acceptance(id="VM-RIGHTS")),
         ("HOST-CLOCK:esx1", Acceptance(id="HOST-CLOCK", subject="esx1")),
         (
-            "SNAP-INDEPENDENT-DISK: vc1 on esx1 ",
-            Acceptance(id="SNAP-INDEPENDENT-DISK", subject="vc1 on esx1"),
+            "VM-RIGHTS: vc1 on esx1 ",
+            Acceptance(id="VM-RIGHTS", subject="vc1 on esx1"),
         ),
     ],
 )
@@ -51,8 +51,8 @@ def test_id_and_object_are_read(text, expected):
 
 def test_an_unknown_id_names_what_is_near():
     """A slip of the finger is answered with the right name."""
-    with pytest.raises(AcceptanceError, match="the nearest: SNAP-INDEPENDENT-DISK"):
-        parse_acceptances(["SNAP-INDEPENDANT-DISK"], RULES)
+    with pytest.raises(AcceptanceError, match="the nearest: VM-RIGHTS"):
+        parse_acceptances(["VM-RIGTHS"], RULES)
 
 
 def test_nonsense_is_refused():
@@ -76,6 +76,7 @@ def test_a_mere_warning_needs_no_acceptance():
         "REPL-ENTRIES-DIFFER",
         "REPL-NEVER-PULLED",
         "REPL-NO-PARTNER",
+        "SNAP-INDEPENDENT-DISK",
         "SNAP-NO-SPACE",
         "NOT-CHECKED",
         "HOST-UNREACHABLE",
@@ -95,7 +96,7 @@ def test_some_risks_are_nobodys_to_take(name):
 @pytest.mark.parametrize("subject", ["", "vc1", "VC1", "vc1 on esx1.lab.example"])
 def test_an_accepted_blocker_warns(subject):
     """It is still there, and says that it was accepted."""
-    (result,) = accept([finding()], [Acceptance(id="SNAP-INDEPENDENT-DISK", subject=subject)])
+    (result,) = accept([finding()], [Acceptance(id="VM-RIGHTS", subject=subject)])
 
     assert (result.severity, result.accepted) == (Severity.WARNS, True)
     assert verdict([result]) is Verdict.WARNINGS
@@ -104,8 +105,8 @@ def test_an_accepted_blocker_warns(subject):
 @pytest.mark.parametrize(
     "acceptance",
     [
-        Acceptance(id="SNAP-INDEPENDENT-DISK", subject="vc2"),
-        Acceptance(id="SNAP-INDEPENDENT-DISK", subject="esx1.lab.example"),
+        Acceptance(id="VM-RIGHTS", subject="vc2"),
+        Acceptance(id="VM-RIGHTS", subject="esx1.lab.example"),
         Acceptance(id="HOST-CLOCK"),
     ],
 )

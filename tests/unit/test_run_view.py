@@ -9,7 +9,7 @@ import pytest
 
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.render import run_lines
-from stsfix.plugin.view import MEANING, view_of
+from stsfix.plugin.view import MEANING, disks_left_out, view_of
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
@@ -188,3 +188,11 @@ def test_a_certificate_that_is_in_no_directory_any_more_is_not_told(since, told)
     shown = "\n".join(line.text for line in run_lines(run, width=200))
     assert (run.certificate_ends is not None) is told
     assert ("valid to 2028-11-25" in shown) is told
+
+
+def test_a_disk_that_was_accepted_by_an_earlier_version_is_told_before_a_rollback():
+    """No snapshot holds it; other risks are nothing that a revert leaves out."""
+    taken = replace(spec(), accepted=("HOST-CLOCK:esx1", "SNAP-INDEPENDENT-DISK:vc1 on esx1"))
+
+    assert "a disk of vc1 on esx1 was independent" in disks_left_out(taken)
+    assert disks_left_out(replace(spec(), accepted=("HOST-CLOCK:esx1",))) == ""

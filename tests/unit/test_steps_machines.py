@@ -301,6 +301,17 @@ def test_a_set_with_a_hole_is_not_reverted_at_all(snapshotted):
     assert snapshotted.hosts[0].vm(snapshotted.psc).disk == {"certificate": "new"}
 
 
+def test_a_node_with_an_independent_disk_is_not_reverted_nor_any_other(snapshotted):
+    """An earlier version let that be accepted; no snapshot holds the disk, so nobody goes back."""
+    snapshotted.hosts[1].vm(snapshotted.vc).disk_mode = "independent_persistent"
+
+    with pytest.raises(SnapshotSetIncompleteError, match=r"vc1 on esx2.*Hard disk 1 is independent"):
+        snapshotted.undo(ReplaceSts(snapshotted.context))
+
+    assert snapshotted.power()["psc"] is PowerState.ON
+    assert snapshotted.hosts[0].vm(snapshotted.psc).disk == {"certificate": "new"}
+
+
 def test_undo_keeps_snapshots_and_powers_on_in_order(snapshotted):
     """Only release deletes; the vCenter waits for the PSC."""
     for step in (ReplaceSts, PowerOn, TakeSnapshots, Quiesce):
