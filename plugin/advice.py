@@ -365,6 +365,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         of_run.RestartByHandError: causes.by_hand_advice,
         of_run.InterruptedRunError: ("Go on when you want to: {go_on}", BACK),
+        of_run.DirectoriesApartError: causes.APART_ADVICE,
         of_run.UndoFailedError: (
             "Mend what stopped it; do not power single nodes on meanwhile",
             "Then go on taking it back: {rollback}",
@@ -391,6 +392,7 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
             "Nothing was written. Nodes that this run has shut down are left to the other one."
         ),
         plugin.ReportFileError: "Only what was to be written there is missing.",
+        of_run.DirectoriesApartError: causes.APART_STATE,
         of_run.InterruptedRunError: "Every record is complete; nothing is half done.",
         of_run.UndoFailedError: (
             "The run is partly taken back; no node was powered on after the failure."

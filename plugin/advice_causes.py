@@ -22,6 +22,19 @@ EXPIRED_TEXT = "Signing certificate is not valid"
 """The STS's own words (IdentityManager.java; title of the VMware KB this tool is about)."""
 
 
+APART_ADVICE = (
+    (
+        "Shut every node down now (guest shutdown in the Host Client) and power none on:"
+        " directories of different times break replication for good (KB 313886)"
+    ),
+    "With all of them off, see there whether a VM is not at {e.run} or has an independent disk",
+    "Revert every VM to {e.run} there, and only then power all on, PSCs first",
+    "Then compare again: {rollback}",
+    "If it stays so, leave all of them off and ask VMware's support which directory is to be kept",
+)
+APART_STATE = "Every VM was reverted and powered on, and the directories do not fit each other."
+
+
 def host_tls_advice(error: snapshot.HostTlsError) -> tuple[str, ...]:
     """Advise on a host's certificate that is not the expected one."""
     # Where an ESXi host keeps its certificate: /etc/vmware/ssl/rui.crt.

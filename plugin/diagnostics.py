@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from stsfix.plugin.advice import ADVICE, OWN_STATE
 from stsfix.plugin.text import printable
@@ -132,6 +132,9 @@ def _capitalised(text: str) -> str:
 
 
 def _state(error: OperationError, context: RunContext) -> str:
+    cause = error.__cause__
+    if isinstance(error, UndoFailedError) and type(cause) in OWN_STATE:
+        return _state(cast("OperationError", cause), context)
     own = next((OWN_STATE[c].format(e=error) for c in type(error).__mro__ if c in OWN_STATE), None)
     sentence = own or next(text for category, text in _STATES if isinstance(error, category))
     if not context.run:

@@ -94,6 +94,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         of_run.UndoFailedError: 95,
         of_run.JournalUnwritableError: 96,
         of_run.RestartByHandError: 97,
+        of_run.DirectoriesApartError: 98,
     }
 )
 """Exit code of every leaf of the error tree."""

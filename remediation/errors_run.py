@@ -15,6 +15,7 @@ StoppedError
 ├── StepUnclearError          a probe cannot tell whether the step was done
 ├── RestartByHandError        services of a node that nothing of ours reaches are a person's work
 ├── InterruptedRunError       asked to stop (SIGINT, SIGTERM); resumable
+├── DirectoriesApartError     after a revert the directories are not of one time
 ├── UndoFailedError           an undo failed; `rollback` again goes on with it
 └── JournalUnwritableError    a record could not be made durable; nothing further was done
 """
@@ -150,6 +151,15 @@ class InterruptedRunError(StoppedError):
 
     def __init__(self, run: str) -> None:
         super().__init__(f"run {run} stopped on request")
+        self.run = run
+
+
+class DirectoriesApartError(StoppedError):
+    """Every VM was reverted, and directories are not as before the run; all nodes are on."""
+
+    def __init__(self, run: str, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"after the revert of {run} {'; '.join(self.reasons)}")
         self.run = run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import PlanChangedError
-from stsfix.remediation.records import REPLACE_STS, noted
+from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.steps.credential import (
     AwaitReplication,
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports import Step
     from stsfix.remediation.records import Record
     from stsfix.remediation.steps.context import StepContext
+
+
+_REVERTING = (NewVmcaRoot.name, ReplaceSts.name)
+"""Steps whose undo reverts every node."""
 
 
 def build_steps(
@@ -49,8 +53,12 @@ def build_steps(
     def shown(node: str) -> tuple[bytes, ...]:
         return shown_leaves(records(), node)
 
+    def reverted() -> bool:
+        states = step_states(plan, records())
+        return any(states.get(name) is StepState.UNDONE for name in _REVERTING)
+
     steps: tuple[Step, ...] = (
-        Quiesce(context),
+        Quiesce(context, reverted),
         TakeSnapshots(context),
         PowerOn(context),
         ExportSts(context),

@@ -10,6 +10,7 @@ from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
+from stsfix.remediation.steps.reversion import prove_reverted
 from stsfix.snapshot.errors import (
     OperationError,
     SnapshotSetIncompleteError,
@@ -19,7 +20,7 @@ from stsfix.snapshot.model import PowerState, SnapshotSet
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from stsfix.remediation.claims import Rival
     from stsfix.remediation.model import NodePlan
@@ -140,10 +141,12 @@ class Quiesce:
     """Every node is shut down by its guest; nobody is ever forced off.
 
     Before each wave it looks whether another workstation's run came first: that one may have
-    powered the nodes on again.
+    powered the nodes on again. *reverted* tells whether the nodes went back to their snapshots:
+    then the directories have to show it once they are on.
     """
 
     context: StepContext
+    reverted: Callable[[], bool] = lambda: False
     name: ClassVar[str] = "quiesce"
 
     def probe(self, noted: Facts) -> Observed:
@@ -173,6 +176,8 @@ class Quiesce:
             self.context.tell(self.name, "", f"all nodes are left to {rival}")
             return
         start_domain(self.context, self.name)
+        if self.reverted():
+            prove_reverted(self.context, self.name, note)
 
 
 @dataclass(frozen=True, slots=True)

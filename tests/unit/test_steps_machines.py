@@ -305,7 +305,9 @@ def test_a_node_with_an_independent_disk_is_not_reverted_nor_any_other(snapshott
     """An earlier version let that be accepted; no snapshot holds the disk, so nobody goes back."""
     snapshotted.hosts[1].vm(snapshotted.vc).disk_mode = "independent_persistent"
 
-    with pytest.raises(SnapshotSetIncompleteError, match=r"vc1 on esx2.*Hard disk 1 is independent"):
+    with pytest.raises(
+        SnapshotSetIncompleteError, match=r"vc1 on esx2.*Hard disk 1 is independent"
+    ):
         snapshotted.undo(ReplaceSts(snapshotted.context))
 
     assert snapshotted.power()["psc"] is PowerState.ON

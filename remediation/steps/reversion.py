@@ -1,0 +1,118 @@
+"""The proof that every directory went back with its snapshot, by the directories themselves.
+
+That each VM is at its snapshot is known before anybody is powered on. Whether its disks went back
+with it shows in what vmdird tells: a node that went back while a partner did not meets a partner
+that has seen more of it than it has written, and what it writes from then on reaches nobody
+(vmdird measured, 8; KB 313886). Source of the comparison: invocation ids and USNs that vdcrepadmin
+showpartnerstatus shows; every partner's seen number must be at most the node's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from stsfix.remediation.errors_run import DirectoriesApartError, ExportError
+from stsfix.remediation.replication import LagState, lags
+from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.polling import poll_until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stsfix.remediation.model import NodePlan, ReplicationStatus
+    from stsfix.remediation.ports import Note
+    from stsfix.remediation.steps.context import StepContext
+    from stsfix.remediation.sts_export import StsMaterial
+
+NOT_PROVEN: Final = "revert-not-proven"
+"""Note of the step that powers the nodes on: why the directories could not be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directories:
+    """What every directory says after a revert, by FQDN."""
+
+    statuses: Mapping[str, ReplicationStatus]
+    entries: Mapping[str, tuple[StsMaterial, ...]]
+
+
+def differences(
+    found: Directories, expected: Mapping[str, tuple[StsMaterial, ...]]
+) -> tuple[str, ...]:
+    """Return what shows that the directories are not of one time, one sentence each. Pure.
+
+    *expected* are the STS entries of each node at its snapshot.
+    """
+    ahead = tuple(
+        f"{lag.consumer} has seen {lag.changes} changes of {lag.supplier} that {lag.supplier} does"
+        " not have"
+        for lag in lags(found.statuses)
+        if lag.state is LagState.AHEAD
+    )
+    other = tuple(
+        f"the STS entries of {fqdn} are not those of before the run"
+        for fqdn, entries in found.entries.items()
+        if fqdn in expected and not _same(entries, expected[fqdn])
+    )
+    return (*ahead, *other)
+
+
+def prove_reverted(context: StepContext, step: str, note: Note) -> None:
+    """Return if the directories show that all went back; reads only.
+
+    What cannot be read proves nothing and fails nothing: that is told and noted.
+
+    Raises:
+        DirectoriesApartError: They do not; every node is on.
+    """
+    try:
+        found = _read(context)
+    except OperationError as error:
+        note(NOT_PROVEN, str(error))
+        context.tell(step, "", f"not proven that every directory went back: {error}")
+        return
+    reasons = differences(found, _expected(context, found))
+    if reasons:
+        raise DirectoriesApartError(context.spec.run, reasons)
+    context.tell(step, "", "every directory is as before the run")
+
+
+def _read(context: StepContext) -> Directories:
+    nodes = context.spec.directories
+
+    def all_of_them() -> Directories:
+        statuses = context.each(nodes, lambda node: _status(context, node))
+        # Own numbers are read after every vector, or a partner that has just pulled looks ahead.
+        later = context.each(nodes, lambda node: _status(context, node).usn)
+        entries = context.each(nodes, lambda node: context.directory(node.fqdn).read_sts_material())
+        names = [node.fqdn for node in nodes]
+        return Directories(
+            statuses={
+                name: replace(status, usn=usn)
+                for name, status, usn in zip(names, statuses, later, strict=True)
+            },
+            entries=dict(zip(names, entries, strict=True)),
+        )
+
+    limits = context.limits
+    looked = poll_until(all_of_them, clock=context.clock, limit=limits.logins, every=limits.poll)
+    return looked or all_of_them()  # it looks until it has read all, or raises
+
+
+def _status(context: StepContext, node: NodePlan) -> ReplicationStatus:
+    return context.directory(node.fqdn).read_replication_status()
+
+
+def _expected(context: StepContext, found: Directories) -> Mapping[str, tuple[StsMaterial, ...]]:
+    """Return the entries of each node before the first write; without the export (an adopted run
+    has none here) those of the writer, which preflight found the same on all.
+    """
+    try:
+        return context.exports.load(context.spec.run).nodes
+    except ExportError:
+        return dict.fromkeys(found.entries, found.entries[context.spec.writer])
+
+
+def _same(one: tuple[StsMaterial, ...], other: tuple[StsMaterial, ...]) -> bool:
+    return len(one) == len(other) and all(any(e.is_same(o) for o in other) for e in one)
