@@ -114,7 +114,6 @@ class Appliance:
         self.disk = disk
         self.network = network
         self.argv_log = ArgvLog()
-        self.boots = 0
         self.installed = frozenset(disk.paths())
         self._lock = threading.Lock()
         self._run: _Run | None = None
@@ -176,7 +175,6 @@ class Appliance:
         with self._lock:
             if self._run is not None:
                 return
-            self.boots += 1
             self._run = run = _Run(self)
         self._in_background(run, self._boot, "boot")
 

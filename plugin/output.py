@@ -169,11 +169,6 @@ def _deafen(stream: TextIO) -> None:
             os.close(nowhere)
 
 
-def emit_json(value: object, stream: TextIO) -> None:
-    """Write *value* as one JSON document and a line end to *stream*; see `json_document`."""
-    stream.write(json_document(value) + "\n")
-
-
 def json_document(value: object, redact: Callable[[str], str] = str) -> str:
     """Return *value* as a JSON object with ``schema_version`` in front, indented unless huge.
 

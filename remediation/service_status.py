@@ -124,11 +124,6 @@ def missing_services(
     return (*now.pending, *stopped)
 
 
-def down_services(now: ServiceStatus, platform: Platform = Platform.APPLIANCE) -> tuple[str, ...]:
-    """Return the services of `CORE_OF` that do not run, whatever they were before."""
-    return tuple(name for name in (*now.pending, *now.stopped) if bare(name) in CORE_OF[platform])
-
-
 def parse_failures(text: str) -> tuple[ServiceFailure, ...]:
     """Return what failed by the words of ``service-control --start`` or ``--stop``.
 

@@ -61,8 +61,6 @@ class StsSummary:
     """The STS entries of a domain, judged at one moment.
 
     *reasons* say why logins fail or will fail on some node; *warnings* do not stop them.
-    *next_credential* and *next_chain* are unused on every node that was given; None if no
-    number is left.
     """
 
     verdict: Verdict
@@ -70,8 +68,6 @@ class StsSummary:
     warnings: tuple[str, ...]
     credentials: tuple[EntrySummary, ...]
     chains: tuple[EntrySummary, ...]
-    next_credential: int | None
-    next_chain: int | None
 
     @property
     def needs_repair(self) -> bool:
@@ -102,8 +98,7 @@ def sts_summary(
     """Judge the STS entries of every node at *now*.
 
     Args:
-        entries: One reading for each node with a directory; never a part of the domain, else
-            the next numbers may be used on a node that was left out.
+        entries: One reading for each node with a directory, of the whole domain.
         now: Aware UTC.
         soon: A signing leaf that ends within this time counts as expiring.
     """
@@ -128,16 +123,7 @@ def sts_summary(
         warnings=tuple(warnings),
         credentials=credentials,
         chains=chains,
-        next_credential=_next_or_none(e for read in entries for e in read.credentials),
-        next_chain=_next_or_none(e for read in entries for e in read.chains),
     )
-
-
-def _next_or_none(entries: Iterable[StsEntry]) -> int | None:
-    try:
-        return next_index(entries)
-    except IssuerError:
-        return None
 
 
 def _judge(

@@ -130,12 +130,6 @@ class EsxiHost:
             return None
         return self._start(vm, "PowerOnVM_Task", lambda machine: machine.PowerOn(host=None))
 
-    def start_power_off(self, vm: VmId) -> TaskKey | None:
-        """See `Hypervisor.start_power_off`."""
-        if self._power(vm) is PowerState.OFF:
-            return None
-        return self._start(vm, "PowerOffVM_Task", lambda machine: machine.PowerOff())
-
     def start_snapshot(self, vm: VmId, *, name: str, description: str) -> TaskKey:
         """See `Hypervisor.start_snapshot`; the plain call, which every release has."""
         key = self._start(

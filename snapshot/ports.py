@@ -79,9 +79,6 @@ class Hypervisor(Protocol):
             VmBusyError: Another task works on it; nothing was started.
         """
 
-    def start_power_off(self, vm: VmId) -> TaskKey | None:
-        """Start a hard power-off, only ever on an operator's word; None if off already."""
-
     def start_snapshot(self, vm: VmId, *, name: str, description: str) -> TaskKey:
         """Start a snapshot without memory and without quiescing.
 

@@ -83,10 +83,6 @@ class PowerControl:
         for wave in waves:
             self._stop_wave(wave)
 
-    def power_off(self, vms: Sequence[VmId]) -> None:
-        """Shut all guests of *vms* down at once, by the rules of `shut_down`."""
-        self.shut_down((tuple(vms),))
-
     def _stop_wave(self, wave: Sequence[VmId]) -> None:
         began = self._clock.monotonic()
         asked: set[VmId] = set()

@@ -65,11 +65,6 @@ class Task(Servant):
         self.started: datetime | None = None
         self.completed: datetime | None = None
 
-    @property
-    def active(self) -> bool:
-        """True until the task succeeded or failed."""
-        return self.state in {"queued", "running"}
-
     @leaf("info.key")
     def _key(self) -> object:
         return self.key

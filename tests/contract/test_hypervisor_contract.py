@@ -126,15 +126,6 @@ def test_adapters_are_connected_while_on(world):
     assert on.start_connected
 
 
-def test_power_can_be_cut(world):
-    """A hard power-off ends off; on a VM that is off there is nothing to do."""
-    key = world.hypervisor.start_power_off(world.vc1)
-    world.hypervisor.await_task(key, limit=MINUTE)
-
-    assert world.power(world.vc1) is PowerState.OFF
-    assert world.hypervisor.start_power_off(world.vc1) is None
-
-
 def test_a_snapshot_taken_while_off_says_so(world):
     """The task names what it made; the tree shows name, text, UTC time and that it was off."""
     world.switch_off(world.vc1)
@@ -300,7 +291,7 @@ def test_a_whole_round_of_the_coordinator(world):
     noted: dict[str, str] = {}
     coordinator = Coordinator({HOST: world.hypervisor}, world.clock, Limits(poll=world.poll))
 
-    coordinator.power_off(vms)
+    coordinator.shut_down((vms,))
     taken = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__)
     again = coordinator.take("run-1", lambda vm: "a round", vms, noted.__setitem__)
     coordinator.revert(taken, vms)

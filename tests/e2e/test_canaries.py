@@ -14,7 +14,6 @@ from stsfix_command import ended
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("secrets")]
 
-RUN_LIMIT_S = 100
 WAYS = {
     "guest-operations": ("sts-and-machine-ssl-expired", "guest", "start_program"),
     "ssh-appliancesh": ("ssh-only", "ssh", "shell"),

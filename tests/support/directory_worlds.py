@@ -163,8 +163,6 @@ class MemoryWorld:
         """Forget an entry on every node."""
         for node in self.domain.nodes.values():
             node.entries.pop(name.lower(), None)
-            if name.startswith("cn=TrustedCertificateChains"):
-                node.has_container = False
             if ",cn=IdentityProviders," in name and node.certificates is not None:
                 node.certificates = replace(node.certificates, identity_sources=())
 

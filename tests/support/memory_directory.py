@@ -326,7 +326,6 @@ class MemoryDirectory:
     def add_chain(self, index: int, chain: Sequence[bytes]) -> None:
         """See the port."""
         node = self._enter("add_chain", tenant=True)
-        node.has_container = True
         self._add(node, "add_chain", self._world.new_entry("chain", index, chain, None))
 
     def add_credential(self, index: int, credential: IssuedCredential) -> None:

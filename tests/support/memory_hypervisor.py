@@ -11,7 +11,7 @@
 
 A snapshot copies the VM's `disk`, a revert puts a copy back. Time only passes in
 `MemoryClock.sleep`; tasks end and guests shut down when their time has come. The fake never
-asserts: what no correct program does (snapshot or revert of a running VM, cutting power,
+asserts: what no correct program does (snapshot or revert of a running VM,
 a second snapshot of one name) is collected in
 `violations`, because an exception would be eaten by the code under test.
 """
@@ -214,17 +214,6 @@ class MemoryHost:
             after = self._enter("start_power_on", vm)
             if self.vm(vm).power is PowerState.ON:
                 return None
-            return self._start(vm, effect, after)
-
-    def start_power_off(self, vm: VmId) -> TaskKey | None:
-        def effect(state: MemoryVm) -> None:
-            state.power = PowerState.OFF
-
-        with self._lock:
-            after = self._enter("start_power_off", vm)
-            if self.vm(vm).power is PowerState.OFF:
-                return None
-            self.violations.append(f"power of {vm} was cut")
             return self._start(vm, effect, after)
 
     def start_snapshot(self, vm: VmId, *, name: str, description: str) -> TaskKey:

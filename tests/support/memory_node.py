@@ -49,7 +49,6 @@ class MemoryNode:
     keys: dict[str, bytes] = field(default_factory=dict)
     roots: list[bytes] = field(default_factory=list)
     certificates: DirectoryCertificates | None = None
-    has_container: bool = True
     has_tenant: bool = True
     up_to_date: dict[str, int] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)

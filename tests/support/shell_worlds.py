@@ -50,7 +50,6 @@ class ShellWorld:
     mode: Callable[[str], int]
     with_password: Callable[[str], NodeShell]
     attempts: Callable[[], int]
-    has_real_bash: bool
 
 
 @contextmanager
@@ -69,7 +68,6 @@ def memory_world(folder: Path) -> Generator[ShellWorld]:
         mode=lambda path: files[path].mode,
         with_password=lambda password: refused,
         attempts=lambda: refused.attempts,
-        has_real_bash=False,
     )
 
 
@@ -103,7 +101,6 @@ def guest_world(folder: Path) -> Generator[ShellWorld]:
                 mode=lambda path: files[path].mode,
                 with_password=shell,
                 attempts=lambda: guest.disk.failed_logins,
-                has_real_bash=False,
             )
 
 
@@ -128,7 +125,6 @@ def sshd_world(folder: Path, *, login: str) -> Generator[ShellWorld]:
                 mode=lambda path: (folder / path).stat().st_mode & 0o777,
                 with_password=refused,
                 attempts=lambda: sum(given != PASSWORD for given in server.attempts),
-                has_real_bash=True,
             )
 
 
@@ -156,7 +152,6 @@ def lab_ssh_world(folder: Path, *, scenario: str, topology: str) -> Generator[Sh
                 mode=lambda path: disk.files[path].mode,
                 with_password=refused,
                 attempts=lambda: disk.failed_logins,
-                has_real_bash=False,
             )
 
 

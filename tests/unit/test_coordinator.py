@@ -140,7 +140,7 @@ def test_a_vm_that_is_off_is_not_asked():
     """Shutting down again after a crash only waits."""
     world = World().off()
 
-    world.coordinator().power_off(world.vms)
+    world.coordinator().shut_down((world.vms,))
 
     assert world.esx1.count("start_guest_shutdown") == 0
 
@@ -151,7 +151,7 @@ def test_a_guest_that_still_boots_is_asked_when_tools_are_up():
     world.esx1.fail("start_guest_shutdown", ToolsUnavailableError(world.vc1), nth=1)
     world.esx1.fail("start_guest_shutdown", ToolsUnavailableError(world.vc1), nth=2)
 
-    world.coordinator().power_off(world.vms)
+    world.coordinator().shut_down((world.vms,))
 
     assert world.power() == [PowerState.OFF, PowerState.OFF]
     assert world.esx1.count("start_guest_shutdown") == 3
@@ -162,7 +162,7 @@ def test_a_guest_with_a_task_is_asked_when_it_is_free():
     world = World()
     world.esx1.fail("start_guest_shutdown", VmBusyError(world.vc1, "haTask-9"))
 
-    world.coordinator().power_off(world.vms)
+    world.coordinator().shut_down((world.vms,))
 
     facts = world.coordinator().observe(world.vms)
     assert {facts[vm].summary.power for vm in world.vms} == {PowerState.OFF}
@@ -174,7 +174,7 @@ def test_a_guest_without_tools_is_reported_and_not_forced():
     world.vm(world.vc1).tools = False
 
     with pytest.raises(ToolsUnavailableError):
-        world.coordinator(tools=30).power_off(world.vms)
+        world.coordinator(tools=30).shut_down((world.vms,))
 
     assert world.vm(world.vc1).power is PowerState.ON
     assert 30 <= world.clock.slept < 60
@@ -186,7 +186,7 @@ def test_a_lost_answer_to_a_shutdown_is_settled_by_looking():
     world = World()
     world.esx1.fail("start_guest_shutdown", LOST, after=True)
 
-    world.coordinator().power_off(world.vms)
+    world.coordinator().shut_down((world.vms,))
 
     assert world.power() == [PowerState.OFF, PowerState.OFF]
     assert world.esx1.count("start_guest_shutdown") == 1
@@ -198,7 +198,7 @@ def test_a_host_that_is_silent_for_a_moment_is_asked_again():
     for nth in (2, 3, 4):
         world.esx1.fail("observe_vms", SILENT, nth=nth)
 
-    world.coordinator().power_off(world.vms)
+    world.coordinator().shut_down((world.vms,))
 
     assert world.power() == [PowerState.OFF, PowerState.OFF]
 
@@ -210,7 +210,7 @@ def test_a_host_that_stays_silent_is_unreachable():
         world.esx1.fail("observe_vms", SILENT, nth=nth)
 
     with pytest.raises(HostUnreachableError):
-        world.coordinator(silence=60).power_off(world.vms)
+        world.coordinator(silence=60).shut_down((world.vms,))
 
     assert world.clock.slept == 60
 

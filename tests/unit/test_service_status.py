@@ -13,7 +13,6 @@ from stsfix.remediation.service_status import (
     ServiceFailure,
     ServiceStatus,
     as_before,
-    down_services,
     missing_services,
     parse_failures,
     parse_status,
@@ -200,15 +199,6 @@ def test_any_words_are_read(text):
 
         assert len(failures) <= 20
         assert all(len(failure.said) <= 300 for failure in failures)
-
-
-def test_down_services_are_those_that_logins_need():
-    """What nobody needs to log in may be down."""
-    status = ServiceStatus(
-        running=("vmdird",), stopped=("vmcam", "vmware-vpxd", "vmware-updatemgr"), pending=("sts",)
-    )
-
-    assert down_services(status) == ("sts", "vmware-vpxd")
 
 
 def test_a_report_tells_what_came_up():

@@ -23,13 +23,12 @@ def _domain(*credentials, chains=None, node="vc1.lab.example"):
 
 
 def test_sound_domain_needs_nothing():
-    """One valid credential with its chain is sound, and the next numbers are 2."""
+    """One valid credential with its chain is sound."""
     summary = sts_summary([_domain(credential_entry(1, GOOD))], NOW)
 
     assert summary.verdict is Verdict.SOUND
     assert not summary.needs_repair
     assert (summary.reasons, summary.warnings) == ((), ())
-    assert (summary.next_credential, summary.next_chain) == (2, 2)
     assert summary.credentials[0].leaf_count == 1
 
 
@@ -94,16 +93,6 @@ def test_newest_is_not_what_signs():
     assert [c.entry.index for c in summary.signing] == [12]
 
 
-def test_next_numbers_are_free_on_every_node():
-    """The highest number counts over all nodes, even when they differ."""
-    one = _domain(credential_entry(1, GOOD), chains=[GOOD, OLD, OLD])
-    two = _domain(credential_entry(5, GOOD), node="vc2.lab.example")
-
-    summary = sts_summary([one, two], NOW)
-
-    assert (summary.next_credential, summary.next_chain) == (6, 4)
-
-
 def test_nodes_that_differ_are_broken():
     """Two nodes that sign with different leaves have parted."""
     one = _domain(credential_entry(1, GOOD))
@@ -138,7 +127,6 @@ def test_no_number_is_left():
 
     summary = sts_summary([_domain(last)], NOW)
 
-    assert summary.next_credential is None
     assert any("highest number" in reason for reason in summary.reasons)
     with pytest.raises(IssuerError, match="no number is left"):
         next_index([last])
