@@ -86,7 +86,7 @@ def main() -> int:
             best = min(best or found, found, key=lambda f: float(f["inventory_s"]))
         naive = measure(folder, f"--naive={NAIVE_VMS}")
         whole = naive["naive_s"] / NAIVE_VMS * args.vms * args.hosts
-        print(json.dumps(naive | {"extrapolated_s_one_after_the_other": whole}))  # noqa: T201
+        print(json.dumps(naive | {"extrapolated_s_one_after_the_other": whole}))  # noqa: T201 - same
     return int(best["inventory_s"] > LIMIT_S or best["peak_mib"] > LIMIT_MIB)
 
 

@@ -16,13 +16,13 @@ MIB = 1024
 
 def look(config: Path) -> dict[str, float]:
     """Take the whole inventory as ``stsfix preflight`` does, and judge it."""
-    from stsfix.plugin.config import load_settings  # noqa: PLC0415 - needs the path above
-    from stsfix.plugin.secrets import SecretStore  # noqa: PLC0415
-    from stsfix.plugin.sources import preflight_sources  # noqa: PLC0415
-    from stsfix.plugin.wiring import Wiring  # noqa: PLC0415
-    from stsfix.remediation.discover import Discovery  # noqa: PLC0415
-    from stsfix.remediation.preflight import assess  # noqa: PLC0415
-    from stsfix.snapshot.system_clock import SystemClock  # noqa: PLC0415
+    from stsfix.plugin.config import load_settings
+    from stsfix.plugin.secrets import SecretStore
+    from stsfix.plugin.sources import preflight_sources
+    from stsfix.plugin.wiring import Wiring
+    from stsfix.remediation.discover import Discovery
+    from stsfix.remediation.preflight import assess
+    from stsfix.snapshot.system_clock import SystemClock
 
     settings = load_settings(config)
     wiring = Wiring(settings, SecretStore(settings, {}), SystemClock(), lambda _: None)
@@ -47,12 +47,12 @@ def look_naively(config: Path, count: int) -> dict[str, float]:
     """Ask one host for the same seven properties of *count* VMs, each by its own calls, as
     scripts with pyVmomi do (``vm.config.uuid``).
     """
-    from pyVmomi import vim  # noqa: PLC0415
+    from pyVmomi import vim
 
-    from stsfix.plugin.config import load_settings  # noqa: PLC0415
-    from stsfix.plugin.secrets import SecretStore  # noqa: PLC0415
-    from stsfix.plugin.wiring import Wiring  # noqa: PLC0415
-    from stsfix.snapshot.system_clock import SystemClock  # noqa: PLC0415
+    from stsfix.plugin.config import load_settings
+    from stsfix.plugin.secrets import SecretStore
+    from stsfix.plugin.wiring import Wiring
+    from stsfix.snapshot.system_clock import SystemClock
 
     settings = load_settings(config)
     wiring = Wiring(settings, SecretStore(settings, {}), SystemClock(), lambda _: None)

@@ -341,11 +341,11 @@ class Shell:
                 case ">&":
                     sinks[redirection.descriptor] = sinks[int(target)]
                 case operator:
-                    sinks[redirection.descriptor] = self._open(target, operator == ">>", sinks)
+                    sinks[redirection.descriptor] = self._open(target, sinks, keep=operator == ">>")
         result.out, result.err = sinks[1], sinks[2]
         return result
 
-    def _open(self, path: str, keep: bool, sinks: dict[int, Sink]) -> Sink:  # noqa: FBT001
+    def _open(self, path: str, sinks: dict[int, Sink], *, keep: bool) -> Sink:
         if path in DEVICES:
             return {"/dev/stdout": sinks[1], "/dev/stderr": sinks[2]}.get(path, NullSink())
         files = self.environment.files

@@ -55,22 +55,22 @@ class NodeTransports:
     @cached_property
     def shell(self) -> NodeShell:
         """Commands and small files on appliances."""
-        from stsfix.remediation.transports.by_platform import ApplianceShell  # noqa: PLC0415 - not for --help
-        from stsfix.remediation.transports.chosen import ChosenShell  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.by_platform import ApplianceShell
+        from stsfix.remediation.transports.chosen import ChosenShell
 
         return ApplianceShell(ChosenShell(self._shells))
 
     @cached_property
     def batch_shell(self) -> BatchShell:
         """Batch scripts on Windows nodes."""
-        from stsfix.remediation.transports.windows import WindowsShell  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.windows import WindowsShell
 
         return WindowsShell(self._batches, self._login, self.transport, self._attempts)
 
     @cached_property
     def services(self) -> ServiceControl:
         """Services of nodes."""
-        from stsfix.remediation.transports.by_platform import ServicesByPlatform  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.by_platform import ServicesByPlatform
 
         return ServicesByPlatform(
             {
@@ -82,8 +82,8 @@ class NodeTransports:
 
     def reader(self, scripts: GuestReader) -> GuestReader:
         """Return who asks appliances, by *scripts* where they can be run."""
-        from stsfix.remediation.transports.node_reader import ChosenNodeReader  # noqa: PLC0415 - not for --help
-        from stsfix.remediation.transports.vami_look import ManagementLook  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.node_reader import ChosenNodeReader
+        from stsfix.remediation.transports.vami_look import ManagementLook
 
         return ChosenNodeReader(
             scripts,
@@ -96,7 +96,7 @@ class NodeTransports:
 
     @cached_property
     def _shells(self) -> Choice[NodeShell]:
-        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.chosen import (
             Choice,
             Way,
             runs_nothing,
@@ -110,13 +110,13 @@ class NodeTransports:
 
     @cached_property
     def _appliance_services(self) -> ServiceControl:
-        from stsfix.remediation.transports.chosen import ChosenServices  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.chosen import ChosenServices
 
         return ChosenServices(self._controls)
 
     @cached_property
     def _controls(self) -> Choice[ServiceControl]:
-        from stsfix.remediation.transports.chosen import (  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.chosen import (
             Choice,
             Way,
             lists_services,
@@ -141,7 +141,7 @@ class NodeTransports:
 
     @cached_property
     def _attempts(self) -> Attempts:
-        from stsfix.remediation.transports.attempts import Attempts  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.attempts import Attempts
 
         return Attempts()
 
@@ -150,14 +150,14 @@ class NodeTransports:
 
     @cached_property
     def _guest_shell(self) -> NodeShell:
-        from stsfix.remediation.transports.guest import GuestShell  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.guest import GuestShell
 
         return GuestShell(self._guests, self._login)
 
     @cached_property
     def _ssh_shell(self) -> SshShell:
-        from stsfix.remediation.transports.ssh import SshShell  # noqa: PLC0415 - paramiko
-        from stsfix.remediation.transports.ssh_pool import SshPool  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.ssh import SshShell
+        from stsfix.remediation.transports.ssh_pool import SshPool
 
         pool = SshPool(self._ssh_peer, self._host_keys, self._login)
         return SshShell(pool, self._clock)
@@ -175,38 +175,38 @@ class NodeTransports:
         )
 
     def _vami(self, fqdn: str) -> Vami:
-        from stsfix.remediation.transports.vami import Vami  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.vami import Vami
 
         user, password = self._login(fqdn)
         return Vami(self._settings.node(fqdn).vami, user, password, self._clock)
 
     @cached_property
     def _guest_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import ShellWay  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.service_control import ShellWay
 
         return self._control(ShellWay(self._guest_shell), self._guest_shell)
 
     @cached_property
     def _ssh_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import SshWay  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.service_control import SshWay
 
         return self._control(SshWay(self._ssh_shell), self._ssh_shell)
 
     @cached_property
     def _vami_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.vami_services import VamiWay  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.vami_services import VamiWay
 
         return self._control(VamiWay(self._vami, self._clock), None)
 
     @cached_property
     def _windows_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import ShellWay  # noqa: PLC0415 - not for --help
-        from stsfix.remediation.transports.windows import WINDOWS_SERVICES  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.service_control import ShellWay
+        from stsfix.remediation.transports.windows import WINDOWS_SERVICES
 
         return self._control(ShellWay(self.batch_shell, WINDOWS_SERVICES), None)
 
     def _control(self, way: ServiceWay, shell: NodeShell | None) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import (  # noqa: PLC0415 - not for --help
+        from stsfix.remediation.transports.service_control import (
             PolledServiceControl,
             ServiceLogs,
         )

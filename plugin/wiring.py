@@ -95,7 +95,7 @@ class Wiring:
     @cached_property
     def hypervisors(self) -> dict[HostRef, EsxiHost]:
         """Every configured ESXi host; with *partial* those whose password is there."""
-        from stsfix.snapshot.esxi import EsxiHost  # noqa: PLC0415 - pyVmomi costs 80 ms
+        from stsfix.snapshot.esxi import EsxiHost
 
         found: dict[HostRef, EsxiHost] = {}
         for host in self.settings.hosts:
@@ -132,7 +132,7 @@ class Wiring:
 
     def directory(self, fqdn: str) -> Directory:
         """Return the vmdir of node *fqdn*, always the same object."""
-        from stsfix.remediation.vmdir import LdapDirectory  # noqa: PLC0415 - ldap3
+        from stsfix.remediation.vmdir import LdapDirectory
 
         if fqdn not in self._directories:
             self._directories[fqdn] = LdapDirectory(
@@ -148,13 +148,13 @@ class Wiring:
 
     @cached_property
     def _key_judge(self) -> KeyJudge:
-        from stsfix.remediation.vmdir_entries import KeyJudge  # noqa: PLC0415 - cryptography
+        from stsfix.remediation.vmdir_entries import KeyJudge
 
         return KeyJudge()
 
     def logins(self, nodes: Sequence[str]) -> Logins:
         """Return the proofs of login for *nodes*."""
-        from stsfix.remediation.logins import NodeLogins  # noqa: PLC0415 - lxml, cryptography
+        from stsfix.remediation.logins import NodeLogins
 
         return NodeLogins(
             {fqdn: self._node(fqdn).https for fqdn in nodes},
@@ -193,7 +193,7 @@ class Wiring:
         return self.transports.services
 
     def _batch(self, vm: VmId) -> BatchOperations:
-        from stsfix.snapshot.guest_windows import EsxiBatchOperations  # noqa: PLC0415 - pyVmomi
+        from stsfix.snapshot.guest_windows import EsxiBatchOperations
 
         if vm.host not in self._batches:
             self._batches[vm.host] = EsxiBatchOperations(
@@ -202,7 +202,7 @@ class Wiring:
         return self._batches[vm.host]
 
     def _guest(self, vm: VmId) -> GuestOperations:
-        from stsfix.snapshot.guest import EsxiGuestOperations  # noqa: PLC0415 - pyVmomi
+        from stsfix.snapshot.guest import EsxiGuestOperations
 
         if vm.host not in self._guests:
             self._guests[vm.host] = EsxiGuestOperations(
@@ -217,7 +217,7 @@ class Wiring:
     @property
     def shown(self) -> ShownLeaves:
         """The certificates that ports of nodes show."""
-        from stsfix.remediation.tls_probe import TlsProbe  # noqa: PLC0415 - only where used
+        from stsfix.remediation.tls_probe import TlsProbe
 
         def endpoint(fqdn: str, port: TlsPort) -> Endpoint:
             node = self.settings.node(fqdn)
@@ -228,7 +228,7 @@ class Wiring:
     @cached_property
     def extensions(self) -> Extensions:
         """Extensions of the vCenters, through psql on them."""
-        from stsfix.remediation.transports.psql import PsqlExtensions  # noqa: PLC0415 - as above
+        from stsfix.remediation.transports.psql import PsqlExtensions
 
         return PsqlExtensions(self.shell)
 
@@ -238,7 +238,7 @@ class Wiring:
         timeouts = self.settings.timeouts
 
         def tell(vm: VmId, text: str) -> None:
-            from stsfix.remediation.ports import Progress  # noqa: PLC0415 - not for --help
+            from stsfix.remediation.ports import Progress
 
             self.hook(Progress(step="", subject=vm.name, text=text))
 
@@ -265,14 +265,14 @@ class Wiring:
     @cached_property
     def authority(self) -> CertificateAuthority:
         """VMCA of the nodes, through certool on them."""
-        from stsfix.remediation.transports.vmca import CertoolAuthority  # noqa: PLC0415 - as above
+        from stsfix.remediation.transports.vmca import CertoolAuthority
 
         return CertoolAuthority(self.shell, self.clock)
 
     @cached_property
     def stores(self) -> CertificateStores:
         """Certificate stores of the nodes, through vecs-cli on them."""
-        from stsfix.remediation.transports.vmca import VecsStores  # noqa: PLC0415 - as above
+        from stsfix.remediation.transports.vmca import VecsStores
 
         return VecsStores(self.shell)
 
@@ -282,8 +282,8 @@ class Wiring:
         Raises:
             IssuerError: The run was begun with CA files, and the configuration names none now.
         """
-        from stsfix.remediation.errors import IssuerError  # noqa: PLC0415 - only where used
-        from stsfix.remediation.issuer import (  # noqa: PLC0415 - cryptography
+        from stsfix.remediation.errors import IssuerError
+        from stsfix.remediation.issuer import (
             FilesIssuer,
             OwnCaIssuer,
             VmcaIssuer,
@@ -320,14 +320,14 @@ class Wiring:
         if spec.issuer == "files":
             self.issuer(spec).issue(node=spec.writer, now=now, validity=validity)
         elif spec.issuer == "vmca" and spec.writer not in spec.new_roots:
-            from stsfix.remediation.vmca import require_usable  # noqa: PLC0415 - cryptography
+            from stsfix.remediation.vmca import require_usable
 
             seen = self.authority.read_root(spec.writing)
             require_usable(seen, now=now, validity=validity)
 
     def exports(self, folder: Path) -> ExportFiles:
         """Return the exports of the state folder *folder*."""
-        from stsfix.plugin.export_file import ExportFiles  # noqa: PLC0415 - cryptography
+        from stsfix.plugin.export_file import ExportFiles
 
         return ExportFiles(folder, self._secrets.export)
 
@@ -366,7 +366,7 @@ class Wiring:
     @cached_property
     def front(self) -> FrontReader:
         """Clock and version of nodes over HTTPS."""
-        from stsfix.remediation.node_front import HttpsNodeFront  # noqa: PLC0415 - lxml
+        from stsfix.remediation.node_front import HttpsNodeFront
 
         return HttpsNodeFront(lambda fqdn: self._node(fqdn).https, self.clock)
 

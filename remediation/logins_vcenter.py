@@ -49,9 +49,9 @@ def soap_login(
         AnswerTooLargeError: It answers more than anybody has to read.
     """
     way = "login" if token is None else "login-by-token"
-    from pyVmomi import vim  # noqa: PLC0415 - 80 ms
+    from pyVmomi import vim
 
-    from stsfix.snapshot.soap_stub import BoundedStub  # noqa: PLC0415 - as above
+    from stsfix.snapshot.soap_stub import BoundedStub
 
     stub: Any = BoundedStub(  # type: ignore[no-untyped-call]  # pyVmomi
         host=endpoint.address,
@@ -84,7 +84,7 @@ def soap_login(
 
 @contextmanager
 def _soap_translated(endpoint: Endpoint, way: str) -> Generator[None]:
-    from pyVmomi import vmodl  # noqa: PLC0415 - loaded by the caller anyway
+    from pyVmomi import vmodl
 
     name = endpoint.name
     try:
@@ -123,10 +123,10 @@ def open_vapi_session(endpoint: Endpoint, *, user: str, password: Secret[str]) -
         NodeTlsError: The certificate is not the one wanted; nothing was sent.
         AnswerTooLargeError: It answers more than anybody has to read.
     """
-    from com.vmware.cis_client import Session  # noqa: PLC0415 - 130 ms
-    from vmware.vapi.lib.log import get_client_wire_logger  # noqa: PLC0415
-    from vmware.vapi.security.session import create_session_security_context  # noqa: PLC0415
-    from vmware.vapi.security.user_password import (  # noqa: PLC0415
+    from com.vmware.cis_client import Session
+    from vmware.vapi.lib.log import get_client_wire_logger
+    from vmware.vapi.security.session import create_session_security_context
+    from vmware.vapi.security.user_password import (
         create_user_password_security_context,
     )
 
@@ -143,11 +143,11 @@ def open_vapi_session(endpoint: Endpoint, *, user: str, password: Secret[str]) -
 
 
 def _connector(endpoint: Endpoint, session: requests.Session) -> Callable[[Any], Any]:
-    from vmware.vapi.lib.connect import get_requests_connector  # noqa: PLC0415 - lazy, as above
-    from vmware.vapi.security.client.security_context_filter import (  # noqa: PLC0415
+    from vmware.vapi.lib.connect import get_requests_connector
+    from vmware.vapi.security.client.security_context_filter import (
         LegacySecurityContextFilter,
     )
-    from vmware.vapi.stdlib.client.factories import (  # noqa: PLC0415
+    from vmware.vapi.stdlib.client.factories import (
         StubConfigurationFactory,
     )
 
@@ -178,7 +178,7 @@ def vapi_session(endpoint: Endpoint) -> Generator[requests.Session]:
     No environment (REQUESTS_CA_BUNDLE would override verification), no redirects, no plain
     HTTP: there is no adapter for any other place.
     """
-    import requests  # noqa: PLC0415 - 90 ms
+    import requests
 
     with requests.Session() as session:
         session.trust_env = False
@@ -190,10 +190,10 @@ def vapi_session(endpoint: Endpoint) -> Generator[requests.Session]:
 
 
 def _adapter(context: PeerContext) -> Any:
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - lazy, as above
-    from requests.exceptions import ContentDecodingError  # noqa: PLC0415 - same
-    from urllib3 import HTTPSConnectionPool  # noqa: PLC0415 - same
-    from urllib3.connection import HTTPSConnection  # noqa: PLC0415 - same
+    from requests.adapters import HTTPAdapter
+    from requests.exceptions import ContentDecodingError
+    from urllib3 import HTTPSConnectionPool
+    from urllib3.connection import HTTPSConnection
 
     class Connection(HTTPSConnection):
         """Says that it was verified: our context did it, and urllib3 sees only a CERT_NONE."""
@@ -230,14 +230,14 @@ def _adapter(context: PeerContext) -> Any:
 
 @contextmanager
 def _vapi_translated(endpoint: Endpoint) -> Generator[None]:
-    import requests  # noqa: PLC0415 - loaded by the caller anyway
-    from com.vmware.vapi.std.errors_client import (  # noqa: PLC0415 - as above
+    import requests
+    from com.vmware.vapi.std.errors_client import (
         Error,
         ServiceUnavailable,
     )
-    from vmware.vapi.bindings.error import VapiError  # noqa: PLC0415 - as above
-    from vmware.vapi.data.serializers.jsonrpc import JsonRpcError  # noqa: PLC0415 - as above
-    from vmware.vapi.exception import CoreException  # noqa: PLC0415 - as above
+    from vmware.vapi.bindings.error import VapiError
+    from vmware.vapi.data.serializers.jsonrpc import JsonRpcError
+    from vmware.vapi.exception import CoreException
 
     name = endpoint.name
     way = "vapi-session"

@@ -122,7 +122,7 @@ class Programs:
     def _reg(self, start: Start, streams: Streams) -> int:
         """``reg query KEY /v NAME``."""
         words = argv(start.arguments)
-        if len(words) != 4 or words[0].lower() != "query" or words[2].lower() != "/v":  # noqa: PLR2004
+        if [word.lower() for word in words[:3:2]] != ["query", "/v"] or len(words[3:]) != 1:
             streams.complain('ERROR: Invalid syntax.\nType "REG QUERY /?" for usage.')
             return 1
         path = words[1].replace("HKLM", "HKEY_LOCAL_MACHINE", 1)

@@ -27,13 +27,13 @@ def certs(session: Session, *, by_expiry: bool, soon_days: int) -> int:
     Exit code 0: all in their time. 1: one ends soon, or something could not be read. 2: one has
     expired. No vCenter login is needed, and nothing is changed.
     """
-    from importlib import metadata  # noqa: PLC0415 - not for --help
+    from importlib import metadata
 
-    from stsfix.plugin.certs_json import certs_document  # noqa: PLC0415 - same
-    from stsfix.plugin.certs_view import certs_report  # noqa: PLC0415 - same
-    from stsfix.plugin.render_certs import certs_lines  # noqa: PLC0415 - same
-    from stsfix.plugin.sources import preflight_sources  # noqa: PLC0415 - same
-    from stsfix.remediation.discover import Discovery  # noqa: PLC0415 - same
+    from stsfix.plugin.certs_json import certs_document
+    from stsfix.plugin.certs_view import certs_report
+    from stsfix.plugin.render_certs import certs_lines
+    from stsfix.plugin.sources import preflight_sources
+    from stsfix.remediation.discover import Discovery
 
     with session.wiring() as wiring:
         inventory = Discovery(preflight_sources(wiring)).discover()

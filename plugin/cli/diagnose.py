@@ -22,11 +22,11 @@ def diagnose(session: Session) -> int:
 
     Exit code 0: nothing wrong was found. 1: nothing in what could be read. 2: a cause was found.
     """
-    from stsfix.plugin.diagnosis_json import EXIT_CODES, diagnosis_document  # noqa: PLC0415
-    from stsfix.plugin.render_diagnosis import diagnosis_lines  # noqa: PLC0415
-    from stsfix.plugin.sources import diagnosis_sources  # noqa: PLC0415
-    from stsfix.remediation.diagnosis import diagnose as judge  # noqa: PLC0415
-    from stsfix.remediation.investigate import investigate  # noqa: PLC0415
+    from stsfix.plugin.diagnosis_json import EXIT_CODES, diagnosis_document
+    from stsfix.plugin.render_diagnosis import diagnosis_lines
+    from stsfix.plugin.sources import diagnosis_sources
+    from stsfix.remediation.diagnosis import diagnose as judge
+    from stsfix.remediation.investigate import investigate
 
     with session.wiring(partial=True) as wiring:
         found: Diagnosis = judge(investigate(diagnosis_sources(wiring)))

@@ -28,7 +28,7 @@ def show(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
-    from stsfix.plugin.export_view import export_lines, view_of_export  # noqa: PLC0415
+    from stsfix.plugin.export_view import export_lines, view_of_export
 
     name = _named(session, run_name)
     with session.wiring() as wiring:
@@ -51,7 +51,7 @@ def restore(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
-    from stsfix.plugin.cli.run import confirmed, require_answer, show_run  # noqa: PLC0415
+    from stsfix.plugin.cli.run import confirmed, require_answer, show_run
 
     require_answer(session)
     with session.runs() as runs:

@@ -51,9 +51,9 @@ def up(
     first_port: int | None,
 ) -> int:
     """Start a lab, write its domain.toml and secrets, and print the next command."""
-    from stsfix.lab.control import is_alive  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.hardening import harden  # noqa: PLC0415 - same
-    from stsfix.remediation.state_folder import intruders  # noqa: PLC0415 - same
+    from stsfix.lab.control import is_alive
+    from stsfix.plugin.hardening import harden
+    from stsfix.remediation.state_folder import intruders
 
     harden()  # the lab's files are for their owner, too
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _command(name: str, folder: Path) -> str:
 
 
 def _await_up(process: subprocess.Popen[bytes], folder: Path) -> bool:
-    from stsfix.lab.control import is_alive  # noqa: PLC0415 - not for --help
+    from stsfix.lab.control import is_alive
 
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
@@ -105,7 +105,7 @@ def _await_up(process: subprocess.Popen[bytes], folder: Path) -> bool:
 @_FOLDER
 def down(*, folder: Path) -> int:
     """Stop the lab; its files stay."""
-    from stsfix.lab.control import (  # noqa: PLC0415 - not for --help
+    from stsfix.lab.control import (
         LabNotRunningError,
         is_alive,
         request,
@@ -128,8 +128,8 @@ def down(*, folder: Path) -> int:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(*, folder: Path, as_json: bool) -> int:
     """Show power, services and hosts of the lab."""
-    from stsfix.lab.control import LabNotRunningError, request  # noqa: PLC0415
-    from stsfix.plugin.output import Output  # noqa: PLC0415
+    from stsfix.lab.control import LabNotRunningError, request
+    from stsfix.plugin.output import Output
 
     try:
         answer = request(folder, "status")

@@ -42,9 +42,9 @@ def preflight(
     Exit code 0: nothing speaks against a repair. 1: warnings only. 2: a repair is forbidden,
     each reason is named with what to do about it.
     """
-    from stsfix.plugin.private_file import require_writable  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.report_json import EXIT_CODES  # noqa: PLC0415 - same
-    from stsfix.plugin.runs import Runs  # noqa: PLC0415 - imports the engine
+    from stsfix.plugin.private_file import require_writable
+    from stsfix.plugin.report_json import EXIT_CODES
+    from stsfix.plugin.runs import Runs
 
     if html is not None:
         require_writable(html)
@@ -63,18 +63,18 @@ def preflight(
 
 def wish_of(renew: str | None, *, new_vmca_root: bool) -> Wish:
     """Return what the options ask a run to renew."""
-    from stsfix.remediation.checks_renewal import Wish  # noqa: PLC0415 - not for --help
-    from stsfix.remediation.model import Renew  # noqa: PLC0415 - same
+    from stsfix.remediation.checks_renewal import Wish
+    from stsfix.remediation.model import Renew
 
     return Wish(renew=Renew(renew or Renew.NONE), new_vmca_root=new_vmca_root)
 
 
 def looked_at(runs: Runs, accepted: tuple[str, ...], wish: Wish) -> PreflightReport:
     """Return what one look at everything tells."""
-    from importlib import metadata  # noqa: PLC0415 - not for --help
+    from importlib import metadata
 
-    from stsfix.plugin.preflight_view import PreflightReport  # noqa: PLC0415 - same
-    from stsfix.remediation.checks_renewal import renewal_of  # noqa: PLC0415 - same
+    from stsfix.plugin.preflight_view import PreflightReport
+    from stsfix.remediation.checks_renewal import renewal_of
 
     inventory, findings = runs.look(accepted, wish)
     renewal = renewal_of(inventory, wish)
@@ -89,7 +89,7 @@ def looked_at(runs: Runs, accepted: tuple[str, ...], wish: Wish) -> PreflightRep
 
 def seen(report: PreflightReport) -> dict[str, object]:
     """Return what preflight saw, for the JSON document of another command."""
-    from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.report_json import preflight_document
 
     whole = preflight_document(report)
     return {name: value for name, value in whole.items() if name not in {"kind", "exit_code"}}
@@ -97,8 +97,8 @@ def seen(report: PreflightReport) -> dict[str, object]:
 
 def show_preflight(session: Session, report: PreflightReport) -> None:
     """Show what was seen, as JSON or for people."""
-    from stsfix.plugin.render_preflight import preflight_lines, tree_marks  # noqa: PLC0415
-    from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415
+    from stsfix.plugin.render_preflight import preflight_lines, tree_marks
+    from stsfix.plugin.report_json import preflight_document
 
     if session.as_json:
         session.output.json(preflight_document(report))
@@ -108,8 +108,8 @@ def show_preflight(session: Session, report: PreflightReport) -> None:
 
 
 def _write_page(session: Session, report: PreflightReport, html: Path | None) -> None:
-    from stsfix.plugin.private_file import write_private  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.report_html import preflight_page  # noqa: PLC0415 - same
+    from stsfix.plugin.private_file import write_private
+    from stsfix.plugin.report_html import preflight_page
 
     if html is not None:
         write_private(html, session.redactor.redact(preflight_page(report)))
@@ -117,7 +117,7 @@ def _write_page(session: Session, report: PreflightReport, html: Path | None) ->
 
 
 def _next_lines(session: Session, report: PreflightReport) -> tuple[Line, ...]:
-    from stsfix.plugin.render import Line  # noqa: PLC0415
+    from stsfix.plugin.render import Line
 
     command = next_command(report)
     if not command:
@@ -131,7 +131,7 @@ def next_command(report: PreflightReport) -> str:
     A risk is accepted of the objects it was accepted of, and of no other. Words are quoted as a
     shell wants them.
     """
-    from stsfix.remediation.preflight import Verdict  # noqa: PLC0415
+    from stsfix.remediation.preflight import Verdict
 
     if report.verdict is Verdict.BLOCKED:
         name = "preflight"
@@ -146,7 +146,7 @@ def next_command(report: PreflightReport) -> str:
 
 def _asked(plan: RenewalPlan) -> str:
     """Return the options that ask for *plan* again, each after a blank."""
-    from stsfix.remediation.model import Renew  # noqa: PLC0415 - not for --help
+    from stsfix.remediation.model import Renew
 
     root = " --new-vmca-root" if plan.new_roots else ""
     implied = plan.renew is Renew.NONE or (root and plan.renew is Renew.EXPIRED)

@@ -23,8 +23,8 @@ _MARKS = {
 
 def lab_options(function: F) -> F:
     """Give a command the options that describe a lab."""
-    from stsfix.lab.scenario import SCENARIOS  # noqa: PLC0415 - not for other commands
-    from stsfix.lab.topology import TOPOLOGIES  # noqa: PLC0415 - same
+    from stsfix.lab.scenario import SCENARIOS
+    from stsfix.lab.topology import TOPOLOGIES
 
     scenarios = click.Choice(list(SCENARIOS))
     options = (
@@ -70,8 +70,8 @@ def rehearse(
     """Rehearse on a lab of this machine: refused logins, run, deliberate failure, rollback,
     run again, release. Exit code 0 only if every claim held.
     """
-    from stsfix.plugin.output import Output  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.rehearsal import Rehearsal  # noqa: PLC0415 - imports the lab
+    from stsfix.plugin.output import Output
+    from stsfix.plugin.rehearsal import Rehearsal
 
     output = Output(sys.stdout, sys.stderr, os.environ)
 
@@ -82,7 +82,7 @@ def rehearse(
         if as_json:
             output.note(mark + text)
         elif sys.stdout.isatty():
-            from rich.text import Text  # noqa: PLC0415 - 50 ms
+            from rich.text import Text
 
             output.drawn(Text(mark + text, style=style))
         else:

@@ -69,16 +69,16 @@ def run(
     before and after it happens; a run that stops is continued by `stsfix resume` or taken back
     by `stsfix rollback`.
     """
-    from stsfix.plugin.cli.preflight import (  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.cli.preflight import (
         looked_at,
         seen,
         show_preflight,
         wish_of,
     )
-    from stsfix.plugin.output import json_document  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.render import signer_words  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.report_json import preflight_document  # noqa: PLC0415 - not for --help
-    from stsfix.plugin.runs import RunOptions  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.output import json_document
+    from stsfix.plugin.render import signer_words
+    from stsfix.plugin.report_json import preflight_document
+    from stsfix.plugin.runs import RunOptions
 
     require_answer(session)
     with session.runs() as runs:
@@ -176,7 +176,7 @@ def _goes_back(session: Session, error: OperationError, choice: str) -> bool:
 
 def _view(session: Session, run_name: str, *, known_trust: bool = False) -> RunView:
     """Return the run's picture; *known_trust* adds what domain.toml does not verify any more."""
-    from stsfix.plugin.new_trust import with_trust  # noqa: PLC0415 - only after a run
+    from stsfix.plugin.new_trust import with_trust
 
     stored = session.journal.read(run_name)
     view = view_of(stored, session.context)
@@ -187,7 +187,7 @@ def _view(session: Session, run_name: str, *, known_trust: bool = False) -> RunV
 
 def show_run(session: Session, run_name: str) -> None:
     """Show one run in full."""
-    from stsfix.plugin.render import run_lines  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.render import run_lines
 
     view = _view(session, run_name, known_trust=True)
     if session.as_json:
@@ -220,7 +220,7 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
 
 def _adopted(session: Session, runs: Runs, run_name: str | None, *, releasing: bool) -> str | None:
     """Take over a run that only its snapshots tell of; None if the operator said no."""
-    from stsfix.plugin.render import adoptable_lines  # noqa: PLC0415 - not for --help
+    from stsfix.plugin.render import adoptable_lines
 
     found = runs.find_adoptable(run_name)
     for line in adoptable_lines(found):

@@ -99,7 +99,7 @@ class Session:
     @functools.cached_property
     def settings(self) -> Settings:
         """The configuration, read once."""
-        from stsfix.plugin.config import load_settings  # noqa: PLC0415 - only when needed
+        from stsfix.plugin.config import load_settings
 
         return load_settings(self.config, come_across=self.context.config is None)
 
@@ -114,7 +114,7 @@ class Session:
             for line in lines:
                 self.output.line(printable(line.text))  # a name with a line end forges no line
             return
-        from rich.text import Text  # noqa: PLC0415 - 50 ms that --help must not pay
+        from rich.text import Text
 
         for line in lines:
             text = printable(self.redactor.redact(line.text))
@@ -145,10 +145,10 @@ class Session:
         A signal ends the command after it has logged out and cleaned up on the nodes; a second
         one ends it at once.
         """
-        from stsfix.plugin.host_keys import ConfirmedKeys, terminal_confirmation  # noqa: PLC0415
-        from stsfix.plugin.secrets import SecretStore, terminal_prompt  # noqa: PLC0415
-        from stsfix.plugin.wiring import Wiring  # noqa: PLC0415 - imports the adapters
-        from stsfix.remediation.host_keys import HostKeys  # noqa: PLC0415
+        from stsfix.plugin.host_keys import ConfirmedKeys, terminal_confirmation
+        from stsfix.plugin.secrets import SecretStore, terminal_prompt
+        from stsfix.plugin.wiring import Wiring
+        from stsfix.remediation.host_keys import HostKeys
 
         secrets = SecretStore(
             self.settings, os.environ, terminal_prompt(), found=self.redactor.register
@@ -171,7 +171,7 @@ class Session:
     @contextmanager
     def runs(self) -> Generator[Runs]:
         """The runs of the state folder, with adapters and the domain's lock."""
-        from stsfix.plugin.runs import Runs  # noqa: PLC0415
+        from stsfix.plugin.runs import Runs
 
         with self.wiring() as wiring:
             runs = Runs(self.journal, wiring, stop_requested=self.flag)

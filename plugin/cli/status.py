@@ -18,7 +18,7 @@ def runs(session: Session) -> None:
     if session.as_json:
         session.output.json({"runs": views})
         return
-    from stsfix.plugin.render import list_lines  # noqa: PLC0415
+    from stsfix.plugin.render import list_lines
 
     if not views:
         session.output.note(f"no run yet in {session.state_dir}")
@@ -33,7 +33,7 @@ def status(session: Session, run_name: str | None) -> None:
 
     RUN is the newest run of the state folder if it is left out.
     """
-    from stsfix.plugin.render import run_lines  # noqa: PLC0415
+    from stsfix.plugin.render import run_lines
 
     view = view_of(session.journal.read(run_name or session.journal.latest()), session.context)
     if session.as_json:

@@ -30,11 +30,11 @@ def verify(session: Session, *, wait: int) -> int:
     Every way in is tried and shown; the exit code is 0 only if all work, else 51. Before a
     repair 51 is what is to be expected.
     """
-    from stsfix.plugin.render import proof_lines  # noqa: PLC0415
-    from stsfix.plugin.sources import find_nodes  # noqa: PLC0415
-    from stsfix.remediation.errors import ProofError  # noqa: PLC0415
-    from stsfix.remediation.sts import leaf_of  # noqa: PLC0415
-    from stsfix.remediation.verify import verify_logins  # noqa: PLC0415
+    from stsfix.plugin.render import proof_lines
+    from stsfix.plugin.sources import find_nodes
+    from stsfix.remediation.errors import ProofError
+    from stsfix.remediation.sts import leaf_of
+    from stsfix.remediation.verify import verify_logins
 
     with session.wiring() as wiring:
         nodes = find_nodes(wiring)

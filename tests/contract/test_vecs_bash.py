@@ -14,6 +14,7 @@ from stsfix.remediation.errors import VecsError, VmcaError
 from stsfix.remediation.transports.vmca import CertoolAuthority, VecsStores
 from stsfix.remediation.vecs_writing import NewEntry
 from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.system_clock import SystemClock
 
 pytestmark = pytest.mark.skipif(not READY, reason="needs bash and openssl")
 
@@ -181,13 +182,9 @@ def test_stores_that_cannot_be_reached_are_told(node):
         stores(node).refresh_roots(PLAN)
 
 
-class NoClock:
-    """Nobody asks for the time here."""
-
-
 def authority(node):
     """Return the product's VMCA of *node*."""
-    return CertoolAuthority(node, NoClock(), programs=node.programs, tools=node.tools)  # type: ignore[arg-type]
+    return CertoolAuthority(node, SystemClock(), programs=node.programs, tools=node.tools)
 
 
 def test_vmca_gets_a_new_root_and_keeps_the_old_files(node):

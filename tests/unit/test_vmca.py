@@ -108,7 +108,7 @@ def test_shorter_is_signed_here_with_leave():
 def test_foreign_key_signs_nothing():
     """A key file that is not the root's is refused before anything is made of it."""
     port = authority(lives=timedelta(days=730))
-    port.read_root_key = lambda node: Secret(pki.pkcs8(key("other")))  # type: ignore[method-assign]
+    port.read_root_key = lambda node: Secret(pki.pkcs8(key("other")))  # type: ignore[method-assign] # another key
 
     with pytest.raises(VmcaError, match="does not belong"):
         vmca.obtain(port, PLAN, request(), allow_key=True, now=NOW)
