@@ -12,7 +12,7 @@ from stsfix.lab.attempts import try_to_work
 from stsfix.lab.checkpoint import Checkpoint, restore_vm, save_vm
 from stsfix.lab.clock import LabClock
 from stsfix.lab.estate import VmMaker, build_hosts
-from stsfix.lab.esx.machine import OFF, ON
+from stsfix.lab.esx.machine import OFF, ON, VmRefusedError
 from stsfix.lab.faults import FaultBook
 from stsfix.lab.machine_trouble import haunt, slow_down, unsettle
 from stsfix.lab.outage import hinder
@@ -260,11 +260,14 @@ class Lab:
 
         Raises:
             KeyError: There is no such node or host.
-            VmRefusedError: The VM is not off.
+            VmRefusedError: The VM is not off, or a task works on it.
         """
         vm, target = self.machines[fqdn], self.hosts[host]
+        home = self.hosts[self.host_of(fqdn)]
         vm.require_power(OFF)
-        self.hosts[self.host_of(fqdn)].remove_vm(vm)
+        if home.board.works_on(vm):
+            raise VmRefusedError("TaskInProgress")
+        home.remove_vm(vm)
         vm.moref = ""
         target.add_vm(vm)
         for snapshot in vm.snapshots():

@@ -179,6 +179,11 @@ class TaskBoard:
         thread.start()
         return ref
 
+    def works_on(self, vm: VirtualMachine) -> bool:
+        """Tell whether a task of *vm* has not ended."""
+        with self._lock:
+            return vm.moref in self._busy
+
     def recent(self, vm: VirtualMachine | None = None) -> list[Any]:
         """Return references of the newest tasks, of one VM or of all."""
         tasks = [t for t in self.all if vm is None or t.vm is vm]
