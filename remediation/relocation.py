@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.records import Mark, NoteRecord, StepState, marks, step_states
+from stsfix.remediation.claims import left_to
+from stsfix.remediation.records import Mark, NoteRecord, StepRecord, StepState, marks
 from stsfix.snapshot.errors import OperationError, VmNotFoundError
 from stsfix.snapshot.model import HostRef, VmId
 
@@ -59,11 +60,16 @@ def note_of(fqdn: str, vm: VmId) -> NoteRecord:
 
 
 def bears_snapshots(records: Sequence[Record]) -> bool:
-    """Tell whether every VM of the run must have its snapshot: all were taken, none is being
-    deleted.
+    """Tell whether every VM of the run must have its snapshot: all were taken, which nobody takes
+    back, and none is being deleted nor was left to another run.
     """
-    taken = step_states((SNAPSHOTS,), records)[SNAPSHOTS] is StepState.DONE
-    return taken and Mark.RELEASING not in marks(records)
+    taken = any(
+        isinstance(record, StepRecord)
+        and record.step == SNAPSHOTS
+        and record.state is StepState.DONE
+        for record in records
+    )
+    return taken and Mark.RELEASING not in marks(records) and not left_to(records)
 
 
 def find_moved(
@@ -71,9 +77,10 @@ def find_moved(
 ) -> dict[str, VmId]:
     """Return by FQDN each VM that is not where *spec* has it but on one other host; reads only.
 
-    Hosts without a node are asked only if a VM is missing. A host that cannot be read may still
-    have its VMs: they are taken from another host only *with_snapshot*, which tells the VM from
-    a copy of it. What is found nowhere stays where it was, for the next step to complain of.
+    Hosts without a node are asked only if a VM is missing. A host that cannot be read, or that has
+    a registration which it cannot use, may still run its VMs: they are taken from another host only
+    *with_snapshot*, which tells the VM from a copy of it. What is found nowhere stays where it was,
+    for the next step to complain of.
 
     Raises:
         VmNotFoundError: A VM is on two other hosts, or without its snapshot, or its host is not
@@ -86,7 +93,7 @@ def find_moved(
         seen |= _read(hypervisors, [host for host in hypervisors if host not in own])
     moved = {}
     for node in missing:
-        silent = node.vm.host in hypervisors and node.vm.host not in seen
+        silent = node.vm.host in hypervisors and _may_run(node, seen)
         found = candidates(node, seen)
         if not found and node.vm.host not in hypervisors:
             raise _not_found(node, f"domain.toml does not have {node.vm.host} any more")
@@ -118,6 +125,12 @@ def _is_there(node: NodePlan, seen: Seen) -> bool:
         summary.vm == node.vm and summary.connection == "connected"
         for summary in seen.get(node.vm.host, ())
     )
+
+
+def _may_run(node: NodePlan, seen: Seen) -> bool:
+    """Tell whether the node's own host could not be asked, or still has the VM in some state."""
+    own = seen.get(node.vm.host)
+    return own is None or any(summary.vm == node.vm for summary in own)
 
 
 def _read(hypervisors: Mapping[HostRef, Hypervisor], hosts: Sequence[HostRef]) -> Seen:

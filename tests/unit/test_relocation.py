@@ -123,6 +123,21 @@ def test_a_vm_of_a_dead_host_is_taken_with_its_snapshot_only(world):
     assert world.find(with_snapshot=True) == {"vc1.lab.example": there}
 
 
+def test_a_registration_that_its_host_cannot_use_may_still_run(world):
+    """Storage that is gone for the host is not gone for the VM: only the snapshot tells."""
+    there = world.register(world.vc1, world.esx3, snapshot=RUN)
+    observe = world.esx1.observe_host
+
+    def stale():
+        facts = observe()
+        return replace(facts, vms=[replace(vm, connection="inaccessible") for vm in facts.vms])
+
+    world.esx1.observe_host = stale
+
+    assert world.find(with_snapshot=False) == {}
+    assert world.find(with_snapshot=True) == {"vc1.lab.example": there}
+
+
 def test_a_vm_without_our_snapshot_is_not_taken_for_ours(world):
     """It has the UUID, but not what was taken of it: a restored copy, say."""
     world.move(world.vc1, world.esx3, snapshot="nightly")
@@ -195,6 +210,7 @@ def test_the_journal_keeps_where_the_vm_is(world, tmp_path):
         ((), False),
         ((StepState.STARTED,), False),
         ((StepState.STARTED, StepState.DONE), True),
+        ((StepState.STARTED, StepState.DONE, StepState.UNDOING, StepState.UNDONE), True),
         ((StepState.STARTED, StepState.DONE, Mark.RELEASING), False),
     ],
 )
