@@ -255,7 +255,7 @@ class Commands:
     def _vmafd_cli(self, words: Sequence[str], streams: Streams) -> int:
         disk = self._disk
         answers = {
-            "get-pnid": disk.fqdn,
+            "get-pnid": disk.pnid or disk.fqdn,
             "get-machine-id": disk.machine_id,
             "get-domain-name": disk.domain,
             "get-site-name": disk.site,

@@ -76,7 +76,8 @@ class NodeDisk:
     is pam's tally for root: it is on the disk, and only a right password before the third
     wrong one clears it. *login_shell* is root's; *bash_until* is when appliancesh stops to let
     root into bash (None: it does not now); *ssh_host_keys* are private ones in OpenSSH's format.
-    *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses writes. *password_days* are
+    *vmdir_state* is what vdcadmintool says; a read-only vmdird refuses writes. *pnid* is what it
+    was deployed as (empty: *fqdn*). *password_days* are
     left until chage says that root's password ends (None: never); Tools refuses root only when
     *root_password_expired* is set, too. *free_kib* is what df shows by mount point. *folders* are
     those that programs made: others need not be there to be written to. *vecs* are its certificate
@@ -123,6 +124,7 @@ class NodeDisk:
     ssh_enabled: bool = True
     ssh_host_keys: tuple[bytes, ...] = ()
     vmdir_state: str = "Normal"
+    pnid: str = ""
     password_days: float | None = 300.0
     free_kib: dict[str, int] = field(
         default_factory=lambda: {"/": 4_812_852, "/storage/log": 8_478_012}

@@ -36,14 +36,15 @@ from stsfix.lab.windows_plan import NO_WINDOWS, WINDOWS_PLANS, WindowsPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeTrouble:
-    """What is wrong in the guests. *vmdir_state*, *vcha*, *password_days* and *log_free_kib* (None:
-    as usual) are of the first node; *disabled* services, *no_vmdird* (its program is missing) and
-    *version* of the second, where there is one. With *sts_keeps* the STS of the last controller
-    reads its tenant when it starts, and never again.
+    """What is wrong in the guests. *vmdir_state*, *vcha*, *pnid* (empty: its own), *password_days*
+    and *log_free_kib* (None: as usual) are of the first node; *disabled* services, *no_vmdird*
+    (its program is missing) and *version* of the second, where there is one. With *sts_keeps* the
+    STS of the last controller reads its tenant when it starts, and never again.
     """
 
     vmdir_state: str = "Normal"
     vcha: bool = False
+    pnid: str = ""
     password_days: float | None = 300.0
     log_free_kib: int | None = None
     disabled: tuple[str, ...] = ()
@@ -190,6 +191,11 @@ SCENARIOS = {
             name="vcha",
             text="the first node is the active node of vCenter HA",
             node=NodeTrouble(vcha=True),
+        ),
+        Scenario(
+            name="somebody-else",
+            text="the VM of the first node is another domain's vCenter",
+            node=NodeTrouble(pnid="vc1.other.example"),
         ),
         Scenario(
             name="root-password-expiring",

@@ -41,6 +41,7 @@ def spoil_disks(disks: Sequence[NodeDisk], scenario: Scenario) -> None:
     """Apply a scenario's `NodeTrouble` to the disks, first node first."""
     trouble, first = scenario.node, disks[0]
     first.vmdir_state = trouble.vmdir_state
+    first.pnid = trouble.pnid
     first.password_days = trouble.password_days
     if trouble.log_free_kib is not None:
         first.free_kib["/storage/log"] = trouble.log_free_kib

@@ -84,6 +84,8 @@ def nodes_are_found(inventory: Inventory) -> Iterator[Finding]:
             if stale:
                 where = "; ".join(f"{s.vm} ({s.connection})" for s in stale)
                 evidence += f", only registrations that no host holds: {where}"
+            for other in node.location.namesakes:
+                evidence += f"; {other.vm} has its name, but its guest says it is {other.hostname}"
             yield found("NODE-NOT-FOUND", node.fqdn, evidence)
         elif len(live) > 1:
             where = "; ".join(f"{s.vm} ({s.power}, UUID {s.vm.instance_uuid})" for s in live)

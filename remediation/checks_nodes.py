@@ -75,6 +75,17 @@ def vmdir_is_normal(inventory: Inventory) -> Iterator[Finding]:
             yield found("VMDIR-STATE", node.fqdn, f"vdcadmintool says: {state}")
 
 
+def nodes_are_themselves(inventory: Inventory) -> Iterator[Finding]:
+    """Every guest was deployed under the name, or an address, of the node it was taken for."""
+    for node, facts in _told(inventory):
+        if not isinstance(facts.pnid, str) or not facts.pnid or node.vm is None:
+            continue
+        own = {node.fqdn.lower(), *(a.lower() for a in node.vm.summary.addresses)}
+        if facts.pnid.lower() not in own:
+            evidence = f"the guest of {node.vm.vm} says that it is {facts.pnid}"
+            yield found("NODE-IDENTITY", node.fqdn, evidence)
+
+
 def no_vcha(inventory: Inventory) -> Iterator[Finding]:
     """No node is part of vCenter HA; the folder alone is a hint, not a proof."""
     for node, facts in _told(inventory):
@@ -259,6 +270,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     clocks_agree,
     vmdir_is_normal,
     no_vcha,
+    nodes_are_themselves,
     no_gateway,
     passwords_last,
     disks_have_room,

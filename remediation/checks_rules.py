@@ -122,7 +122,8 @@ NODE_RULES = (
         why="A partial domain is never touched: snapshots of some nodes only are worthless, and "
         "a revert of some tears their directories apart.",
         source="KB 313886",
-        advice="Add the ESXi host that runs it to domain.toml.",
+        advice="Add the ESXi host that runs it to domain.toml. If a VM whose guest has another "
+        "host name is the node all the same, name it there by its instance UUID.",
     ),
     Rule(
         id="NODE-AMBIGUOUS",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.inventory_certificates import NodeCertificates
 from stsfix.remediation.model import NodePlan, Platform
@@ -50,14 +50,20 @@ class Problem:
     text: str
 
 
+UNNAMED: Final = frozenset({"localhost", "photon", "photon-machine"})
+"""Host names of a machine that was given none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """Where a node's VM was looked for. *live* are connected registrations that match by guest
-    host name, address or VM name; *stale* match too, but the host does not hold them.
+    host name, address or VM name; *stale* match too, but the host does not hold them. *namesakes*
+    match by VM name alone, and their guests say that they are somebody else.
     """
 
     live: tuple[VmSummary, ...] = ()
     stale: tuple[VmSummary, ...] = ()
+    namesakes: tuple[VmSummary, ...] = ()
 
     @property
     def found(self) -> VmSummary | None:
@@ -194,8 +200,9 @@ def locate(
 ) -> Location:
     """Find the VM of node *fqdn* among everything the hosts run.
 
-    A VM matches by its guest host name, one of the node's *addresses*, or its VM name (the FQDN
-    or its first label). With *instance_uuid* only that VM matches: the operator decided.
+    A VM matches by its guest host name, one of the node's *addresses*, or, if its guest does not
+    say that it is another machine, by its VM name (the FQDN or its first label). With
+    *instance_uuid* only that VM matches: the operator decided.
     """
     matches = [
         summary
@@ -208,7 +215,16 @@ def locate(
         )
     ]
     live = tuple(s for s in matches if s.connection == NODE_CONNECTED)
-    return Location(live=live, stale=tuple(s for s in matches if s not in live))
+    return Location(
+        live=live,
+        stale=tuple(s for s in matches if s not in live),
+        namesakes=tuple(
+            summary
+            for host in hosts
+            for summary in host.vms
+            if _has_name(fqdn, summary) and summary not in matches
+        ),
+    )
 
 
 def locate_each(
@@ -240,7 +256,22 @@ def _matches(fqdn: str, summary: VmSummary, addresses: frozenset[str]) -> bool:
         return True
     if addresses & set(summary.addresses):
         return True
+    return _has_name(fqdn, summary) and not _is_somebody_else(fqdn, summary)
+
+
+def _has_name(fqdn: str, summary: VmSummary) -> bool:
+    wanted = fqdn.lower()
     return summary.vm.name.lower() in {wanted, wanted.split(".", 1)[0]}
+
+
+def _is_somebody_else(fqdn: str, summary: VmSummary) -> bool:
+    """Tell whether the guest has a host name of its own that is not the node's; the names that
+    an appliance has before it is given one say nothing.
+    """
+    told, wanted = summary.hostname.lower(), fqdn.lower()
+    if not told or told.split(".", 1)[0] in UNNAMED:
+        return False
+    return told != wanted if "." in told else told != wanted.split(".", 1)[0]
 
 
 def foreign_runs(inventory: Inventory, *, prefix: str) -> Mapping[str, tuple[str, ...]]:

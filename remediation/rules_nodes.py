@@ -42,6 +42,16 @@ RULES = (
         advice="Bring vmdir back to Normal first (open a case with the vendor).",
     ),
     Rule(
+        id="NODE-IDENTITY",
+        severity=BLOCKS,
+        title="The VM that was found is another node",
+        why="Somebody else's vCenter would be shut down and reverted, and the real node would not "
+        "be snapshotted: a rollback would tear the domain apart.",
+        source="vmafd-cli get-pnid; KB 313886",
+        advice="Add the host of the real node to domain.toml, or name its VM there by its instance "
+        "UUID.",
+    ),
+    Rule(
         id="NODE-VCHA",
         severity=BLOCKS,
         title="vCenter HA is configured",

@@ -271,6 +271,7 @@ EXPECTED = {
         "warns NODE-ROLE-UNVERIFIED",
     },
     "vapp": {"warns VM-VAPP"},
+    "somebody-else": {"blocks NODE-IDENTITY"},
     "vcha": {"blocks NODE-VCHA"},
     "vmafdd-down": {
         "blocks SERVICES-CORE-DOWN",

@@ -116,6 +116,27 @@ def test_sound_nodes_have_no_finding():
 
 
 @pytest.mark.parametrize(
+    ("pnid", "expected"),
+    [
+        ("A", []),
+        ("192.0.2.7", []),
+        ("", []),
+        (Unread(reason="refused"), []),
+        ("vc1.other.example", [("blocks", "NODE-IDENTITY", "a")]),
+    ],
+)
+def test_a_guest_that_was_deployed_as_another_node_forbids_a_run(pnid, expected):
+    """Its own name, or one of its addresses, is right."""
+    esx = MemoryHost("esx1", MemoryClock())
+    (vm,) = esx.observe_vms([esx.add_vm("a")])
+    vm = replace(vm, summary=replace(vm.summary, addresses=("192.0.2.7",)))
+
+    findings = found(node(vm=vm, facts=replace(FACTS, pnid=pnid)))
+
+    assert [f for f in findings if f[1] == "NODE-IDENTITY"] == expected
+
+
+@pytest.mark.parametrize(
     ("seconds", "doubt", "expected"),
     [
         (5, 0.1, []),
