@@ -43,6 +43,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Give the password in one of the places of docs/secrets.md, never in domain.toml",
             GO_ON,
         ),
+        plugin.OutOfMemoryError: (
+            "End other programs of this workstation, or raise the limit (ulimit -v, container)",
+            "Go on, also from here: what was really done is looked at first: {go_on}",
+        ),
         # --- hosts and virtual machines
         snapshot.HostLoginError: (
             (

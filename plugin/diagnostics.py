@@ -90,13 +90,15 @@ class RunContext:
 class Diagnosis:
     """An error in words, safe to show on a terminal. *next_actions* is in order, never empty.
 
-    *evidence* are lines that others said or wrote, such as the last of a service's log.
+    *evidence* are lines that others said or wrote, such as the last of a service's log; *notes*
+    what else went wrong or is to be known, after the next actions.
     """
 
     what_happened: str
     state: str
     next_actions: tuple[str, ...]
     evidence: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def explain(error: OperationError, context: RunContext | None = None) -> Diagnosis:
@@ -108,7 +110,15 @@ def explain(error: OperationError, context: RunContext | None = None) -> Diagnos
         state=printable(_state(error, context)),
         next_actions=tuple(printable(action) for action in _actions(error, context)),
         evidence=tuple(printable(line) for line in getattr(error, "evidence", ())),
+        notes=tuple(printable(note) for note in _notes(error)),
     )
+
+
+def _notes(error: BaseException) -> tuple[str, ...]:
+    """Return the notes of *error*, and of what an undo failed with."""
+    own = tuple(getattr(error, "__notes__", ()))
+    below = error.__cause__ if isinstance(error, UndoFailedError) else None
+    return own if below is None else (*own, *_notes(below))
 
 
 _COMMAND = re.compile(r": (?=stsfix |service-control --stop |cd /d )")

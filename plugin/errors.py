@@ -4,6 +4,8 @@ RefusedError
 ├── ConfigError      domain.toml is missing or wrong; every problem of the file at once
 ├── ReportFileError  a report cannot be written where it was asked for
 └── SecretError      a password is missing, empty, or its file is not safe
+InDoubtError
+└── OutOfMemoryError this process got no more memory
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.snapshot.errors import RefusedError
+from stsfix.snapshot.errors import InDoubtError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,3 +69,10 @@ class ReportFileError(RefusedError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class OutOfMemoryError(InDoubtError):
+    """This process got no more memory from the workstation, and ended what it was doing."""
+
+    def __init__(self) -> None:
+        super().__init__("this workstation has no more memory for stsfix")

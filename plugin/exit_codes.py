@@ -85,6 +85,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         snapshot.TaskOverdueError: 80,
         snapshot.AnswerLostError: 81,
         remediation.WriteInDoubtError: 82,
+        plugin.OutOfMemoryError: 83,
         # a person is needed
         snapshot.ShutdownOverdueError: 90,
         snapshot.SnapshotGoneError: 91,

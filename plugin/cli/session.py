@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
-from stsfix.plugin.errors import ReportFileError
+from stsfix.plugin.errors import OutOfMemoryError, ReportFileError
 from stsfix.plugin.exit_codes import INTERNAL, exit_code
 from stsfix.plugin.hardening import harden
 from stsfix.plugin.interrupt import (
@@ -247,12 +247,21 @@ def session_options(function: F) -> F:
                 return report_error(session, error)
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
-            except Exception:
+            except Exception as error:
+                if _lacks_memory(error):
+                    return report_error(session, OutOfMemoryError())
                 logger.exception("a bug in stsfix")  # redacted, unlike Python's own traceback
                 return _report_bug(session)
         return code if isinstance(code, int) else 0
 
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Tell whether *error* is what Python raises when it gets no more memory, also for a thread."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+    )
 
 
 ACCEPT = click.option(
@@ -306,7 +315,7 @@ def report_error(session: Session, error: OperationError, **seen: object) -> int
     session.say(diagnosis.state)
     for action in diagnosis.next_actions:
         _show_action(session, action)
-    for note in getattr(error, "__notes__", ()):
+    for note in diagnosis.notes:
         session.say(note)
     return code
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +12,12 @@ from lab_bench import Bench, build
 from run_judge import RunJudge
 from stsfix.lab.faults import Effect, Rule, When
 from stsfix.lab.topology import HOSTS
+from stsfix_command import ended
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("resources")]
 
+OUT_OF_MEMORY = 83
+LEFT_BYTES = 1 << 20
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 FULL = os.environ.get("STSFIX_FAULTS") == "all"
 PEAK_MIB = 256
@@ -42,14 +47,31 @@ def flood(bench, protocol, call, target, *, kind="", **more):
     return bench.lab.faults.add(rule)
 
 
+def starved(bench, *words):
+    """Run a command that gets no more memory once an STS makes it a token, which does not end."""
+    process = bench.stsfix.start(*words)
+
+    def starve():
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text("ascii").split()[0])
+        limit = pages * resource.getpagesize() + LEFT_BYTES
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
+
+    bench.lab.faults.add(Rule(protocol="sts", call="issue", effect=Effect.MEANWHILE, others=starve))
+    flood(bench, "sts", "issue", "*", times=9)
+    try:
+        return ended(process)
+    finally:
+        bench.lab.faults.clear()
+
+
 def flooded_proofs(bench):
     """Return which ways in fail when some of their answers do not end, and why."""
     flood(bench, "sts", "issue", VC1)
     flood(bench, "soap", "LoginByToken", VC2)
     flood(bench, "vapi", "*", VC2)
-    ended = bench.stsfix.run("verify", "--json")
-    assert ended.peak_mib < PEAK_MIB
-    failed = ended.json()["failed"]
+    said = bench.stsfix.run("verify", "--json")
+    assert said.peak_mib < PEAK_MIB
+    failed = said.json()["failed"]
     return [(p["node"], p["way"], p["detail"].rpartition(": ")[2]) for p in failed]
 
 
@@ -72,12 +94,12 @@ def test_a_preflight_tells_the_rest(bench, name):
     protocol, call, target, kind, said = FLOODS[name]
     rule = flood(bench, protocol, call, target, kind=kind)
 
-    ended = bench.stsfix.run("preflight", "--json")
+    told = bench.stsfix.run("preflight", "--json")
 
-    found = ended.json()
+    found = told.json()
     forbidding = [f["evidence"] for f in found["findings"] if f["severity"] == "blocks"]
     assert rule.seen
-    assert ended.peak_mib < PEAK_MIB
+    assert told.peak_mib < PEAK_MIB
     assert any(said in evidence for evidence in forbidding) is bool(said)
     assert len(found["hosts"]) == len(HOSTS) - (target == HOSTS[0])
     assert found["nodes"]
