@@ -7,23 +7,20 @@ are those of VMware's public documentation; none was tried on a real system here
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stsfix.plugin import advice_causes as causes
 from stsfix.plugin import errors as plugin
-from stsfix.plugin.advice_causes import BACK, GO_ON, LOOK
+from stsfix.plugin.advice_causes import BACK, GO_ON, LOOK, Advice
+from stsfix.plugin.advice_run import RUN_ADVICE
 from stsfix.remediation import errors as remediation
-from stsfix.remediation import errors_run as of_run
 from stsfix.snapshot import errors as snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stsfix.snapshot.errors import OperationError
-
-Advice = tuple[str, ...] | Callable[[Any], tuple[str, ...]]
 
 _GUEST_LOGIN = (
     (
@@ -231,49 +228,6 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             ),
             GO_ON,
         ),
-        of_run.PreflightBlockedError: (
-            "See each finding with its advice: {preflight}",
-            "When none blocks any more: {run}",
-        ),
-        of_run.AcceptanceError: (
-            "See what was found, with ids and objects: {preflight}",
-            "docs/findings.md lists every id and whether it can be accepted",
-        ),
-        of_run.NothingToRepairError: (
-            (
-                "If logins fail all the same, the cause is another one; see which proof fails:"
-                " {verify}"
-            ),
-        ),
-        of_run.RunNotFoundError: (
-            "List the runs of this state folder: {runs}",
-            "If the run was made elsewhere, go on there or name its folder with --state-dir",
-        ),
-        of_run.AdoptionError: (
-            "Name every host that may hold a node's VM in domain.toml: only those are looked at",
-            (
-                "If a snapshot of the run is gone, do not revert single nodes by hand: power all"
-                " nodes on, PSCs first, and delete the snapshots of the run in the Host Client"
-            ),
-            "Then look at the domain anew: {preflight}",
-        ),
-        of_run.ExportError: (
-            (
-                "Its passphrase is the SSO administrator's password of that day, unless one of its"
-                " own was given (docs/secrets.md)"
-            ),
-            "Without it the way back is the snapshots: {rollback}",
-        ),
-        of_run.RestoreRefusedError: (
-            "See what the export holds: {export_show}",
-            "If every snapshot is still there, they are the better way back: {rollback}",
-            "Else decide by hand which of the entries named above shall stay",
-        ),
-        of_run.RunStateError: ("See what the run is and what it can do: {status}",),
-        of_run.DomainLockedError: causes.domain_locked_advice,
-        of_run.PlanChangedError: (
-            "Go on with the version of stsfix that began the run (shown by {status})",
-        ),
         remediation.DirectoryUnreachableError: (
             "Check that {e.node} is on, that vmdird runs there and that its LDAPS port is open",
             'If DNS is down with the outage, set address in [nodes."{e.node}"]',
@@ -362,50 +316,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Check the network between this workstation and {e.node}",
             "Go on: what was really written is looked at first: {go_on}",
         ),
-        # --- the run
-        of_run.StepUnclearError: (
-            "See what the step noted: {status}",
-            "Take the run back, which is safe either way: {rollback}",
-        ),
-        of_run.RestartByHandError: causes.by_hand_advice,
-        of_run.InterruptedRunError: ("Go on when you want to: {go_on}", BACK),
-        of_run.DirectoriesApartError: causes.APART_ADVICE,
-        of_run.UndoFailedError: (
-            "Mend what stopped it; do not power single nodes on meanwhile",
-            "Then go on taking it back: {rollback}",
-        ),
-        of_run.JournalUnwritableError: (
-            "Make room on, or repair, the file system of {e.path}",
-            "The folder has to be your own, and nobody else may write into it (chmod go-w)",
-            "Do not delete the file: it is what a resume and a rollback work from",
-            GO_ON,
-        ),
+        **RUN_ADVICE,
     }
 )
 """Next actions of every leaf."""
-
-OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
-    {
-        of_run.JournalUnwritableError: (
-            "The last record may or may not be on disk; nothing was done after it."
-        ),
-        of_run.RestartByHandError: (
-            "Nothing failed: services that could be restarted without a person run again."
-        ),
-        of_run.DomainLockedError: (
-            "Nothing was written. Nodes that this run has shut down are left to the other one."
-        ),
-        plugin.ReportFileError: "Only what was to be written there is missing.",
-        of_run.DirectoriesApartError: causes.APART_STATE,
-        of_run.InterruptedRunError: "Every record is complete; nothing is half done.",
-        of_run.UndoFailedError: (
-            "The run is partly taken back; no node was powered on after the failure."
-        ),
-        remediation.ReplicationOverdueError: (
-            "What was written on {e.writer} is not yet on every node."
-        ),
-        snapshot.ShutdownOverdueError: "No guest was forced off; others may be off already.",
-        snapshot.RevertUnverifiedError: "Snapshots were reverted; no node was powered on.",
-    }
-)
-"""What is known of the state where a class knows more than its category."""

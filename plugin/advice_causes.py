@@ -5,7 +5,8 @@ Templates as in `stsfix.plugin.advice`, whose table they belong to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation.errors import LoginRefusal
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from stsfix.remediation import errors as remediation
     from stsfix.remediation import errors_run as of_run
     from stsfix.snapshot import errors as snapshot
+
+Advice = tuple[str, ...] | Callable[[Any], tuple[str, ...]]
 
 GO_ON = "Then go on: {go_on}"
 LOOK = "See what is there now: {status}"

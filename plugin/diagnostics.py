@@ -11,7 +11,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from stsfix.plugin.advice import ADVICE, OWN_STATE
+from stsfix.plugin.advice import ADVICE
+from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.text import printable
 from stsfix.remediation.errors_run import UndoFailedError
 from stsfix.snapshot.errors import (

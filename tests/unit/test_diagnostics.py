@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from error_leaves import SAMPLES, VM, an_error, error_leaves
-from stsfix.plugin.advice import ADVICE, OWN_STATE
+from stsfix.plugin.advice import ADVICE
+from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
 from stsfix.plugin.errors import ConfigError, ConfigProblem
 from stsfix.remediation.errors import DirectoryFaultError, NodeTlsError, ServiceRestartError
