@@ -66,7 +66,7 @@ class RunContext:
         may have options behind it, quoted as a shell wants them.
         """
         words = ["stsfix", *shlex.split(name)]
-        if self.run and name in _OF_A_RUN:
+        if self.run and name.partition(" --")[0] in _OF_A_RUN:
             words.append(self.run)
         if self.config is not None:
             words += ["-c", str(self.config)]
@@ -79,7 +79,7 @@ class RunContext:
         if not self.run:
             return self.command("preflight")
         match self.phase:
-            case "rolling-back":
+            case "rolling-back" | "adopted":
                 return self.command("rollback")
             case "releasing" | "repaired" | "rolled-back":
                 return self.command("release")

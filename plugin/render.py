@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import NOTHING_TO_LEARN, pin_lines, renewal_sentences
 from stsfix.plugin.text import lasted, printable
+from stsfix.remediation.adoption import ADOPTED
 from stsfix.remediation.model import Platform
 from stsfix.remediation.records import Phase, StepState
 from stsfix.remediation.restarts import SEEN_WORDS, Outcome
@@ -77,7 +78,7 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     """Yield one run in full: what it is, its nodes, its steps, and what to do next."""
     yield Line(f"Run {run.run}", "bold")
     yield from wrapped(f"SSO domain {run.domain}, begun {run.created:%Y-%m-%d %H:%M:%S} UTC", width)
-    good = run.phase in {Phase.REPAIRED, Phase.RELEASED}
+    good = run.phase in {Phase.REPAIRED, Phase.RELEASED} and run.issuer != ADOPTED
     style = "green" if good else "yellow"
     yield from wrapped(f"{run.phase}: {run.meaning}", width, style=style)
     yield Line("")

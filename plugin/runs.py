@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.acceptance import accept, parse_acceptances
-from stsfix.remediation.adoption import adopted_records, choose, members_of
+from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
 from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.discover import Discovery
@@ -217,8 +217,9 @@ class Runs:
         reversible = set(Phase) - {Phase.RELEASING, Phase.RELEASED}
         self._require(run, reversible, "rolled back")
 
-    def require_releasable(self, run: str) -> None:
-        """Return if the snapshots of *run* may be deleted.
+    def require_releasable(self, run: str, *, adopted: bool = False) -> None:
+        """Return if the snapshots of *run* may be deleted; *adopted* tells that its nodes were
+        just seen to be on, which stands for what its journal does not know.
 
         Raises:
             RunStateError: The run is neither repaired nor rolled back nor restored.
@@ -230,7 +231,7 @@ class Runs:
             Phase.RELEASING,
             Phase.RELEASED,
         }
-        self._require(run, releasable, "released")
+        self._require(run, releasable | ({Phase.ADOPTED} if adopted else set()), "released")
 
     def _require(self, run: str, phases: set[Phase], wanted: str) -> None:
         phase = self._file.read(run).phase
@@ -310,33 +311,48 @@ class Runs:
 
     def adopt(self, found: Adoptable, *, releasing: bool) -> str:
         """Write *found* into the journal as a run that may have written anything, and return its
-        name; a run that is there already is left as it is.
+        name. A run that is there already is left as it is, or completed if its adoption was
+        written in part.
 
         Raises:
-            RunStateError: To be released, and a node is off: the run was in the middle.
+            RunStateError: To be released, and a node is off: the run was in the middle. Or its
+                adoption was written in part and taken back as if nothing had been written.
         """
         name = found.spec.run
-        if name in self._file.names():
+        known = name in self._file.names()
+        if known and Mark.ADOPTED not in marks(self._file.read(name).records):
             return name
         off = [m.plan.fqdn for m in found.members if m.power is not PowerState.ON]
         if releasing and off:
             raise RunStateError(name, f"in the middle ({', '.join(off)} off)", "released")
+        if known:
+            self._complete_adoption(name)
+            return name
         plan = step_names(retire=found.spec.retire)
-        journal = self._file.create(
-            found.spec, plan, version=metadata.version("stsfix"), inventory="{}"
-        )
-        with closing(journal):
-            for record in adopted_records(plan, releasing=releasing):
-                journal.append(record)
+        self._file.create(
+            found.spec,
+            plan,
+            version=metadata.version("stsfix"),
+            inventory="{}",
+            records=adopted_records(plan),
+        ).close()
         return name
 
-    def release(self, run: str) -> Released:
+    def _complete_adoption(self, run: str) -> None:
+        with self._opened(run) as journal:
+            left = left_of_adoption(journal.plan, journal.records)
+            if left and Mark.ROLLBACK in marks(journal.records):
+                raise RunStateError(run, "adopted in part and taken back", "adopted")
+            for record in left:
+                journal.append(record)
+
+    def release(self, run: str, *, adopted: bool = False) -> Released:
         """Delete the run's snapshots; from its first record on there is no rollback.
 
         Raises:
             RunStateError: See `require_releasable`.
         """
-        self.require_releasable(run)
+        self.require_releasable(run, adopted=adopted)
         with self._opened(run) as journal:
             self._follow(journal)
             if Mark.RELEASING not in marks(journal.records):

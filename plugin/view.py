@@ -39,6 +39,7 @@ MEANING = {
     Phase.ROLLING_BACK: "being taken back, not finished",
     Phase.ROLLED_BACK: "taken back; every node is on as before, the snapshots are still there",
     Phase.RESTORED: "its STS entries were put back from the export; the snapshots are still there",
+    Phase.ADOPTED: "taken over from its snapshots: what it wrote, and whether it ended, is unknown",
     Phase.RELEASING: "its snapshots are being deleted, not finished",
     Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
 }
@@ -49,6 +50,9 @@ GAVE_WAY = (
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
 RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
 _INDEPENDENT = "SNAP-INDEPENDENT-DISK:"
+RELEASED_AFTER_ADOPTION = (
+    "taken over from its snapshots, which are deleted; whether it repaired is unknown here"
+)
 _NOTE_LENGTH = 200
 """A longer note is a whole certificate; what it means is in the view."""
 
@@ -59,6 +63,7 @@ NEXT_COMMANDS = {
     Phase.ROLLING_BACK: ("rollback",),
     Phase.ROLLED_BACK: ("release",),
     Phase.RESTORED: ("release", "rollback"),
+    Phase.ADOPTED: ("rollback", "release --adopt"),
     Phase.RELEASING: ("release",),
     Phase.RELEASED: (),
 }
@@ -213,7 +218,6 @@ def _next_commands(stored: StoredRun) -> tuple[str, ...]:
 
 
 def _meaning(stored: StoredRun) -> str:
-    borne = marks(stored.records)
     rival = _rival(stored)
     if rival:
         return GAVE_WAY.format(rival=rival)
@@ -223,11 +227,18 @@ def _meaning(stored: StoredRun) -> str:
     waiting = [s.node for s in _services(stored) if s.outcome is Outcome.ASKED]
     if waiting and _waits(stored):
         return f"waits for a person: the services of {', '.join(waiting)} have to be restarted"
-    if stored.phase is Phase.RELEASED and Mark.RESTORED in borne:
-        return RELEASED_AFTER_RESTORE
-    if stored.phase is Phase.RELEASED and Mark.ROLLBACK in borne:
-        return RELEASED_AFTER_ROLLBACK
+    if stored.phase is Phase.RELEASED:
+        return _released(stored)
     return MEANING[stored.phase]
+
+
+def _released(stored: StoredRun) -> str:
+    borne = marks(stored.records)
+    if Mark.RESTORED in borne:
+        return RELEASED_AFTER_RESTORE
+    if Mark.ROLLBACK in borne:
+        return RELEASED_AFTER_ROLLBACK
+    return RELEASED_AFTER_ADOPTION if Mark.ADOPTED in borne else MEANING[Phase.RELEASED]
 
 
 def _certificate_ends(stored: StoredRun) -> datetime | None:

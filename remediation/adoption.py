@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation.errors_run import AdoptionError
 from stsfix.remediation.inventory import platform_of
 from stsfix.remediation.model import NodePlan, Platform, Role, RunSpec
-from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState
+from stsfix.remediation.records import (
+    Mark,
+    MarkRecord,
+    NoteRecord,
+    StepRecord,
+    StepState,
+    marks,
+    step_states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -165,14 +173,12 @@ def _assembled(run: str, ours: Sequence[Member]) -> Adoptable:
     return Adoptable(spec=spec, by=first.by, members=tuple(ours))
 
 
-def adopted_records(plan: Sequence[str], *, releasing: bool) -> tuple[Record, ...]:
+def adopted_records(plan: Sequence[str]) -> tuple[Record, ...]:
     """Return the records of a run of which only the snapshots are known.
 
     Everything up to the first write counts as done and the first write as begun, so that a
     rollback reverts every node: whatever was written afterwards, that takes it back.
     """
-    if releasing:
-        return MarkRecord(mark=Mark.ADOPTED), MarkRecord(mark=Mark.RELEASING)
     before = plan[: plan.index(FIRST_WRITE)]
     done = [
         StepRecord(step=name, state=state)
@@ -181,3 +187,17 @@ def adopted_records(plan: Sequence[str], *, releasing: bool) -> tuple[Record, ..
     ]
     begun = StepRecord(step=FIRST_WRITE, state=StepState.STARTED)
     return (MarkRecord(mark=Mark.ADOPTED), *done, begun)
+
+
+def left_of_adoption(plan: Sequence[str], records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return what an adoption that was written in part lacks of `adopted_records`, in order;
+    nothing for a run that was not adopted, or that is being released.
+
+    Without its last record nobody would be reverted.
+    """
+    borne = marks(records)
+    begun = step_states(plan, records)[FIRST_WRITE] is not StepState.PENDING
+    if Mark.ADOPTED not in borne or Mark.RELEASING in borne or begun:
+        return ()
+    there = [record for record in records if not isinstance(record, NoteRecord)]
+    return adopted_records(plan)[len(there) :]

@@ -60,6 +60,7 @@ CREATE TABLE records (
 );
 CREATE INDEX records_by_run ON records (run, seq);
 """
+_APPEND = "INSERT INTO records (run, at, kind, step, name, value) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class TransitionError(ValueError):
@@ -134,9 +135,16 @@ class JournalFile:
             raise JournalUnwritableError(str(self.path), str(error)) from error
 
     def create(
-        self, spec: RunSpec, plan: Sequence[str], *, version: str, inventory: str
+        self,
+        spec: RunSpec,
+        plan: Sequence[str],
+        *,
+        version: str,
+        inventory: str,
+        records: Sequence[Record] = (),
     ) -> Journal:
-        """Write a new run and return its journal, open for writing.
+        """Write a new run and return its journal, open for writing. The *records* it begins with
+        are there with it or not at all.
 
         Raises:
             JournalUnwritableError: It could not be made durable; there is no such run.
@@ -145,10 +153,14 @@ class JournalFile:
         row = (spec.run, spec.domain, now, version, json.dumps(list(plan)))
         try:
             with closing(self.connect()) as connection:
+                connection.execute("BEGIN IMMEDIATE")
                 connection.execute(
                     "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*row, spec_to_json(spec), inventory),
                 )
+                rows = [(spec.run, now, *_encode(record)) for record in records]
+                connection.executemany(_APPEND, rows)
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise JournalUnwritableError(str(self.path), str(error)) from error
         return Journal(self, spec.run, self._clock)
@@ -288,11 +300,7 @@ class Journal:
             self._check(record)
             at = self._clock.now()
             try:
-                self._connection.execute(
-                    "INSERT INTO records (run, at, kind, step, name, value)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (self.run, at.isoformat(), *_encode(record)),
-                )
+                self._connection.execute(_APPEND, (self.run, at.isoformat(), *_encode(record)))
             except sqlite3.Error as error:
                 self._unwritable = True
                 raise JournalUnwritableError(str(self._file.path), str(error)) from error

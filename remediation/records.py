@@ -75,6 +75,7 @@ class Phase(enum.StrEnum):
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"
     RESTORED = "restored"
+    ADOPTED = "adopted"
     RELEASING = "releasing"
     RELEASED = "released"
 
@@ -144,6 +145,7 @@ def phase(plan: Sequence[str], records: Sequence[Record]) -> Phase:
         (Mark.ROLLBACK, Phase.ROLLED_BACK if undone else None),
         (Mark.RESTORED, Phase.RESTORED),
         (Mark.ROLLBACK, Phase.ROLLING_BACK),
+        (Mark.ADOPTED, Phase.ADOPTED),
     ):
         if mark in borne and found is not None:
             return found

@@ -218,14 +218,28 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
         return _go(session, runs, name, on_failure)
 
 
-def _adopted(session: Session, runs: Runs, run_name: str | None, *, releasing: bool) -> str | None:
-    """Take over a run that only its snapshots tell of; None if the operator said no."""
+ALONE = "only if nobody works on it from elsewhere"
+"""What the operator answers for who takes a run over."""
+
+
+def taken_over(
+    session: Session, runs: Runs, run_name: str | None, *, releasing: bool
+) -> str | None:
+    """Take over a run that only its snapshots tell of, and return its name; None if the operator
+    said no. The one question is also whether to take it back or to release it: nothing is written
+    before it is answered.
+    """
     from stsfix.plugin.render import adoptable_lines
 
     found = runs.find_adoptable(run_name)
     for line in adoptable_lines(found):
         session.say(line)
-    question = "Take it over here (only if nobody works on it from elsewhere)?"
+    end = (
+        "delete its snapshots? There is no way back then."
+        if releasing
+        else "take it back, reverting every node?"
+    )
+    question = f"Take {found.spec.run} over here ({ALONE}) and {end}"
     return runs.adopt(found, releasing=releasing) if confirmed(session, question) else None
 
 
@@ -240,14 +254,14 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     """
     require_answer(session)
     with session.runs() as runs:
-        if adopt and (run_name := _adopted(session, runs, run_name, releasing=False)) is None:
+        if adopt and (run_name := taken_over(session, runs, run_name, releasing=False)) is None:
             return 0
         name = _named(session, run_name)
         runs.require_reversible(name)
         spec = session.journal.read(name).spec
         for left in filter(None, (databases_to_restore(spec), disks_left_out(spec))):
             session.say(f"No snapshot holds everything: {left}.")
-        if not confirmed(session, f"Take back {name}, reverting every node?"):
+        if not adopt and not confirmed(session, f"Take back {name}, reverting every node?"):
             return 0
         with session.stoppable():
             runs.roll_back(name)
@@ -266,14 +280,15 @@ def release(session: Session, run_name: str | None, *, adopt: bool) -> int:
     """
     require_answer(session)
     with session.runs() as runs:
-        if adopt and (run_name := _adopted(session, runs, run_name, releasing=True)) is None:
+        if adopt and (run_name := taken_over(session, runs, run_name, releasing=True)) is None:
             return 0
         name = _named(session, run_name)
-        runs.require_releasable(name)
-        if not confirmed(session, f"Delete the snapshots of {name}? There is no way back then."):
+        runs.require_releasable(name, adopted=adopt)
+        question = f"Delete the snapshots of {name}? There is no way back then."
+        if not adopt and not confirmed(session, question):
             return 0
         with session.stoppable():
-            released = runs.release(name)
+            released = runs.release(name, adopted=adopt)
         for vm in released.consolidation_needed:
             session.say(f"{vm} needs disk consolidation: do it in the Host Client.")
         show_run(session, name)

@@ -118,13 +118,13 @@ def test_any_description_is_read_without_a_crash(text):
 def test_a_rollback_of_it_begins_with_the_revert():
     """It counts as a run that has begun to write."""
     plan = step_names(retire=True)
-    records = [*adopted_records(plan, releasing=False), MarkRecord(mark=Mark.ROLLBACK)]
+    records = [*adopted_records(plan), MarkRecord(mark=Mark.ROLLBACK)]
 
     assert next_action(plan, records) == Undo(plan.index("replace-sts"))
 
 
-def test_a_release_of_it_goes_on_releasing():
-    """Nothing but the snapshots is left to do."""
+def test_what_it_is_says_that_nobody_knows_whether_it_ended():
+    """It is not open: nothing can go on with it."""
     plan = step_names(retire=True)
 
-    assert phase(plan, adopted_records(plan, releasing=True)) is Phase.RELEASING
+    assert phase(plan, adopted_records(plan)) is Phase.ADOPTED
