@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.renewal_view import NOTHING_TO_LEARN, pin_lines, renewal_sentences
+from stsfix.plugin.renewal_view import (
+    NOTHING_TO_LEARN,
+    kept_sentences,
+    pin_lines,
+    renewal_sentences,
+)
 from stsfix.plugin.text import lasted, printable
 from stsfix.remediation.adoption import ADOPTED
 from stsfix.remediation.model import Platform
@@ -101,6 +106,9 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     elif run.phase is Phase.REPAIRED:
         yield Line("")
         yield from wrapped(NOTHING_TO_LEARN, width)
+    kept = [text for step in run.steps for text in kept_sentences(step.notes)]
+    for text in kept:
+        yield from wrapped(f"- {text}", width, hang="  ")
     yield from _next(run)
 
 

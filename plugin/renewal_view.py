@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import printable
 from stsfix.remediation.dependents import ALWAYS, Dependent, dependents
-from stsfix.remediation.records import StepState, noted, step_states
+from stsfix.remediation.records import KEPT_PREFIX, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import (
     NEW_VMCA_ROOT,
     RENEW_CERTIFICATES,
@@ -141,6 +141,17 @@ NOTHING_TO_LEARN = (
     " backup); log in again where a product keeps a session."
 )
 """What an STS-only repair means for others."""
+
+
+def kept_sentences(notes: Mapping[str, str]) -> Iterator[str]:
+    """Yield which old trusted chains stay and why, from what retire-old noted."""
+    for key, until in notes.items():
+        if key.startswith(KEPT_PREFIX):
+            yield (
+                f"Kept {key.removeprefix(KEPT_PREFIX)} of the old certificate: not every service"
+                f" was restarted, and tokens that it signed may live until {until[:10]}. It does no"
+                " harm later; docs/operating.md tells how to remove it."
+            )
 
 
 def pin_lines(pins: Mapping[str, str]) -> Iterator[str]:

@@ -311,7 +311,8 @@ STS_RULES = (
         title="A chain begins with a CA and has no leaf",
         why="The STS takes the first certificate for the signer; logins may fail.",
         source="KB 316619: chains left by 5.x and 6.0 upgrades",
-        advice="The repair adds a whole pair; this chain is left alone.",
+        advice="The repair adds a whole pair; this chain is left alone. If its issuer is gone, "
+        "delete it (docs/operating.md, Removing a trusted chain by hand).",
     ),
     Rule(
         id="STS-UNTRUSTED-SIGNER",
@@ -327,7 +328,8 @@ STS_RULES = (
         title="A trusted chain belongs to no credential",
         why="Tokens of another issuer may rest on it.",
         source="Lightwave, trusted certificate chains of the tenant",
-        advice="It is left alone; remove it by hand if its issuer is gone.",
+        advice="It is left alone. If its issuer is gone, delete it (docs/operating.md, Removing a "
+        "trusted chain by hand).",
     ),
 )
 

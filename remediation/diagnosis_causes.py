@@ -21,6 +21,11 @@ _STS_LINES: Final = (
 )
 _TLS_LINES: Final = ("certificate-expired", "sso-unreachable", "identity-providers", "start-failed")
 _RUN: Final = ("preflight", "run")
+_REMOVE_CHAIN: Final = (
+    "A run repairs the signer and leaves this chain alone: it removes only chains of credentials "
+    "that it retires. If its issuer is gone, delete it by its DN (ldapdelete; docs/operating.md, "
+    "Removing a trusted chain by hand)."
+)
 _RENEW: Final = ("run --renew expired",)
 
 
@@ -178,9 +183,9 @@ CAUSES: Final = (
         id="CHAIN-LEAFLESS",
         title="A trusted STS chain has no leaf",
         meaning="With several chains and no leaf, services fail with authorization errors.",
-        advice="Regenerate the STS certificate (run --force if it is still sound).",
+        advice=_REMOVE_CHAIN,
         source="KB 316619, last notes",
-        commands=_RUN,
+        commands=("preflight",),
         lines=("no-trusted-path", "unauthenticated"),
     ),
     Cause(
@@ -188,9 +193,9 @@ CAUSES: Final = (
         title="There are expired STS chains of credentials that are gone",
         meaning="They are left of older releases or removed nodes, and can cause authorization "
         "errors.",
-        advice="Regenerate the STS certificate (run --force if it is still sound).",
+        advice=_REMOVE_CHAIN,
         source="KB 316619, last notes",
-        commands=_RUN,
+        commands=("preflight",),
         lines=("no-trusted-path", "unauthenticated"),
     ),
     Cause(

@@ -131,10 +131,13 @@ def chains(evidence: Evidence) -> Iterator[Suspect]:
         if not isinstance(first, Certificate):
             continue  # such an entry is a cause of its own
         if first.authority:
-            proof = f"{_name(entry)} begins with {first.subject}, a CA"
+            proof = f"{_name(entry)} begins with {first.subject}, a CA; its DN: {entry.dn}"
             yield Suspect(cause="CHAIN-LEAFLESS", node=node.fqdn, proof=proof)
         elif first.der not in leaves and classify(first, inventory.taken, NOW) is Expiry.EXPIRED:
-            proof = f"{_name(entry)} belongs to no credential; its leaf was valid {span(first)}"
+            proof = (
+                f"{_name(entry)} belongs to no credential; its leaf was valid {span(first)}; its "
+                f"DN: {entry.dn}"
+            )
             yield Suspect(
                 cause="CHAINS-OBSOLETE", node=node.fqdn, proof=proof, since=first.not_after
             )

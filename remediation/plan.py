@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.errors_run import PlanChangedError
 from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import shown_leaves
+from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.steps.credential import (
     AwaitReplication,
     ReplaceSts,
@@ -50,6 +51,9 @@ def build_steps(
     def leaves() -> frozenset[str]:
         return written_leaves(noted(REPLACE_STS, records()))
 
+    def restarts() -> dict[str, str]:
+        return noted(RESTART_SERVICES, records())
+
     def shown(node: str) -> tuple[bytes, ...]:
         return shown_leaves(records(), node)
 
@@ -69,7 +73,7 @@ def build_steps(
         RestartServices(context, leaves),
         VerifyLogins(context, leaves, shown),
     )
-    known = {step.name: step for step in (*steps, RetireOld(context, leaves))}
+    known = {step.name: step for step in (*steps, RetireOld(context, leaves, restarts))}
     for name in plan:
         if name not in known:
             raise PlanChangedError(name)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 REPLACE_STS = "replace-sts"
 """The step that makes and writes the new certificate."""
 
+RETIRE_OLD = "retire-old"
+"""The step that removes what the new certificate replaced."""
+
+KEPT_PREFIX = "kept-chain."
+"""Of that step's notes, by the chain's name: until when tokens may rest on it, ISO 8601."""
+
 END_PREFIX = "leaf-end."
 """Of that step's notes: when the certificate of each attempt ends, ISO 8601."""
 

@@ -124,6 +124,16 @@ def is_settled(node: str, noted: Mapping[str, str]) -> bool:
     return any(key + node in noted for key in (RESTARTED, BY_HAND, NOT_NEEDED))
 
 
+def all_restarted(nodes: Sequence[NodePlan], noted: Mapping[str, str]) -> bool:
+    """Tell whether every service of every one of *nodes* was started after the write for sure: by
+    the run, or by a power-on that its host saw.
+    """
+    return all(
+        RESTARTED + node.fqdn in noted or noted.get(BY_HAND + node.fqdn) == Seen.POWERED_ON
+        for node in nodes
+    )
+
+
 def in_need(proofs: Sequence[LoginProof]) -> dict[str, str]:
     """Return for each node whose services have to be restarted what does not work, in one line.
 

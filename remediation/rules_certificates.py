@@ -202,7 +202,8 @@ STS_RULES = (
         title="There are several trusted chains",
         why="Each leaf there is trusted to sign tokens, also when it has expired.",
         source="AuthnOnlyTokenValidator.java L122-130, Lightwave a04d9171",
-        advice="The run removes those of the credentials that it retires, and no other.",
+        advice="The run removes those of the credentials that it retires, and no other; one that "
+        "is still valid only if every service is restarted.",
     ),
     Rule(
         id="CHAIN-SMART-CARD",

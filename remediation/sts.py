@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.certificates import Certificate, fingerprint, parse
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from stsfix.remediation.model import StsEntries, StsEntry
+
+TOLERATED: Final = timedelta(minutes=10)
+"""How wrong clocks may be: the STS's own tolerance (IConfigStore.java L54-78, vmdir.md)."""
 
 
 def leaf_of(entry: StsEntry) -> str | None:
@@ -49,12 +55,26 @@ def _identity(entries: StsEntries) -> frozenset[tuple[str, tuple[bytes, ...], st
     )
 
 
+def still_trusted(
+    entries: StsEntries, old_leaves: frozenset[str], now: datetime
+) -> tuple[StsEntry, ...]:
+    """Return the chains whose leaf is among *old_leaves* and has not ended: tokens that it signed
+    may be alive, and a token ends with its signer at the latest (vmdir.md 3.4, 4.1).
+    """
+    return tuple(e for e in entries.chains if leaf_of(e) in old_leaves and _lives(e, now))
+
+
+def _lives(entry: StsEntry, now: datetime) -> bool:
+    leaf = parse(entry.chain[0])
+    return isinstance(leaf, Certificate) and now <= leaf.not_after + TOLERATED
+
+
 def obsolete(
     entries: StsEntries, ours: tuple[StsEntry, StsEntry], old_leaves: frozenset[str]
 ) -> tuple[StsEntry, ...]:
     """Return what retiring removes, in order: every credential but ours, then the chains whose
-    leaf is among *old_leaves*, the leaves of removed credentials. Other chains are not ours
-    to judge: tokens of other issuers may rest on them.
+    leaf is among *old_leaves*, the leaves of removed credentials that nothing rests on any more.
+    Other chains are not ours to judge: tokens of other issuers may rest on them.
     """
     credentials = [e for e in entries.credentials if e.dn.lower() != ours[0].dn.lower()]
     chains = [

@@ -20,10 +20,18 @@ from stsfix.remediation.errors import (
     ReplicationOverdueError,
 )
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.records import END_PREFIX, REPLACE_STS
+from stsfix.remediation.records import END_PREFIX, KEPT_PREFIX, REPLACE_STS, RETIRE_OLD
+from stsfix.remediation.restarts import all_restarted
 from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.machines import revert_all
-from stsfix.remediation.sts import is_in_force, leaf_of, obsolete, our_pair, same_entries
+from stsfix.remediation.sts import (
+    is_in_force,
+    leaf_of,
+    obsolete,
+    our_pair,
+    same_entries,
+    still_trusted,
+)
 from stsfix.remediation.sts_state import next_index
 from stsfix.remediation.vmca import SHORT
 from stsfix.snapshot.errors import TransientError
@@ -252,11 +260,18 @@ def await_agreement(context: StepContext, step: str, differs: Callable[[StsEntri
 
 @dataclass(frozen=True, slots=True)
 class RetireOld:
-    """Only our credential is left, and no chain that belonged to a removed one."""
+    """Only our credential is left, and of the chains that belonged to removed ones those alone that
+    living tokens may rest on.
+
+    *restarts* is what restart-services noted. Where every service was started after the write,
+    each has got a token of the new certificate; else a chain stays until its leaf has ended
+    (vmdir.md 3.4 and 7.1 step 8: a holder-of-key token lives up to 30 days).
+    """
 
     context: StepContext
     leaves: Callable[[], frozenset[str]]
-    name: ClassVar[str] = "retire-old"
+    restarts: Callable[[], Facts]
+    name: ClassVar[str] = RETIRE_OLD
 
     def probe(self, noted: Facts) -> Observed:
         """Removing what is left converges; a missing credential of ours is not for a machine."""
@@ -281,6 +296,7 @@ class RetireOld:
         if ours is None or entries.signing() != ours[0]:
             raise DirectoryFaultError(writer, "retire", 0, "the new credential does not sign")
         old = self._note_old(entries, ours[0], noted, note)
+        old -= self._keep(entries, ours[1], old, note)
         for entry in obsolete(entries, ours, old):
             context.tell(self.name, writer, f"removing {dn.name_of(entry.dn)}")
             directory.delete_entry(entry)
@@ -288,6 +304,26 @@ class RetireOld:
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts."""
+
+    def _keep(
+        self, entries: StsEntries, ours: StsEntry, old: frozenset[str], note: Note
+    ) -> frozenset[str]:
+        """Return the leaves among *old* whose chains stay; each is told and noted with its end."""
+        if all_restarted(self.context.spec.nodes, self.restarts()):
+            return frozenset()
+        kept = set()
+        for chain in still_trusted(entries, old, self.context.clock.now()):
+            leaf = parse(chain.chain[0])
+            if chain == ours or isinstance(leaf, Malformed):
+                continue
+            note(f"{KEPT_PREFIX}{dn.name_of(chain.dn)}", leaf.not_after.isoformat())
+            text = (
+                f"keeping {dn.name_of(chain.dn)}: not every service was restarted, and tokens of "
+                f"its certificate may live until {leaf.not_after:%Y-%m-%d}"
+            )
+            self.context.tell(self.name, self.context.spec.writer, text)
+            kept.add(fingerprint(chain.chain[0]))
+        return frozenset(kept)
 
     @staticmethod
     def _note_old(entries: StsEntries, ours: StsEntry, noted: Facts, note: Note) -> frozenset[str]:

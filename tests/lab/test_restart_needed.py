@@ -39,3 +39,5 @@ def test_only_the_node_whose_sts_keeps_the_old_certificate_is_restarted(tmp_path
         assert outcomes == {VC1: Outcome.NOT_NEEDED, VC2: Outcome.RESTARTED}
         shown = "\n".join(line.text for line in run_lines(view, width=100))
         assert f"{VC1} was not restarted" in shown
+        assert "Kept TrustedCertChain-1 of the old certificate" in shown
+        assert sum("trustedcertchain" in dn.lower() for dn in judge.sts_entries(lab, VC1)) == 2

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import sts_material
 from memory_directory import MemoryDomain
 from memory_exports import MemoryExports
-from memory_hypervisor import MemoryClock
 from memory_logins import MemoryLogins
+from renewal_bench import NowClock
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.credential import ReplaceSts, written_leaves
 from worlds import spec
@@ -42,9 +42,11 @@ class Issuers:
 class Bench:
     """Two directories, one step context, and the notes of a run."""
 
-    def __init__(self, lag: int = 0, *, publish_root: bool = True) -> None:
+    def __init__(
+        self, lag: int = 0, *, publish_root: bool = True, old: IssuedCredential = OLD
+    ) -> None:
         self.domain = MemoryDomain(VC1, VC2, lag=lag)
-        self.domain.seed(1, OLD)
+        self.domain.seed(1, old)
         self.issuers = Issuers()
         self.noted: dict[str, str] = {}
         limit = timedelta(seconds=30)
@@ -59,7 +61,7 @@ class Bench:
             renewal=cast("RenewalTools", None),
             node_clock=lambda _: None,
             publish_root=publish_root,
-            clock=MemoryClock(),
+            clock=NowClock(),
             limits=Limits(
                 boot=limit,
                 replication=limit,

@@ -9,6 +9,7 @@ import pytest
 import sts_material
 from credential_bench import BOTH, VC1, VC2, Bench
 from memory_node import Fault
+from stsfix.remediation import certificates
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     DirectoryFaultError,
@@ -171,11 +172,57 @@ def test_retiring_removes_old_credentials_with_their_chains_only():
     bench.domain.written_on.clear()
     bench.replace()
 
-    RetireOld(bench.context, bench.written).do({}, bench.note)
+    RetireOld(bench.context, bench.written, dict).do({}, bench.note)
 
     assert bench.names() == ["chain 2", "chain 3", "credential 2"]
     assert bench.names(VC2) == bench.names()
     assert bench.domain.violations == []
+
+
+SOUND = sts_material.credential("old-sound", start=-700, end=20)
+
+
+def retired(bench, restarts, noted):
+    """Let *bench*, whose old certificate is sound, retire it after those *restarts*."""
+    RetireOld(bench.context, bench.written, lambda: restarts).do(noted, noted.__setitem__)
+    assert bench.domain.violations == []
+    return bench.names()
+
+
+@pytest.mark.parametrize(
+    "restarts",
+    [
+        pytest.param({}, id="nothing noted"),
+        pytest.param({f"restarted.{VC1}": "x", f"not-needed.{VC2}": "x"}, id="one not needed"),
+        pytest.param({f"restarted.{VC1}": "x", f"by-hand.{VC2}": "logins-only"}, id="unproven"),
+        pytest.param({f"restarted.{VC1}": "x", f"by-hand.{VC2}": "vmdird-restarted"}, id="vmdird"),
+    ],
+)
+def test_a_chain_that_living_tokens_may_rest_on_stays(restarts):
+    """The old credential goes, its chain is told, noted, and still there for the next attempt."""
+    bench = Bench(old=SOUND)
+    noted: dict[str, str] = {}
+    bench.replace()
+
+    names = retired(bench, restarts, noted)
+
+    assert names == ["chain 1", "chain 2", "credential 2"]
+    assert bench.names(VC2) == names
+    (kept,) = [value for key, value in noted.items() if key == "kept-chain.TrustedCertChain-1"]
+    leaf = certificates.parse(SOUND.chain[0])
+    assert isinstance(leaf, certificates.Certificate)
+    assert kept == leaf.not_after.isoformat()
+    assert retired(bench, restarts, noted) == names
+
+
+def test_a_chain_goes_once_every_service_has_a_new_token():
+    """All were started after the write: by the run, or by a power-on that a host saw."""
+    bench = Bench(old=SOUND)
+    bench.replace()
+
+    names = retired(bench, {f"restarted.{VC1}": "x", f"by-hand.{VC2}": "powered-on"}, {})
+
+    assert names == ["chain 2", "credential 2"]
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -186,9 +233,9 @@ def test_retiring_goes_on_after_a_refusal(nth):
     bench.domain.faults.append(Fault(call="delete_entry", nth=nth))
     noted: dict[str, str] = {}
     with pytest.raises(DirectoryFaultError):
-        RetireOld(bench.context, bench.written).do({}, noted.__setitem__)
+        RetireOld(bench.context, bench.written, dict).do({}, noted.__setitem__)
 
-    RetireOld(bench.context, bench.written).do(noted, noted.__setitem__)
+    RetireOld(bench.context, bench.written, dict).do(noted, noted.__setitem__)
 
     assert bench.names() == ["chain 2", "credential 2"]
     assert bench.domain.violations == []
@@ -199,7 +246,7 @@ def test_nothing_is_retired_while_ours_does_not_sign():
     bench = Bench()
 
     with pytest.raises(DirectoryFaultError, match="does not sign"):
-        RetireOld(bench.context, bench.written).do({}, bench.note)
+        RetireOld(bench.context, bench.written, dict).do({}, bench.note)
 
     assert bench.names() == ["chain 1", "credential 1"]
-    assert RetireOld(bench.context, bench.written).probe({}) is Observed.UNCLEAR
+    assert RetireOld(bench.context, bench.written, dict).probe({}) is Observed.UNCLEAR

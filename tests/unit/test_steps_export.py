@@ -29,7 +29,7 @@ class ExportBench(Bench):
         """Replace the credential, and retire the old one."""
         self.replace()
         if retire:
-            RetireOld(self.context, self.written).do({}, lambda key, value: None)
+            RetireOld(self.context, self.written, dict).do({}, lambda key, value: None)
 
     def restore(self):
         """Put the export back."""
