@@ -45,19 +45,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Go on, also from here: what was really done is looked at first: {go_on}",
         ),
         # --- hosts and virtual machines
-        snapshot.HostLoginError: (
-            (
-                "Three causes look the same: a wrong password of {e.user}, lockdown mode on"
-                " {e.host}, or an account locked for 900 s after about five wrong passwords"
-            ),
-            "Wrong password: try it once at https://{e.host}/ui",
-            (
-                "Lockdown mode: log in as an exception user, or switch normal lockdown off on the"
-                " host's console (F2); strict lockdown needs the vCenter or an exception user"
-            ),
-            "Locked account: wait 15 minutes without any attempt, also by other tools",
-            GO_ON,
-        ),
+        snapshot.HostLoginError: causes.host_login_advice,
         snapshot.HostTlsError: causes.host_tls_advice,
         snapshot.HostRestrictedError: (
             "Free or expired licence: assign a licence to {e.host} at https://{e.host}/ui",
@@ -112,6 +100,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             GO_ON,
             BACK,
         ),
+        snapshot.VmKeyMissingError: causes.key_missing_advice,
         snapshot.NoSpaceError: (
             "Free space on datastore {e.datastore}; a snapshot grows with every write of the node",
             GO_ON,

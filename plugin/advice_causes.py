@@ -38,6 +38,51 @@ APART_ADVICE = (
 APART_STATE = "Every VM was reverted and powered on, and the directories do not fit each other."
 
 
+def host_login_advice(error: snapshot.HostLoginError) -> tuple[str, ...]:
+    """Advise on a host that let nobody in, by the fault that it answered with."""
+    if error.expired:
+        return (
+            (
+                "Set a new password of {e.user} on the host's console (F2) or at"
+                " https://{e.host}/ui; stsfix never changes one"
+            ),
+            "Put it where the old one was (docs/secrets.md)",
+            GO_ON,
+        )
+    return (
+        (
+            "Three causes look the same: a wrong password of {e.user}, lockdown mode on"
+            " {e.host}, or an account locked for 900 s after about five wrong passwords"
+        ),
+        "Wrong password: try it once at https://{e.host}/ui",
+        (
+            "Lockdown mode: log in as an exception user, or switch normal lockdown off on the"
+            " host's console (F2); strict lockdown needs the vCenter or an exception user"
+        ),
+        "Locked account: wait 15 minutes without any attempt, also by other tools",
+        GO_ON,
+    )
+
+
+def key_missing_advice(error: snapshot.VmKeyMissingError) -> tuple[str, ...]:
+    """Advise on an encrypted VM whose host has no key for it."""
+    # vSphere 7.0 and 8.0 Security guides: vCenter hands keys of a standard key provider out.
+    where = error.original or error.host
+    return (
+        *(
+            ("Register it on {e.original} again, and remove it from {e.host} without deleting",)
+            if error.original
+            else ()
+        ),
+        (
+            f"Do not reboot {where}: a host loses keys at a reboot, unless it keeps them in a TPM"
+            " (key persistence, 7.0 U2 and later) or has a Native Key Provider"
+        ),
+        "If the key is lost, only a vCenter that knows the key provider gives it to the host again",
+        GO_ON,
+    )
+
+
 def host_tls_advice(error: snapshot.HostTlsError) -> tuple[str, ...]:
     """Advise on a host's certificate that is not the expected one."""
     # Where an ESXi host keeps its certificate: /etc/vmware/ssl/rui.crt.

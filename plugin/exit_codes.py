@@ -80,6 +80,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.VecsError: 58,
         snapshot.GuestRightsError: 59,
         remediation.ClockSkewError: 60,
+        snapshot.VmKeyMissingError: 62,
         snapshot.AnswerTooLargeError: 61,
         # the answer was lost
         snapshot.TaskOverdueError: 80,

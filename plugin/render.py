@@ -215,6 +215,12 @@ def adoptable_lines(found: Adoptable) -> Iterator[str]:
             f" {member.power.removeprefix('powered').lower()},"
             f" snapshot of {member.created:%Y-%m-%d %H:%M:%S} UTC"
         )
+    untold = ", ".join(m.plan.fqdn for m in found.members if m.database_untold)
+    if untold:
+        yield (
+            f"Its snapshots do not tell where the database of {untold} is. If it is on"
+            " another server, no snapshot holds it: after a rollback restore it to their time."
+        )
 
 
 def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:

@@ -38,12 +38,16 @@ ADOPTED: Final = "unknown (adopted)"
 """Issuer of a run whose journal was lost; nothing that takes a run back or releases it asks."""
 
 _TEXT = "stsfix: SSO domain {domain} before the STS repair; revert all nodes or none."
+_DATABASE = " [db={where}]"
+"""Behind the fields that every version reads; only of a vCenter on Windows, whose database may be
+on another server."""
+
 _FIELDS = "[node={node} role={role} writer={writer} nodes={nodes} by={by}]"
 _NAME = r"[A-Za-z0-9._-]{1,253}"
 _PATTERN = re.compile(
     rf"SSO domain (?P<domain>{_NAME}) before the STS repair;.*"
     rf"\[node=(?P<node>{_NAME}) role=(?P<role>[a-z]{{1,20}}) writer=(?P<writer>{_NAME})"
-    r" nodes=(?P<nodes>[0-9]{1,4}) by=(?P<by>[^\]\s]{0,120})\]",
+    r" nodes=(?P<nodes>[0-9]{1,4}) by=(?P<by>[^\]\s]{0,120})\](?: \[db=(?P<db>here|elsewhere)\])?",
     re.DOTALL,
 )
 _RUN = re.compile(r"stsfix-[A-Za-z0-9-]{1,70}")
@@ -59,12 +63,22 @@ def describe(spec: RunSpec, node: NodePlan) -> str:
     fields = _FIELDS.format(
         node=node.fqdn, role=node.role, writer=spec.writer, nodes=len(spec.nodes), by=by
     )
-    return f"{_TEXT.format(domain=spec.domain)} {fields}"
+    where = "elsewhere" if node.external_database else "here"
+    database = _DATABASE.format(where=where) if _may_lack_its_database(node) else ""
+    return f"{_TEXT.format(domain=spec.domain)} {fields}{database}"
+
+
+def _may_lack_its_database(node: NodePlan) -> bool:
+    return node.external_database or (node.platform is Platform.WINDOWS and node.role.has_vcenter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One node of a run as its snapshot tells. *nodes* is how many there are in all."""
+    """One node of a run as its snapshot tells. *nodes* is how many there are in all.
+
+    *database_untold* is True for a vCenter on Windows whose snapshot is of a version that did not
+    write down where its database is.
+    """
 
     run: str
     domain: str
@@ -74,6 +88,7 @@ class Member:
     by: str
     power: PowerState
     created: datetime
+    database_untold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,20 +112,23 @@ def member_of(
     roles = {role.value: role for role in Role}
     if told is None or told["role"] not in roles or not _RUN.fullmatch(snapshot.name):
         return None
+    plan = NodePlan(
+        fqdn=told["node"].lower(),
+        role=roles[told["role"]],
+        vm=snapshot.vm,
+        platform=platform,
+        external_database=told["db"] == "elsewhere",
+    )
     return Member(
         run=snapshot.name,
         domain=told["domain"].lower(),
-        plan=NodePlan(
-            fqdn=told["node"].lower(),
-            role=roles[told["role"]],
-            vm=snapshot.vm,
-            platform=platform,
-        ),
+        plan=plan,
         writer=told["writer"].lower(),
         nodes=int(told["nodes"]),
         by=told["by"],
         power=power,
         created=snapshot.created,
+        database_untold=told["db"] is None and _may_lack_its_database(plan),
     )
 
 

@@ -56,6 +56,9 @@ UNREADABLE = {
 """Rule by the class name of the error that a read ended with; any other is NOT-CHECKED."""
 
 
+_EXPIRED = "the password has expired"
+"""End of the words of a `HostLoginError` whose host said so."""
+
 _found_on_windows = Finder(WINDOWS_RULES)
 
 
@@ -69,6 +72,8 @@ def unreadable(inventory: Inventory) -> Iterator[Finding]:
         advice = None
         if problem.error == "PlainBindRefusedError":
             advice = "Use the LDAPS port of the node."
+        if rule == "HOST-LOGIN" and problem.text.endswith(_EXPIRED):
+            advice = "Set a new password on the host's console, then put it into the secrets."
         if problem.error == "AnswerTooLargeError":
             advice = "Restart what answers there; if it goes on, keep away: it may be hostile."
         finder = _found_on_windows if rule.startswith("WIN-") else found

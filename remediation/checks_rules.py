@@ -21,8 +21,10 @@ READING_RULES = (
         id="HOST-LOGIN",
         severity=BLOCKS,
         title="An ESXi host refuses the login",
-        why="Wrong password, lockdown mode and a locked account look the same.",
-        source="vSphere 6.7 Security guide, Lockdown Mode Behavior; KB 425190",
+        why="Wrong password, lockdown mode and a locked account look the same; an expired password "
+        "is told.",
+        source="vSphere 6.7 Security guide, Lockdown Mode Behavior; KB 425190; PasswordExpired: "
+        "vSphere API reference, unverified",
         advice="Check password, lockdown mode and account lock (900 s); it is not tried again.",
     ),
     Rule(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.claims import left_to
 from stsfix.remediation.records import Mark, NoteRecord, StepRecord, StepState, marks
-from stsfix.snapshot.errors import OperationError, VmNotFoundError
-from stsfix.snapshot.model import HostRef, VmId
+from stsfix.snapshot.errors import OperationError, VmKeyMissingError, VmNotFoundError
+from stsfix.snapshot.model import HostRef, PowerState, VmId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,6 +83,8 @@ def find_moved(
     for the next step to complain of.
 
     Raises:
+        VmKeyMissingError: A VM is encrypted, and off on another host than before: that one may not
+            be able to power it on.
         VmNotFoundError: A VM is on two other hosts, or without its snapshot, or its host is not
             configured any more and no other has it.
     """
@@ -102,8 +104,12 @@ def find_moved(
         if not found or (silent and not with_snapshot):
             continue
         (vm,) = found
-        if with_snapshot and not _bears(hypervisors[vm.host], vm, spec.run):
+        (facts,) = hypervisors[vm.host].observe_vms((vm,))
+        if with_snapshot and all(snapshot.name != spec.run for snapshot in facts.snapshots):
             raise _not_found(node, f"{vm} has its UUID, but not the snapshot {spec.run}: a copy?")
+        if facts.encrypted and facts.summary.power is not PowerState.ON:
+            # vSphere 7.0 and 8.0 Security guides: each host has the keys that vCenter gave it.
+            raise VmKeyMissingError(vm, node.vm.host)
         moved[node.fqdn] = vm
     return moved
 
@@ -143,11 +149,6 @@ def _read(hypervisors: Mapping[HostRef, Hypervisor], hosts: Sequence[HostRef]) -
     with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
         found = zip(hosts, pool.map(read, hosts), strict=True)
         return {host: summaries for host, summaries in found if summaries is not None}
-
-
-def _bears(host: Hypervisor, vm: VmId, run: str) -> bool:
-    (facts,) = host.observe_vms((vm,))
-    return any(snapshot.name == run for snapshot in facts.snapshots)
 
 
 def _not_found(node: NodePlan, why: str) -> VmNotFoundError:

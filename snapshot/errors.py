@@ -33,7 +33,7 @@ A category says what the caller may do; a leaf says what happened, with data as 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,13 +65,28 @@ class StoppedError(OperationError):
     """A person has to decide or do something."""
 
 
-class HostLoginError(RefusedError):
-    """The host refused the login: wrong password, lockdown mode, or a locked account."""
+PASSWORD_EXPIRED: Final = "PasswordExpired"  # noqa: S105 - the name of a fault
+"""Fault of a login with the right password after its end; a kind of InvalidLogin (pyVmomi)."""
 
-    def __init__(self, host: HostRef, user: str) -> None:
-        super().__init__(f"{host} refused the login of {user}")
+
+class HostLoginError(RefusedError):
+    """The host refused the login: a wrong or expired password, lockdown mode, or a locked account.
+
+    *fault* is the vSphere fault it answered with, empty if nobody knows.
+    """
+
+    def __init__(self, host: HostRef, user: str, fault: str = "") -> None:
+        expired = fault == PASSWORD_EXPIRED
+        why = ": the password has expired" if expired else f" ({fault})" if fault else ""
+        super().__init__(f"{host} refused the login of {user}{why}")
         self.host = host
         self.user = user
+        self.fault = fault
+
+    @property
+    def expired(self) -> bool:
+        """True if the host said that the password has expired; it is the right one then."""
+        return self.fault == PASSWORD_EXPIRED
 
 
 class HostTlsError(RefusedError):
@@ -145,6 +160,23 @@ class HypervisorFaultError(FaultError):
         self.where = where
         self.fault = fault
         self.detail = detail
+
+
+class VmKeyMissingError(FaultError):
+    """A VM is encrypted, and the host that has it does not have its key, or may not.
+
+    *original* is the host that had the key, if it is another one.
+    """
+
+    def __init__(self, vm: VmId, original: str = "") -> None:
+        super().__init__(
+            f"{vm} is encrypted: only {original} or its key provider has the key"
+            if original
+            else f"{vm} is encrypted and its host does not have the key"
+        )
+        self.vm = vm
+        self.host = vm.host
+        self.original = original
 
 
 class NoSpaceError(FaultError):

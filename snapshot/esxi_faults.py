@@ -26,6 +26,7 @@ from stsfix.snapshot.errors import (
     OperationError,
     ToolsUnavailableError,
     VmBusyError,
+    VmKeyMissingError,
     VmNotFoundError,
 )
 
@@ -58,7 +59,9 @@ def fault_text(fault: BaseException) -> str:
     messages = getattr(fault, "faultMessage", None) or ()
     texts = [getattr(fault, "msg", None), *(getattr(m, "message", None) for m in messages)]
     reasons = [getattr(fault, name, None) for name in ("reason", "privilegeId", "file", "source")]
-    found = [str(text) for text in (*texts, *reasons) if text]
+    server = getattr(fault, "managementServer", None)
+    owner = f"only vCenter {server} may change it" if server else None
+    found = [str(text) for text in (*texts, owner, *reasons) if text]
     return "; ".join(dict.fromkeys(found))
 
 
@@ -67,21 +70,28 @@ def translate(
 ) -> OperationError:
     """Return the error that says the same as *fault*; *where* is a VM or a task in words."""
     name, text = fault_name(fault), fault_text(fault)
-    if vm is not None:
-        match fault:
-            case vim.fault.TaskInProgress():
-                return VmBusyError(vm, moref(fault.task) or "another task")
-            case vim.fault.ToolsUnavailable():
-                return ToolsUnavailableError(vm)
-            case vmodl.fault.ManagedObjectNotFound():
-                return VmNotFoundError(host, vm.name)
-            case _:
-                pass
+    of_vm = None if vm is None else _of_vm(fault, vm)
+    if of_vm is not None:
+        return of_vm
     if isinstance(fault, _RESTRICTED):
         return HostRestrictedError(host, name, text)
     if isinstance(fault, vim.fault.NoDiskSpace):
         return NoSpaceError(where, str(fault.datastore))
     return HypervisorFaultError(where, name, text)
+
+
+def _of_vm(fault: vmodl.MethodFault, vm: VmId) -> OperationError | None:
+    match fault:
+        case vim.fault.TaskInProgress():
+            return VmBusyError(vm, moref(fault.task) or "another task")
+        case vim.fault.ToolsUnavailable():
+            return ToolsUnavailableError(vm)
+        case vim.fault.EncryptionKeyRequired():
+            return VmKeyMissingError(vm)
+        case vmodl.fault.ManagedObjectNotFound():
+            return VmNotFoundError(vm.host, vm.name)
+        case _:
+            return None
 
 
 def translate_guest(fault: vmodl.MethodFault, *, vm: VmId, user: str) -> OperationError:

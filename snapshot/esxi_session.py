@@ -23,7 +23,7 @@ from pyVmomi.VmomiSupport import GetServiceVersions, versionIdMap
 
 from stsfix.snapshot.answers import bytes_over
 from stsfix.snapshot.errors import HostLoginError, HostTlsError, HostUnreachableError
-from stsfix.snapshot.esxi_faults import BROKEN, describe, reading, writing
+from stsfix.snapshot.esxi_faults import BROKEN, describe, fault_name, reading, writing
 from stsfix.snapshot.soap_stub import BoundedStub
 from stsfix.snapshot.tls import PeerContext, peer_context
 
@@ -61,7 +61,7 @@ class EsxiSession:
         self._stub: _Stub | None = None
         self._content: vim.ServiceInstanceContent | None = None
         self._login = 0
-        self._refused = False
+        self._refusal: str | None = None
 
     def read(
         self,
@@ -164,8 +164,8 @@ class EsxiSession:
             return self._content, self._login
 
     def _log_in(self) -> vim.ServiceInstanceContent:
-        if self._refused:
-            raise HostLoginError(self.host, self._user)
+        if self._refusal is not None:
+            raise HostLoginError(self.host, self._user, self._refusal)
         with reading(self.host, str(self.host)):
             if self._stub is None:
                 self._stub = self._make_stub()
@@ -176,9 +176,10 @@ class EsxiSession:
             try:
                 content.sessionManager.Login(self._user, self._password.reveal(), None)
             except (vim.fault.InvalidLogin, vim.fault.NoPermission) as fault:
-                # Wrong password, lockdown mode and a locked account look alike (KB 425190).
-                self._refused = True
-                raise HostLoginError(self.host, self._user) from fault
+                # Wrong password, lockdown mode and a locked account look alike (KB 425190); an
+                # expired password has a fault of its own, which no host was seen to answer yet.
+                self._refusal = fault_name(fault)
+                raise HostLoginError(self.host, self._user, self._refusal) from fault
             except BROKEN:
                 # Nobody knows whether it was accepted. If it was, a second Login in the same
                 # session would be refused like a wrong password: the next try begins a new one.

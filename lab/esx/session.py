@@ -26,8 +26,9 @@ class Accounts:
 
     *lockdown* is lockdownDisabled, lockdownNormal or lockdownStrict; in the last two only
     *exception_users* log in, others get *lockdown_fault* [the real fault is not known:
-    InvalidLogin or NoPermission]. After *lock_after* failures in a row a user is locked for
-    *lock_s* real seconds (0: never). *attempts* counts every attempt per user.
+    InvalidLogin or NoPermission; PasswordExpired stands for a password that has ended]. After
+    *lock_after* failures in a row a user is locked for *lock_s* real seconds (0: never).
+    *attempts* counts every attempt per user.
     """
 
     users: dict[str, str]
@@ -60,6 +61,8 @@ class Accounts:
         if self.lockdown != LOCKDOWN_DISABLED and user not in self.exception_users:
             if self.lockdown_fault == "NoPermission":
                 raise vim.fault.NoPermission(privilegeId="System.View")
+            if self.lockdown_fault == "PasswordExpired":
+                raise vim.fault.PasswordExpired
             raise vim.fault.InvalidLogin
         self._failures[user] = 0
         self._locked_at.pop(user, None)

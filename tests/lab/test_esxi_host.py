@@ -21,6 +21,7 @@ from stsfix.snapshot.errors import (
     HypervisorFaultError,
     NoSpaceError,
     ToolsUnavailableError,
+    VmKeyMissingError,
 )
 from stsfix.snapshot.esxi import EsxiHost
 from stsfix.snapshot.model import HostRef, LockdownMode, PowerState
@@ -124,15 +125,16 @@ def test_a_refused_password_is_sent_once(hosts):
         assert world.attempts() == 1
 
 
-@pytest.mark.parametrize("fault", ["InvalidLogin", "NoPermission"])
+@pytest.mark.parametrize("fault", ["InvalidLogin", "NoPermission", "PasswordExpired"])
 def test_lockdown_is_a_refused_login(hosts, fault):
     """Whatever fault a locked-down host answers, it is a refused login, tried once."""
     accounts = Accounts(users={"root": PASSWORD}, lockdown="lockdownStrict", lockdown_fault=fault)
     with hosts(accounts=accounts) as world:
         for _ in range(2):
-            with pytest.raises(HostLoginError):
+            with pytest.raises(HostLoginError) as caught:
                 world.host.observe_host()
 
+            assert caught.value.fault == fault
         assert world.attempts() == 1
 
 
@@ -250,7 +252,7 @@ def test_a_coordinated_take_survives_a_lost_answer(world):
         ("NoDiskSpace", NoSpaceError),
         ("MethodDisabled", HypervisorFaultError),
         ("FileLocked", HypervisorFaultError),
-        ("EncryptionKeyRequired", HypervisorFaultError),
+        ("EncryptionKeyRequired", VmKeyMissingError),
         ("InvalidState", HypervisorFaultError),
     ],
 )

@@ -26,6 +26,7 @@ class MemoryVm:
     power: PowerState = PowerState.ON
     disk: Any = None
     disk_mode: str = "persistent"
+    encrypted: bool = False
     tools: bool = True
     guest_operations: bool = True
     nics: tuple[NicState, ...] = ()
@@ -82,7 +83,7 @@ def facts_of(vm: MemoryVm) -> VmFacts:
         snapshots=tuple(vm.snapshots),
         current_snapshot=vm.current,
         fault_tolerance=False,
-        encrypted=False,
+        encrypted=vm.encrypted,
         bus_sharing=(),
         passthrough=(),
         consolidation_needed=vm.consolidation_needed,

@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import sts_material
+from stsfix.plugin.render import adoptable_lines
 from stsfix.remediation.adoption import (
+    Adoptable,
     Member,
     adopted_records,
     choose,
@@ -18,6 +20,7 @@ from stsfix.remediation.adoption import (
 )
 from stsfix.remediation.engine import Undo, next_action
 from stsfix.remediation.errors_run import AdoptionError
+from stsfix.remediation.model import Platform
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import Mark, MarkRecord, Phase, phase
 from stsfix.snapshot.model import PowerState, SnapshotRef
@@ -60,6 +63,36 @@ def test_what_a_snapshot_says_is_what_the_run_was():
 def test_a_description_is_short():
     """How long one may be on a real host is not known; 80 characters of name are safe."""
     assert len(describe(SPEC, SPEC.nodes[0])) < 250
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_where_the_database_of_a_vcenter_on_windows_is_comes_back(external):
+    """No snapshot holds one that is elsewhere, so a rollback has to tell it."""
+    node = replace(SPEC.nodes[0], platform=Platform.WINDOWS, external_database=external)
+
+    found = member_of(snapshot(node), PowerState.ON, Platform.WINDOWS)
+
+    assert found is not None
+    assert found.plan == node
+    assert not found.database_untold
+    assert len(describe(SPEC, node)) < 250
+
+
+def test_a_snapshot_of_an_earlier_version_does_not_tell_where_a_database_is():
+    """The operator is told to look, of vCenters on Windows only."""
+    windows = replace(SPEC.nodes[0], platform=Platform.WINDOWS)
+    older = describe(SPEC, windows).partition(" [db=")[0]
+    told = [
+        member_of(snapshot(windows, description=older), PowerState.ON, platform)
+        for platform in (Platform.WINDOWS, Platform.APPLIANCE)
+    ]
+    untold = [member.database_untold for member in told if member is not None]
+    found = Adoptable(spec=SPEC, by="ann", members=tuple(m for m in told if m is not None))
+
+    assert untold == [True, False]
+    assert any(
+        f"where the database of {windows.fqdn} is" in line for line in adoptable_lines(found)
+    )
 
 
 def test_a_missing_node_is_no_run():

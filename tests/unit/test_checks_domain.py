@@ -14,6 +14,7 @@ from stsfix.lab import pki
 from stsfix.remediation.checks import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.model import DirServer, Role, Severity, StsEntries, StsEntry, Topology
+from stsfix.snapshot.errors import HostLoginError
 from stsfix.snapshot.model import HostRef
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,8 +35,8 @@ def node(fqdn="vc1", **changes):
     return replace(sound, **changes)
 
 
-def found(*nodes, hosts=(HOST,), **changes):
-    """Return ids and subjects of what the checks find."""
+def findings(*nodes, hosts=(HOST,), **changes):
+    """Return what the checks find."""
     inventory = Inventory(
         domain="vsphere.local",
         taken=NOW,
@@ -44,7 +45,12 @@ def found(*nodes, hosts=(HOST,), **changes):
         topology=changes.pop("topology", None),
         problems=changes.pop("problems", ()),
     )
-    return [(f.id, f.subject) for check in CHECKS for f in check(inventory)]
+    return [finding for check in CHECKS for finding in check(inventory)]
+
+
+def found(*nodes, hosts=(HOST,), **changes):
+    """Return ids and subjects of what the checks find."""
+    return [(f.id, f.subject) for f in findings(*nodes, hosts=hosts, **changes)]
 
 
 def server(name, *partners):
@@ -63,6 +69,17 @@ def test_what_could_not_be_read_is_told_by_its_cause(error, rule):
     problem = Problem(subject="vc1", error=error, text="it failed")
 
     assert found(node(), problems=(problem,)) == [(rule, "vc1")]
+
+
+def test_an_expired_password_of_a_host_has_an_advice_of_its_own():
+    """The host said so: nobody is sent to look for lockdown mode."""
+    text = str(HostLoginError(HostRef("esx1"), "root", "PasswordExpired"))
+    problem = Problem(subject="esx1", error="HostLoginError", text=text)
+
+    (finding,) = findings(node(), problems=(problem,))
+
+    assert finding.id == "HOST-LOGIN"
+    assert finding.advice.startswith("Set a new password")
 
 
 def test_an_error_nobody_thought_of_is_told_too():

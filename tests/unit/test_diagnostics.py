@@ -66,6 +66,15 @@ def test_leaf_samples_use_every_sample_value():
     assert set(SAMPLES) - {"waited_s"} <= names
 
 
+def test_an_expired_host_password_is_told_alone():
+    """The host said so; three other causes would lead astray."""
+    found = explain(HostLoginError(VM.host, "root", "PasswordExpired"), RUN)
+
+    assert found.what_happened.endswith("refused the login of root: the password has expired.")
+    assert found.next_actions[0].startswith("Set a new password of root on the host's console")
+    assert not any("lockdown" in action.lower() for action in found.next_actions)
+
+
 def test_refused_host_login_names_its_three_causes():
     """Password, lockdown and the 900 s lock look the same, so all three are named."""
     found = explain(HostLoginError(VM.host, "root"), RUN)

@@ -13,8 +13,10 @@ from stsfix.snapshot.answers import OversizedError
 from stsfix.snapshot.errors import (
     GuestLoginError,
     GuestUnavailableError,
+    HostRestrictedError,
     HypervisorFaultError,
     VmBusyError,
+    VmKeyMissingError,
     VmNotFoundError,
 )
 from stsfix.snapshot.esxi_facts import as_utc, host_facts, vm_facts
@@ -201,14 +203,25 @@ def test_times_are_utc(moment):
     assert as_utc(moment).tzinfo is UTC
 
 
+def test_a_host_that_only_its_vcenter_may_change_names_that_vcenter():
+    """The fault has a field for it, and often no text."""
+    fault = vim.fault.HostAccessRestrictedToManagementServer(managementServer="vc9.example.com")
+
+    translated = translate(fault, host=HOST, where=str(VM), vm=VM)
+
+    assert isinstance(translated, HostRestrictedError)
+    assert str(translated).endswith("only vCenter vc9.example.com may change it")
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
         (vim.fault.TaskInProgress(task=vim.Task("haTask-9")), VmBusyError),
         (vmodl.fault.ManagedObjectNotFound(), VmNotFoundError),
+        (vim.fault.EncryptionKeyRequired(), VmKeyMissingError),
         (vim.fault.SnapshotLocked(), HypervisorFaultError),
     ],
-    ids=["busy", "gone", "other"],
+    ids=["busy", "gone", "no-key", "other"],
 )
 def test_faults_of_a_vm(fault, error):
     """What concerns the VM becomes an error that names it."""

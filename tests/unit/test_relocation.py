@@ -8,6 +8,7 @@ import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost
 from memory_vm import MemoryVm
+from stsfix.plugin.diagnostics import explain
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.model import NodePlan, Role, RunSpec
 from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState
@@ -18,7 +19,7 @@ from stsfix.remediation.relocation import (
     find_moved,
     note_of,
 )
-from stsfix.snapshot.errors import HostUnreachableError, VmNotFoundError
+from stsfix.snapshot.errors import HostUnreachableError, VmKeyMissingError, VmNotFoundError
 from stsfix.snapshot.model import HostRef, PowerState, SnapshotRef, VmId
 from stsfix.snapshot.system_clock import SystemClock
 
@@ -147,6 +148,27 @@ def test_a_vm_without_our_snapshot_is_not_taken_for_ours(world):
 
     assert "vc1 on esx3.lab.example" in caught.value.__notes__[0]
     assert RUN in caught.value.__notes__[0]
+
+
+def test_an_encrypted_vm_that_is_off_elsewhere_is_not_taken(world):
+    """Only its own host is known to have the key; it is named."""
+    there = world.move(world.vc1, world.esx3, snapshot=RUN)
+    world.esx3.vms["77"].encrypted = True
+
+    with pytest.raises(VmKeyMissingError, match=r"only esx1\.lab\.example") as caught:
+        world.find(with_snapshot=True)
+
+    assert caught.value.vm == there
+    assert "Register it on esx1.lab.example again" in explain(caught.value).next_actions[0]
+
+
+def test_an_encrypted_vm_that_runs_elsewhere_has_its_key_there(world):
+    """A vCenter moved it; its snapshots can be deleted there."""
+    there = world.move(world.vc1, world.esx3, snapshot=RUN)
+    world.esx3.vms["77"].encrypted = True
+    world.esx3.vms["77"].power = PowerState.ON
+
+    assert world.find(with_snapshot=True) == {"vc1.lab.example": there}
 
 
 def test_two_other_registrations_are_nobody_s_guess(world):
