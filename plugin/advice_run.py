@@ -23,6 +23,10 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "See each finding with its advice: {preflight}",
             "When none blocks any more: {run}",
         ),
+        of_run.DomainUnreadError: (
+            "See each finding with its advice: {preflight}",
+            "When every node is found, prove logins again: {verify}",
+        ),
         of_run.AcceptanceError: (
             "See what was found, with ids and objects: {preflight}",
             "docs/findings.md lists every id and whether it can be accepted",

@@ -58,6 +58,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         snapshot.VmBusyError: 31,
         remediation.DirectoryUnreachableError: 32,
         remediation.NodeUnreachableError: 33,
+        of_run.DomainUnreadError: 34,
         # the world said no
         snapshot.HypervisorFaultError: 40,
         snapshot.NoSpaceError: 41,

@@ -137,7 +137,8 @@ def _about(inventory: Inventory, plan: RenewalPlan) -> Iterator[Finding]:
         yield found("RENEW-ROOT-NEW", fqdn, "the certificate it issues with ends, or has ended")
     machines = [renewal.node for renewal in plan.renewals if renewal.is_machine]
     if machines:
-        yield found("COST-TLS-CHANGE", inventory.domain, f"of {', '.join(machines)}")
+        changed = f"the machine certificate of {', '.join(machines)} is renewed"
+        yield found("COST-TLS-CHANGE", inventory.domain, changed)
     for obstacle in plan.obstacles:
         severity = Severity.WARNS if obstacle.mild else None
         yield found(obstacle.rule, obstacle.subject, obstacle.evidence, severity=severity)
@@ -180,7 +181,7 @@ class _Settled:
             finding,
             severity=Severity.INFORMS,
             evidence=f"{finding.evidence}; this run renews it",
-            advice="None: this run renews it.",
+            advice="Nothing to do: this run renews it.",
         )
 
 

@@ -11,6 +11,8 @@ RefusedError
 ├── RunStateError             the run cannot do this in its state (rollback after release)
 ├── DomainLockedError         another run of this SSO domain is open
 └── PlanChangedError          the journal knows a step that this version does not
+TransientError
+└── DomainUnreadError         not every node of the domain, or not its VM, could be found
 StoppedError
 ├── StepUnclearError          a probe cannot tell whether the step was done
 ├── RestartByHandError        services of a node that nothing of ours reaches are a person's work
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.snapshot.errors import RefusedError, StoppedError
+from stsfix.snapshot.errors import RefusedError, StoppedError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,6 +121,18 @@ class PlanChangedError(RefusedError):
     def __init__(self, recorded: str) -> None:
         super().__init__(f"the journal knows a step {recorded} that this version does not")
         self.recorded = recorded
+
+
+class DomainUnreadError(TransientError):
+    """Not every node of the domain was found, or not the VM of each.
+
+    *evidence* are lines for people: why.
+    """
+
+    def __init__(self, domain: str, evidence: Iterable[str]) -> None:
+        super().__init__(f"not every node of {domain} could be found and read")
+        self.domain = domain
+        self.evidence = tuple(evidence)
 
 
 class StepUnclearError(StoppedError):

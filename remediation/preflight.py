@@ -9,7 +9,11 @@ from stsfix.remediation.checks import SOON
 from stsfix.remediation.checks_renewal import judged
 from stsfix.remediation.checks_transports import restart_is_told, restart_of
 from stsfix.remediation.claims import RUN_PREFIX
-from stsfix.remediation.errors_run import NothingToRepairError, PreflightBlockedError
+from stsfix.remediation.errors_run import (
+    DomainUnreadError,
+    NothingToRepairError,
+    PreflightBlockedError,
+)
 from stsfix.remediation.findings import CHECKS
 from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import NodePlan, RunSpec, Severity
@@ -80,12 +84,12 @@ def located_nodes(inventory: Inventory) -> tuple[NodePlan, ...]:
     """Return every node with its VM, nodes with a directory first.
 
     Raises:
-        PreflightBlockedError: The domain could not be read whole.
+        DomainUnreadError: Not every node was found, or not the VM of each.
     """
-    missing = [node.fqdn for node in inventory.nodes if node.vm is None]
-    problems = sorted({problem.error for problem in inventory.problems})
+    missing = [f"{node.fqdn}: its VM was not found" for node in inventory.nodes if not node.vm]
     if missing or not inventory.nodes or inventory.topology is None:
-        raise PreflightBlockedError([*problems, *missing] or ["NODE-NOT-FOUND"])
+        problems = [problem.text for problem in inventory.problems]
+        raise DomainUnreadError(inventory.domain, dict.fromkeys([*problems, *missing]))
     nodes = [plan for node in inventory.nodes if (plan := node.plan) is not None]
     return tuple(sorted(nodes, key=lambda n: (not n.role.has_directory, n.fqdn)))
 

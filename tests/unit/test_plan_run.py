@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost
-from stsfix.remediation.errors_run import NothingToRepairError, PreflightBlockedError
+from stsfix.remediation.errors_run import (
+    DomainUnreadError,
+    NothingToRepairError,
+    PreflightBlockedError,
+)
 from stsfix.remediation.inventory import Inventory, NodeInventory, Problem
 from stsfix.remediation.model import Finding, Role, Severity, Topology
-from stsfix.remediation.preflight import plan_run
+from stsfix.remediation.preflight import located_nodes, plan_run
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = ("vc1.lab.example", "vc2.lab.example")
@@ -84,7 +88,7 @@ def test_what_warns_forbids_nothing_and_what_was_accepted_is_kept():
 )
 def test_a_part_of_a_domain_is_never_repaired(changes):
     """Though no finding says so: every node is snapshotted, or nothing is done."""
-    with pytest.raises(PreflightBlockedError):
+    with pytest.raises(DomainUnreadError):
         planned(domain(**changes))
 
 
@@ -96,3 +100,16 @@ def test_a_sound_domain_is_left_alone(monkeypatch):
         planned(domain(), force=False)
 
     assert planned(domain()).writer == NAMES[0]
+
+
+def test_what_was_not_found_is_told_with_its_reasons():
+    """Who asks for logins only is not told of a run, but of what hides the domain."""
+    text = "the certificate of vc1.lab.example is not trusted: it has expired"
+    problem = Problem(subject=NAMES[0], error="NodeTlsError", text=text)
+    lost = NodeInventory(fqdn=NAMES[1], role=Role.EMBEDDED)
+    found = domain(topology=None, problems=(problem,), nodes=(node(NAMES[0]), lost))
+
+    with pytest.raises(DomainUnreadError) as raised:
+        located_nodes(found)
+
+    assert raised.value.evidence == (text, f"{NAMES[1]}: its VM was not found")
