@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import (
-    NOTHING_TO_LEARN,
+    STS_ONLY,
     kept_sentences,
     pin_lines,
     renewal_sentences,
@@ -105,7 +105,8 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
         yield from _renewal(run.renewal, width, ended=good)
     elif run.phase is Phase.REPAIRED:
         yield Line("")
-        yield from wrapped(NOTHING_TO_LEARN, width)
+        for text in STS_ONLY:
+            yield from wrapped(f"- {text}", width, hang="  ")
     kept = [text for step in run.steps for text in kept_sentences(step.notes)]
     for text in kept:
         yield from wrapped(f"- {text}", width, hang="  ")

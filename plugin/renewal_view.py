@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import printable
-from stsfix.remediation.dependents import ALWAYS, Dependent, dependents
+from stsfix.remediation.dependents import ALWAYS, OF_THE_SIGNER, Dependent, dependents
 from stsfix.remediation.records import KEPT_PREFIX, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import (
     NEW_VMCA_ROOT,
@@ -136,11 +136,16 @@ def renewal_sentences(view: RenewalView) -> Iterator[str]:
     yield from (f"{text}." for text in ALWAYS)
 
 
-NOTHING_TO_LEARN = (
+_NO_TLS_CHANGE = (
     "No TLS certificate changed: nothing has to be registered again (NSX, SRM, vSphere Replication,"
     " backup); log in again where a product keeps a session."
 )
-"""What an STS-only repair means for others."""
+
+STS_ONLY = (
+    _NO_TLS_CHANGE,
+    *(f"{text}." for text in OF_THE_SIGNER),
+)
+"""What an STS-only repair means for others, one paragraph each."""
 
 
 def kept_sentences(notes: Mapping[str, str]) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 Source: vsphere.md 8: keys are those that public inventory scripts and VMware's pages name; what
 each product needs is documented for some and general knowledge for others, which says so. A
-repair of the STS credential alone changes no TLS certificate: then nobody has to learn anything.
+repair of the STS credential alone changes no TLS certificate: then nobody who is registered has to
+learn anything, but those who keep what the STS signed with do (`OF_THE_SIGNER`).
 """
 
 from __future__ import annotations
@@ -99,9 +100,29 @@ _OWN: Final = (
 )
 """vCenter's own extensions, in lower case: its scripts and this run see to them."""
 
+_LINKED: Final = (
+    "Hybrid Linked Mode without a gateway: synchronize the certificates from the cloud to "
+    "on-premises again (KB 316619)"
+)
+_TASKS: Final = (
+    "Scheduled tasks of users: their tokens are of the old STS certificate; remove them in the "
+    "vSphere Client and make them again (KB 385375)"
+)
+
+_HORIZON: Final = (
+    "Horizon: if a Connection Server says that it cannot tell vCenter's validity, accept vCenter "
+    "there again (KB 67701)"
+)
+
+OF_THE_SIGNER: Final = (_LINKED, _HORIZON, _TASKS)
+"""What is left to do after a new STS credential although no TLS certificate changed. KB 316619
+names the first twice and refers to KB 67701 for the second; nobody here has seen either.
+"""
+
 ALWAYS: Final = (
     "Horizon: accept vCenter's new certificate in its console (KB 67701); it registers nothing",
-    "Hybrid Linked Mode without a gateway: synchronize certificates again (KB 316619)",
+    _LINKED,
+    _TASKS,
     "Monitoring, backup and scripts that pin a fingerprint of these nodes: give them the new one",
 )
 """What leaves no trace among the extensions."""

@@ -272,9 +272,13 @@ DOMAIN_RULES = (
         severity=INFORMS,
         title="No TLS certificate changes",
         why="Registered extensions and products that pin machine certificates (NSX, SRM, backup) "
-        "need nothing but a new login.",
-        source="KB 316619, KB 318197; which products need a restart is unverified",
-        advice="Register nothing again; log in again or restart where a product keeps a session.",
+        "need nothing but a new login. Hybrid Linked Mode without a gateway, Horizon and scheduled "
+        "tasks of users keep what belongs to the old STS certificate.",
+        source="KB 316619, KB 318197, KB 67701, KB 385375; which products need a restart is "
+        "unverified",
+        advice="Register nothing again; log in again or restart where a product keeps a session. "
+        "With Hybrid Linked Mode synchronize certificates from the cloud again; for Horizon see KB "
+        "67701.",
     ),
 )
 

@@ -12,7 +12,12 @@ from renewal_worlds import VC1, VC2, issued, vmca
 from sts_material import NOW
 from stsfix.lab import pki
 from stsfix.plugin.new_trust import with_trust
-from stsfix.plugin.renewal_view import renewal_of, renewal_sentences
+from stsfix.plugin.renewal_view import (
+    STS_ONLY,
+    kept_sentences,
+    renewal_of,
+    renewal_sentences,
+)
 from stsfix.remediation import vecs
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.model import Renew, Renewal
@@ -132,6 +137,28 @@ def test_a_new_root_is_told():
 
     assert found.new_roots == {VC1: "sha256:bb"}
     assert "sha256:bb" in " ".join(renewal_sentences(found))
+
+
+def test_a_repair_of_the_sts_alone_leaves_something_to_do():
+    """No TLS certificate changes, but some keep what belongs to the old one (KB 316619, twice)."""
+    told = "\n".join(STS_ONLY)
+
+    assert "nothing has to be registered again" in told
+    for words in ("Hybrid Linked Mode", "KB 67701", "Scheduled tasks", "KB 385375"):
+        assert words in told
+
+
+def test_which_chain_was_kept_until_when_is_told():
+    """What retire-old noted, and nothing else of its notes."""
+    notes = {
+        "old-leaf-sha256.1": "ab",
+        "kept-chain.TrustedCertChain-1": "2027-01-02T03:04:05+00:00",
+    }
+
+    (told,) = kept_sentences(notes)
+
+    assert "TrustedCertChain-1" in told
+    assert "2027-01-02." in told
 
 
 def test_registered_products_are_named():
