@@ -100,7 +100,7 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         ),
         plugin.ReportFileError: "Only what was to be written there is missing.",
         of_run.DirectoriesApartError: causes.APART_STATE,
-        of_run.InterruptedRunError: "Every record is complete; nothing is half done.",
+        of_run.InterruptedRunError: "Every record is complete; what comes next is known.",
         of_run.UndoFailedError: (
             "The run is partly taken back; no node was powered on after the failure."
         ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from stsfix.plugin.advice import ADVICE
+from stsfix.plugin.advice_causes import BACK
 from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.text import printable
 from stsfix.remediation.errors_run import UndoFailedError
@@ -53,13 +54,15 @@ class RunContext:
     """What the command was working on, so that the commands it prints can be copied.
 
     *config* and *state_dir* are as given on the command line, None for their defaults. *run* and
-    *phase* (a `stsfix.remediation.records.Phase` value) are empty while there is no run.
+    *phase* (a `stsfix.remediation.records.Phase` value) are empty while there is no run. *asked* is
+    the command that was given, if repeating it is what goes on with it whatever the phase.
     """
 
     config: Path | None = None
     state_dir: Path | None = None
     run: str = ""
     phase: str = ""
+    asked: str = ""
 
     def command(self, name: str) -> str:
         """Return the exact command line of ``stsfix name``, with the run if it takes one; *name*
@@ -74,14 +77,23 @@ class RunContext:
             words += ["--state-dir", str(self.state_dir)]
         return shlex.join(words)
 
+    def has_no_way_back(self) -> bool:
+        """Tell whether a rollback is impossible, or is what goes on anyway."""
+        gone = self.phase in {"releasing", "released"}
+        return bool(self.run) and (gone or self.go_on() == self.command("rollback"))
+
     def go_on(self) -> str:
         """Return the command that goes on where this one stopped."""
         if not self.run:
             return self.command("preflight")
+        if self.asked:
+            return self.command(self.asked)
         match self.phase:
+            case "restoring":
+                return self.command("export restore")
             case "rolling-back" | "adopted":
                 return self.command("rollback")
-            case "releasing" | "repaired" | "rolled-back":
+            case "releasing" | "repaired" | "rolled-back" | "restored" | "released":
                 return self.command("release")
             case _:
                 return self.command("resume")
@@ -171,6 +183,8 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
     if not context.run:
         general = [line for line in lines if not any(part in line for part in _ONLY_IN_A_RUN)]
         lines = tuple(general) or lines
+    if context.has_no_way_back():
+        lines = tuple(line for line in lines if line != BACK)
     commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
     told = _Told(error)
     return tuple(line.format(e=told, go_on=context.go_on(), **commands) for line in lines)

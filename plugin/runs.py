@@ -8,6 +8,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -214,8 +215,9 @@ class Runs:
         Raises:
             RunStateError: Its snapshots are (being) deleted, so there is no way back.
         """
-        reversible = set(Phase) - {Phase.RELEASING, Phase.RELEASED}
-        self._require(run, reversible, "rolled back")
+        stored = self._file.read(run)
+        if Mark.RELEASING in marks(stored.records):
+            raise RunStateError(run, stored.phase, "rolled back")
 
     def require_releasable(self, run: str, *, adopted: bool = False) -> None:
         """Return if the snapshots of *run* may be deleted; *adopted* tells that its nodes were
@@ -265,8 +267,8 @@ class Runs:
         Raises:
             RunStateError: The run wrote nothing, goes on, or is being released.
         """
-        phases = {Phase.STOPPED, Phase.OPEN, Phase.REPAIRED, Phase.ROLLING_BACK, Phase.RESTORED}
-        self._require(run, phases | {Phase.RELEASED}, "restored from its export")
+        phases = set(Phase) - {Phase.ROLLED_BACK, Phase.RELEASING, Phase.ADOPTED}
+        self._require(run, phases, "restored from its export")
 
     def plan_restore(self, run: str, export: StsExport) -> RestorePlan:
         """Return what `restore` would change now; reads only.
@@ -291,9 +293,9 @@ class Runs:
             self._wiring.believe(lambda node: shown_leaves(journal.records, node))
             context = self._wiring.step_context(journal.spec, self._file.folder)
             ours = written_leaves(noted(REPLACE_STS, journal.records))
-            done = restore(context, export, ours)
-            if Mark.RESTORED not in marks(journal.records):
-                journal.append(MarkRecord(mark=Mark.RESTORED))
+            begin = partial(journal.append, MarkRecord(mark=Mark.RESTORING))
+            done = restore(context, export, ours, begin)
+            journal.append(MarkRecord(mark=Mark.RESTORED))
         return done
 
     def find_adoptable(self, run: str | None) -> Adoptable:

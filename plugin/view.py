@@ -21,6 +21,7 @@ from stsfix.remediation.records import (
     marks,
     noted,
     step_states,
+    turn,
 )
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
@@ -38,6 +39,7 @@ MEANING = {
     Phase.REPAIRED: "repaired and proven; the snapshots are still there",
     Phase.ROLLING_BACK: "being taken back, not finished",
     Phase.ROLLED_BACK: "taken back; every node is on as before, the snapshots are still there",
+    Phase.RESTORING: "its STS entries are being put back from the export, not finished",
     Phase.RESTORED: "its STS entries were put back from the export; the snapshots are still there",
     Phase.ADOPTED: "taken over from its snapshots: what it wrote, and whether it ended, is unknown",
     Phase.RELEASING: "its snapshots are being deleted, not finished",
@@ -62,6 +64,7 @@ NEXT_COMMANDS = {
     Phase.REPAIRED: ("release", "rollback"),
     Phase.ROLLING_BACK: ("rollback",),
     Phase.ROLLED_BACK: ("release",),
+    Phase.RESTORING: ("export restore", "rollback"),
     Phase.RESTORED: ("release", "rollback"),
     Phase.ADOPTED: ("rollback", "release --adopt"),
     Phase.RELEASING: ("release",),
@@ -214,7 +217,10 @@ def _rival(stored: StoredRun) -> str:
 
 
 def _next_commands(stored: StoredRun) -> tuple[str, ...]:
-    return () if _rival(stored) else NEXT_COMMANDS[stored.phase]
+    if _rival(stored):
+        return ()
+    gone = Mark.RELEASING in marks(stored.records)
+    return tuple(c for c in NEXT_COMMANDS[stored.phase] if c != "rollback" or not gone)
 
 
 def _meaning(stored: StoredRun) -> str:
@@ -233,12 +239,13 @@ def _meaning(stored: StoredRun) -> str:
 
 
 def _released(stored: StoredRun) -> str:
-    borne = marks(stored.records)
-    if Mark.RESTORED in borne:
+    way = turn(stored.records)
+    if way is Mark.RESTORED:
         return RELEASED_AFTER_RESTORE
-    if Mark.ROLLBACK in borne:
+    if way is Mark.ROLLBACK:
         return RELEASED_AFTER_ROLLBACK
-    return RELEASED_AFTER_ADOPTION if Mark.ADOPTED in borne else MEANING[Phase.RELEASED]
+    adopted = Mark.ADOPTED in marks(stored.records)
+    return RELEASED_AFTER_ADOPTION if adopted else MEANING[Phase.RELEASED]
 
 
 def _certificate_ends(stored: StoredRun) -> datetime | None:
@@ -246,7 +253,7 @@ def _certificate_ends(stored: StoredRun) -> datetime | None:
     None too when it is in no directory any more.
     """
     state = step_states(stored.plan, stored.records).get(REPLACE_STS)
-    if state is StepState.UNDONE or Mark.RESTORED in marks(stored.records):
+    if state is StepState.UNDONE or turn(stored.records) is Mark.RESTORED:
         return None
     ends = [r.value for r in stored.records if isinstance(r, NoteRecord) and _is_end(r)]
     return datetime.fromisoformat(ends[-1]) if ends else None

@@ -63,9 +63,12 @@ ALLOWED: frozenset[tuple[StepState, StepState]] = frozenset(
 
 
 class Mark(enum.StrEnum):
-    """A decision about the whole run; there is no way back from any of them."""
+    """A decision about the whole run. Of a rollback and a restore the later one counts (`turn`);
+    there is no way back from the others.
+    """
 
     ROLLBACK = "rollback"
+    RESTORING = "restoring"
     RESTORED = "restored"
     ADOPTED = "adopted"
     RELEASING = "releasing"
@@ -80,6 +83,7 @@ class Phase(enum.StrEnum):
     REPAIRED = "repaired"
     ROLLING_BACK = "rolling-back"
     ROLLED_BACK = "rolled-back"
+    RESTORING = "restoring"
     RESTORED = "restored"
     ADOPTED = "adopted"
     RELEASING = "releasing"
@@ -140,20 +144,43 @@ def marks(records: Sequence[Record]) -> frozenset[Mark]:
     return frozenset(record.mark for record in records if isinstance(record, MarkRecord))
 
 
+_BACK = frozenset({StepState.UNDOING, StepState.UNDONE, StepState.UNDO_FAILED})
+
+
+def turn(records: Sequence[Record]) -> Mark | None:
+    """Return which way the run went last: ROLLBACK, RESTORING, RESTORED, or None if forwards.
+
+    What is undone after a restore takes the restored entries back as well, and nodes that are
+    partly reverted are no longer what a restore proved.
+    """
+    for record in reversed(records):
+        if isinstance(record, StepRecord) and record.state in _BACK:
+            return Mark.ROLLBACK
+        if isinstance(record, MarkRecord) and record.mark in {
+            Mark.ROLLBACK,
+            Mark.RESTORING,
+            Mark.RESTORED,
+        }:
+            return record.mark
+    return None
+
+
 def phase(plan: Sequence[str], records: Sequence[Record]) -> Phase:
     """Tell what the run is. Pure, so that every viewer says the same."""
     borne = marks(records)
     states = set(step_states(plan, records).values())
     undone = states <= {StepState.PENDING, StepState.UNDONE}
-    for mark, found in (
-        (Mark.RELEASED, Phase.RELEASED),
-        (Mark.RELEASING, Phase.RELEASING),
-        (Mark.ROLLBACK, Phase.ROLLED_BACK if undone else None),
-        (Mark.RESTORED, Phase.RESTORED),
-        (Mark.ROLLBACK, Phase.ROLLING_BACK),
-        (Mark.ADOPTED, Phase.ADOPTED),
+    way = turn(records)
+    for holds, found in (
+        # Of a released run, too: entries of both times may be there.
+        (way is Mark.RESTORING, Phase.RESTORING),
+        (Mark.RELEASED in borne, Phase.RELEASED),
+        (Mark.RELEASING in borne, Phase.RELEASING),
+        (way is Mark.RESTORED, Phase.RESTORED),
+        (way is Mark.ROLLBACK, Phase.ROLLED_BACK if undone else Phase.ROLLING_BACK),
+        (Mark.ADOPTED in borne, Phase.ADOPTED),
     ):
-        if mark in borne and found is not None:
+        if holds:
             return found
     if StepState.FAILED in states:
         return Phase.STOPPED

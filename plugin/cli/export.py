@@ -28,9 +28,10 @@ def show(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
+    from stsfix.plugin.cli.run import named
     from stsfix.plugin.export_view import export_lines, view_of_export
 
-    name = _named(session, run_name)
+    name = named(session, run_name)
     with session.wiring() as wiring:
         view = view_of_export(wiring.exports(session.state_dir).load(name), session.clock.now())
     if session.as_json:
@@ -51,11 +52,11 @@ def restore(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
-    from stsfix.plugin.cli.run import confirmed, require_answer, show_run
+    from stsfix.plugin.cli.run import confirmed, named, require_answer, show_run
 
     require_answer(session)
     with session.runs() as runs:
-        name = _named(session, run_name)
+        name = named(session, run_name, "export restore")
         runs.require_restorable(name)
         saved = runs.read_export(name)
         plan = runs.plan_restore(name, saved)
@@ -71,12 +72,6 @@ def restore(session: Session, run_name: str | None) -> int:
         )
         show_run(session, name)
     return 0
-
-
-def _named(session: Session, run_name: str | None) -> str:
-    name = run_name or session.journal.latest(session.settings.sso.domain)
-    session.about(name)
-    return name
 
 
 def _say_plan(session: Session, plan: RestorePlan) -> None:

@@ -196,10 +196,12 @@ def show_run(session: Session, run_name: str) -> None:
     session.show(run_lines(view, width=session.width))
 
 
-def _named(session: Session, run_name: str | None) -> str:
-    """Return the run that is meant: the one named, else the domain's newest."""
+def named(session: Session, run_name: str | None, asked: str = "") -> str:
+    """Return the run that is meant: the one named, else the domain's newest; *asked* is what goes
+    on with this command, see `RunContext`.
+    """
     name = run_name or session.journal.latest(session.settings.sso.domain)
-    session.about(name)
+    session.about(name, asked=asked)
     return name
 
 
@@ -213,7 +215,7 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
     RUN is the newest run of the domain if it is left out.
     """
     with session.runs() as runs:
-        name = _named(session, run_name)
+        name = named(session, run_name)
         runs.require_resumable(name)
         return _go(session, runs, name, on_failure)
 
@@ -256,7 +258,7 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     with session.runs() as runs:
         if adopt and (run_name := taken_over(session, runs, run_name, releasing=False)) is None:
             return 0
-        name = _named(session, run_name)
+        name = named(session, run_name, "rollback")
         runs.require_reversible(name)
         spec = session.journal.read(name).spec
         for left in filter(None, (databases_to_restore(spec), disks_left_out(spec))):
@@ -282,7 +284,7 @@ def release(session: Session, run_name: str | None, *, adopt: bool) -> int:
     with session.runs() as runs:
         if adopt and (run_name := taken_over(session, runs, run_name, releasing=True)) is None:
             return 0
-        name = _named(session, run_name)
+        name = named(session, run_name, "release --adopt" if adopt else "release")
         runs.require_releasable(name, adopted=adopt)
         question = f"Delete the snapshots of {name}? There is no way back then."
         if not adopt and not confirmed(session, question):

@@ -184,10 +184,11 @@ class Session:
         with stop_on_signals(self.flag, self.output.note):
             yield
 
-    def about(self, run: str) -> None:
-        """Let error messages name *run* and its phase from now on."""
+    def about(self, run: str, *, asked: str = "") -> None:
+        """Let error messages name *run* and its phase from now on; *asked* see `RunContext`."""
         phase = self.journal.read(run).phase.value if run else ""
-        self.context = replace(self.context, run=run, phase=phase)
+        asked = asked or self.context.asked
+        self.context = replace(self.context, run=run, phase=phase, asked=asked)
 
 
 def session_options(function: F) -> F:

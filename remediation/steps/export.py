@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.errors import DirectoryFaultError, ReplicationOverdueError
+from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    EntryChangedError,
+    ReplicationOverdueError,
+)
 from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.sts_export import StsExport
@@ -102,33 +107,43 @@ def _apart(context: StepContext) -> list[str]:
     return apart
 
 
-def restore(context: StepContext, export: StsExport, ours: frozenset[str]) -> RestorePlan:
+def restore(
+    context: StepContext, export: StsExport, ours: frozenset[str], begin: Callable[[], None]
+) -> RestorePlan:
     """Make the STS entries of every node what *export* says of the writer. Safe to repeat.
 
     What is missing is added on the writer and awaited everywhere before anything of the run is
-    deleted, credentials before chains, so that the domain is never without a credential.
+    deleted, credentials before chains, so that the domain is never without a credential. *begin*
+    is called before the first write, when nothing is in the way of it.
 
     Raises:
         RestoreRefusedError: Nothing was changed.
+        EntryChangedError: Under a DN that the run wrote there is somebody else's entry by now; it
+            and what was to go after it are there, and so is everything of before.
         ReplicationOverdueError: A node does not show it in time; repeating it goes on.
         DirectoryFaultError: A write was refused, or the entries differ after it.
     """
     plan = plan_of(context, export, ours)
     writer = context.spec.writer
     directory = context.directory(writer)
+    begin()
     # (1) everything of before, beside what is there
     for entry in plan.add:
         directory.add_material(entry)
         context.tell(RESTORE, writer, f"added {entry.cn}")
     wanted = {entry.dn.lower(): entry for entry in export.nodes[writer]}
     _await_everywhere(context, lambda found: all(_holds(found, e) for e in wanted.values()))
-    # (2) then what the run wrote goes, whole entries that are still the ones that were seen
+    # (2) then what the run wrote goes, if it still is what the run wrote: replication took its time
     entries = directory.read_sts_entries()
     present = {e.dn.lower(): e for e in (*entries.credentials, *entries.chains)}
     for entry in plan.remove:
-        if entry.dn.lower() in present:
-            directory.delete_entry(present[entry.dn.lower()])
-            context.tell(RESTORE, writer, f"removed {entry.cn}")
+        seen = present.get(entry.dn.lower())
+        if seen is None:
+            continue
+        if not seen.chain or fingerprint(seen.chain[0]) not in ours:
+            raise EntryChangedError(writer, entry.dn)
+        directory.delete_entry(seen)
+        context.tell(RESTORE, writer, f"removed {entry.cn}")
     gone = {entry.dn.lower() for entry in plan.remove}
     _await_everywhere(context, lambda found: not gone & {e.dn.lower() for e in found})
     # (3) read back

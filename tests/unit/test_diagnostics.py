@@ -13,7 +13,11 @@ from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
 from stsfix.plugin.errors import ConfigError, ConfigProblem
 from stsfix.remediation.errors import DirectoryFaultError, NodeTlsError, ServiceRestartError
-from stsfix.remediation.errors_run import JournalUnwritableError, UndoFailedError
+from stsfix.remediation.errors_run import (
+    InterruptedRunError,
+    JournalUnwritableError,
+    UndoFailedError,
+)
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import (
     HostLoginError,
@@ -118,6 +122,10 @@ def test_certificate_that_was_not_seen_is_read_first():
         (Phase.ROLLING_BACK, "rollback run-1"),
         (Phase.ROLLED_BACK, "release run-1"),
         (Phase.RELEASING, "release run-1"),
+        (Phase.RESTORING, "export restore run-1"),
+        (Phase.RESTORED, "release run-1"),
+        (Phase.RELEASED, "release run-1"),
+        (Phase.ADOPTED, "rollback run-1"),
         ("", "resume run-1"),
     ],
 )
@@ -128,6 +136,27 @@ def test_going_on_depends_on_the_phase(phase, command):
     found = explain(ShutdownOverdueError((VM,), 1200), context)
 
     assert found.next_actions[-1] == f"Then go on: stsfix {command} --state-dir /s"
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_going_on_with_what_was_asked_is_asking_it_again(phase):
+    """A restore of a repaired run that was stopped is not gone on with by releasing it."""
+    context = RunContext(run="run-1", phase=phase, asked="export restore")
+
+    found = explain(InterruptedRunError("run-1"), context)
+
+    assert found.next_actions[0] == "Go on when you want to: stsfix export restore run-1"
+
+
+@pytest.mark.parametrize(
+    ("phase", "told"),
+    [(Phase.STOPPED, True), (Phase.ROLLING_BACK, False), (Phase.RELEASING, False)],
+)
+def test_the_way_back_is_offered_where_there_is_another_way(phase, told):
+    """Not twice in one answer, and not when the snapshots are being deleted."""
+    found = explain(NoSpaceError("esx1", "datastore1"), RunContext(run="run-1", phase=phase))
+
+    assert any(line.startswith("Or take the run back") for line in found.next_actions) is told
 
 
 def test_going_on_without_a_run_is_a_preflight():

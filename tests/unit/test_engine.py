@@ -22,6 +22,10 @@ from stsfix.remediation.records import (
 
 PLAN = ("quiesce", "take-snapshots", "replace-sts")
 S = StepState
+BACK, RESTORING, RESTORED, RELEASING, RELEASED = (
+    MarkRecord(mark=mark)
+    for mark in (Mark.ROLLBACK, Mark.RESTORING, Mark.RESTORED, Mark.RELEASING, Mark.RELEASED)
+)
 
 
 def records(*states, back=False):
@@ -96,6 +100,31 @@ def test_notes_do_not_change_what_comes_next():
             Phase.RELEASED,
             id="released",
         ),
+        pytest.param([*records(S.DONE, S.FAILED), RESTORING], Phase.RESTORING, id="restoring"),
+        pytest.param([*records(S.DONE), RESTORING, RESTORED], Phase.RESTORED, id="restored"),
+        pytest.param([*records(S.DONE), RESTORED, BACK], Phase.ROLLING_BACK, id="then back"),
+        pytest.param(
+            [*records(S.DONE, S.DONE, S.DONE), RESTORED, BACK, *records(S.DONE, S.UNDO_FAILED)],
+            Phase.ROLLING_BACK,
+            id="restored, then half reverted",
+        ),
+        pytest.param(
+            [BACK, *records(S.UNDO_FAILED), RESTORED, *records(S.UNDOING)],
+            Phase.ROLLING_BACK,
+            id="half reverted again after a restore",
+        ),
+        pytest.param(
+            [RESTORED, BACK, *records(S.UNDONE, S.UNDONE, S.UNDONE)],
+            Phase.ROLLED_BACK,
+            id="restored, then back",
+        ),
+        pytest.param(
+            [BACK, *records(S.UNDO_FAILED), RESTORING, RESTORED],
+            Phase.RESTORED,
+            id="restored because the way back was gone",
+        ),
+        pytest.param([RELEASING, RELEASED, RESTORING], Phase.RESTORING, id="after the release"),
+        pytest.param([RELEASING, RELEASED, RESTORING, RESTORED], Phase.RELEASED, id="and done"),
     ],
 )
 def test_phase(history, expected):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+import sts_material
 from credential_bench import BOTH, OLD, VC1, VC2, Bench
 from memory_node import Fault
-from stsfix.remediation.errors import ReplicationOverdueError, WriteInDoubtError
+from stsfix.remediation.errors import EntryChangedError, ReplicationOverdueError, WriteInDoubtError
 from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import RetireOld
@@ -33,7 +36,13 @@ class ExportBench(Bench):
 
     def restore(self):
         """Put the export back."""
-        return restore(self.context, self.export, self.written())
+        self.begun = 0
+        return restore(self.context, self.export, self.written(), self.begin)
+
+    def begin(self):
+        """Count, and see what is there by then."""
+        self.begun += 1
+        self.at_first = self.names()
 
 
 def test_the_entries_of_every_directory_are_saved_whole():
@@ -95,6 +104,36 @@ def test_a_lost_answer_is_gone_on_from(call, nth):
     assert bench.names(VC1) == bench.names(VC2) == OLD_PAIR
 
 
+def test_it_is_recorded_before_the_first_write():
+    """A death after it is known to have left entries of both times."""
+    bench = ExportBench()
+    bench.repair()
+    before = bench.names()
+
+    bench.restore()
+
+    assert (bench.begun, bench.at_first) == (1, before)
+
+
+def test_what_somebody_wrote_meanwhile_under_our_name_stays():
+    """Replication was waited for since the plan was made: the entry is looked at again."""
+    bench = ExportBench()
+    bench.repair()
+    other = sts_material.credential("somebody else's")
+
+    def hook(event):
+        if event.text == "added TenantCredential-1":
+            bench.domain.seed(2, other)
+
+    bench.context = replace(bench.context, hook=hook)
+
+    with pytest.raises(EntryChangedError, match="TenantCredential-2"):
+        bench.restore()
+
+    assert bench.names() == BOTH
+    assert bench.leaves()[VC1] == other.chain[0]
+
+
 def test_nothing_is_deleted_before_everybody_has_the_old_pair():
     """A partner that does not follow stops it while both pairs are there."""
     bench = ExportBench()
@@ -120,4 +159,5 @@ def test_directories_that_differ_are_left_alone():
     with pytest.raises(RestoreRefusedError, match=f"entries of {VC2} are not"):
         bench.restore()
 
+    assert bench.begun == 0
     assert bench.names(VC1) == before
