@@ -272,6 +272,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         remediation.NodeNotReadyError: (
             "Look at the console of {e.node}: a file system check or a slow start needs time",
+            "If it is off, find out who shut it down: a person, or another workstation's run",
             "Set a longer boot limit under [timeouts] if it only needs time",
             GO_ON,
             BACK,

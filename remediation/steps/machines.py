@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Facts, Note
     from stsfix.remediation.steps.context import StepContext
-    from stsfix.snapshot.model import VmId
+    from stsfix.snapshot.model import VmFacts, VmId
+
+
+OFF_AGAIN = "power (it was shut down again)"
 
 
 def start_domain(context: StepContext, step: str) -> None:
@@ -38,7 +41,8 @@ def start_domain(context: StepContext, step: str) -> None:
     repeat.
 
     Raises:
-        NodeNotReadyError: A node did not get so far in time; it is left running.
+        NodeNotReadyError: A node did not get so far in time; it is left running. Or somebody, or
+            another run that is about to give way, has shut it down again: said at once.
     """
     for wave in context.start_waves():
         vms = tuple(node.vm for node in wave)
@@ -67,7 +71,11 @@ def _await_answer(context: StepContext, step: str, node: NodePlan, started: floa
     first_refusal: list[float] = []
 
     def answers() -> bool:
-        context.directory(node.fqdn).read_root_dse()
+        try:
+            context.directory(node.fqdn).read_root_dse()
+        except TransientError:
+            _require_on(context, node, started)
+            raise
         try:
             context.logins.read_published_leaf(node.fqdn)
         except ProofError as error:
@@ -92,7 +100,7 @@ def _await_answer(context: StepContext, step: str, node: NodePlan, started: floa
 
 def _await_guest(context: StepContext, step: str, node: NodePlan, started: float) -> None:
     def ready() -> bool | None:
-        facts = context.coordinator.observe([node.vm])[node.vm]
+        facts = _require_on(context, node, started)
         if facts.guest_operations_ready:
             return True
         return (facts.tools_running and _is_reached(context, node)) or None
@@ -101,6 +109,19 @@ def _await_guest(context: StepContext, step: str, node: NodePlan, started: float
     limits = context.limits
     if not poll_until(ready, clock=context.clock, limit=limits.boot, every=limits.poll):
         raise NodeNotReadyError(node.fqdn, "VMware Tools", context.clock.monotonic() - started)
+
+
+def _require_on(context: StepContext, node: NodePlan, started: float) -> VmFacts:
+    """Return the facts of *node*, which was powered on.
+
+    Raises:
+        NodeNotReadyError: It is off again: waiting does not help.
+    """
+    facts = context.coordinator.observe([node.vm])[node.vm]
+    if facts.summary.power is PowerState.OFF:
+        waited = context.clock.monotonic() - started
+        raise NodeNotReadyError(node.fqdn, OFF_AGAIN, waited)
+    return facts
 
 
 def _is_reached(context: StepContext, node: NodePlan) -> bool:

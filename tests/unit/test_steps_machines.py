@@ -194,6 +194,25 @@ def test_an_sts_that_never_publishes_does_not_hold_up_the_run(snapshotted):
     assert any("publishes no certificate" in line for line in snapshotted.told)
 
 
+def test_a_node_that_is_shut_down_again_is_not_waited_for(snapshotted):
+    """A run that gives way may do that to one that was just powered on: said within a look."""
+    snapshotted.undo(PowerOn(snapshotted.context))
+    snapshotted.domain.down.add(PSC)
+
+    def before(call, _):
+        if call == "observe_vms" and any("waiting for vmdir" in line for line in snapshotted.told):
+            snapshotted.hosts[0].vm(snapshotted.psc).power = PowerState.OFF
+
+    snapshotted.hosts[0].before = before
+    began = snapshotted.clock.monotonic()
+
+    with pytest.raises(NodeNotReadyError, match="shut down again"):
+        snapshotted.do(PowerOn(snapshotted.context))
+
+    assert snapshotted.clock.monotonic() - began < BOOT.total_seconds() / 10
+    assert snapshotted.power()["vc"] is PowerState.OFF
+
+
 def test_a_directory_that_does_not_come_back_is_named(snapshotted):
     """The deadline ends the waiting; the node is left running."""
     snapshotted.undo(PowerOn(snapshotted.context))
