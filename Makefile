@@ -70,9 +70,10 @@ arch: dev
 audit: dev
 	$(BIN)/python tests/audit.py
 
-# More workers than CI has cores: many tests wait for timeouts.
+# More workers than CI has cores: many tests wait for timeouts. Who runs what: docs/adr/0045.
+test-only: WORKERS = -n 4 --dist loadgroup
 test-only: dev
-	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest $(WORKERS) $(PYTEST_ARGS)
 
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test

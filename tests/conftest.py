@@ -10,13 +10,26 @@ from itertools import count
 
 import pytest
 
+import distribution
 import reliability
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """Let xdist hand out our groups."""
+    return distribution.Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(config, items):
+    """Leave out what is not asked for, and put first what shall begin first."""
+    _leave_out(config, items)
+    if getattr(config.option, "loadgroup", False):
+        items.sort(key=lambda item: distribution.rank(item.nodeid))
+
+
+def _leave_out(config, items):
     """Leave out all but every n-th case of a test marked ``matrix(n)``, counted in the order of
     its parameters, so that the part is the same whatever order tests run in. Tests that are named
     on the command line all run.

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
     from wine_peer import WineCmd
 
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.skipif(WINE is None, reason="wine64 is not installed"),
-    pytest.mark.xdist_group("wine"),
-]
+pytestmark = [pytest.mark.peer, pytest.mark.skipif(WINE is None, reason="wine64 is not installed")]
 
 SCRIPTS = {
     "echo": "echo a b  c",

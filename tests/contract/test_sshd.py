@@ -22,11 +22,7 @@ from stsfix.remediation.errors import (
 from stsfix.snapshot.errors import AnswerLostError, TaskOverdueError
 from stsfix.snapshot.secret import Secret
 
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.skipif(bool(obstacle()), reason=obstacle()),
-    pytest.mark.xdist_group("sshd"),
-]
+pytestmark = [pytest.mark.peer, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
 SHORT = timedelta(seconds=60)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stsfix.lab.judge_certificates import StoredCertificate
     from stsfix_command import Ended
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.xdist_group("renewal")]
+pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 
 VC1 = "vc1.lab.example"
 

@@ -13,7 +13,7 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.remediation.diagnosis_causes import CAUSES
 from stsfix.remediation.diagnosis_model import Confidence
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 
 @pytest.mark.parametrize("scenario", sorted(DIAGNOSED))

@@ -12,7 +12,7 @@ from diagnosed_lab import cause_of, examined, named
 if TYPE_CHECKING:
     from stsfix.remediation.diagnosis_model import Quote
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 
 class Symptom(NamedTuple):

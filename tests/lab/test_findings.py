@@ -22,7 +22,7 @@ from stsfix.remediation.model import Severity
 from stsfix.remediation.preflight import assess
 from stsfix.remediation.rules_stores import VMCA_RULES
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 
 def rows(found):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 VC1, VC2, DOMAIN = "vc1.lab.example", "vc2.lab.example", "vsphere.local"
 

@@ -11,7 +11,7 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.remediation.model import Severity
 from stsfix.remediation.rules_nodes import RULES
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 VC1, VC2, VC9, DOMAIN = "vc1.lab.example", "vc2.lab.example", "vc9.lab.example", "vsphere.local"
 

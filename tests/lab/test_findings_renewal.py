@@ -9,7 +9,7 @@ from stsfix.lab.certificate_plan import REPAIR_PLANS
 from stsfix.remediation.checks_renewal import RULES, Wish, renewal_of
 from stsfix.remediation.model import Renew, Severity
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 EXPIRED, ALL = Wish(renew=Renew.EXPIRED), Wish(renew=Renew.ALL)

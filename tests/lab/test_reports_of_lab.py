@@ -20,7 +20,7 @@ from stsfix.plugin.report_json import preflight_document
 from stsfix.remediation.durations import phases
 from stsfix.remediation.plan import step_names
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("scenarios")]
+pytestmark = pytest.mark.lab
 
 LABS = [
     ("expired", "external-psc"),

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def world_parameters(worlds: Iterable[str], why_not: Callable[[str], str]) -> Iterator[Any]:
-    """Yield one parameter a world: skipped with the reason of *why_not* if that tells one, each
-    world in one process, OpenSSH's marked as a peer.
+    """Yield one parameter a world: skipped with the reason of *why_not* if that tells one,
+    OpenSSH's marked as a peer.
     """
     for name in worlds:
         reason = why_not(name)
-        marks = [pytest.mark.skipif(bool(reason), reason=reason), pytest.mark.xdist_group(name)]
+        marks = [pytest.mark.skipif(bool(reason), reason=reason)]
         if name.startswith("sshd"):
             marks.append(pytest.mark.peer)
         yield pytest.param(name, id=name, marks=marks)

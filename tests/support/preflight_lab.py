@@ -67,8 +67,8 @@ def shown(scenario: str, topology: str = "elm") -> tuple[Evidence, tuple[Finding
     """Return what can be read of a fresh lab of *scenario*, and what preflight finds in it.
 
     A lab costs most of a second, so each is brought up once for everything that is judged of it:
-    findings, reports and diagnoses. Tests that use it belong to one xdist group, "scenarios",
-    which shares a process.
+    findings, reports and diagnoses. The files that use it are in `distribution.OF_SCENARIOS`: all
+    tests of a scenario share a process.
     """
     with Lab.build(topology, scenario, speed=2000, keys=shared_keys()) as lab, wired(lab) as wiring:
         if scenario in DIAGNOSED:

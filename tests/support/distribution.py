@@ -1,0 +1,77 @@
+"""Which tests share one of xdist's workers, and which begin first (docs/adr/0045).
+
+What a file's fixtures make is made once if all its tests run in one worker. What takes longest
+begins first: the short tests at the end then fill all workers.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
+    from xdist.remote import Producer
+
+PARTS = 4
+"""Workers that the tests of scenarios are spread over."""
+
+OF_SCENARIOS = frozenset(
+    {
+        "tests/lab/test_diagnose_scenarios.py",
+        "tests/lab/test_diagnose_symptoms.py",
+        "tests/lab/test_findings.py",
+        "tests/lab/test_findings_certificates.py",
+        "tests/lab/test_findings_nodes.py",
+        "tests/lab/test_findings_renewal.py",
+        "tests/lab/test_reports_of_lab.py",
+    }
+)
+"""Files whose tests judge what one preflight of a scenario's lab saw (`preflight_lab.shown`): those
+of one scenario run in the same worker, whatever their file.
+"""
+
+ORDER = ("crash", "e2e", "lab", "contract", "unit")
+"""Folders, that with the longest tests first."""
+
+_TOPOLOGIES = ("-embedded", "-elm", "-external-psc")
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the group whose tests one worker runs.
+
+    The scenario is the first parameter of most tests of scenarios; the few others pay a lab more.
+    """
+    file, _, rest = nodeid.partition("::")
+    if file not in OF_SCENARIOS:
+        return file
+    scenario = rest.partition("[")[2].removesuffix("]").partition(" ")[0]
+    for topology in _TOPOLOGIES:
+        scenario = scenario.removesuffix(topology)
+    return f"scenarios {zlib.crc32(scenario.encode()) % PARTS}"
+
+
+def rank(nodeid: str) -> int:
+    """Return the place of a test's group among all, the first to begin having the least."""
+    file = nodeid.partition("::")[0]
+    if file in OF_SCENARIOS:
+        return -1
+    folder = file.rpartition("/")[0].rpartition("/")[2]
+    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Hands out the groups in the order in which they were collected.
+
+    xdist's own ``loadgroup`` groups nothing with pytest 9.2 (pytest-xdist issue 1386), and its
+    marks are not seen where the tests are handed out.
+    """
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
