@@ -76,7 +76,7 @@ def translate(
     if isinstance(fault, _RESTRICTED):
         return HostRestrictedError(host, name, text)
     if isinstance(fault, vim.fault.NoDiskSpace):
-        return NoSpaceError(where, str(fault.datastore))
+        return NoSpaceError(where, str(fault.datastore or "of the VM"))
     return HypervisorFaultError(where, name, text)
 
 

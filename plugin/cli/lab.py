@@ -8,10 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stsfix.plugin.cli.rehearse import lab_options
+
+if TYPE_CHECKING:
+    from stsfix.lab.control import LabNotRunningError
 
 START_LIMIT_S = 120.0
 
@@ -101,21 +105,23 @@ def _await_up(process: subprocess.Popen[bytes], folder: Path) -> bool:
     return False
 
 
+def _not_running(error: LabNotRunningError) -> int:
+    words = shlex.quote(str(error.folder))
+    click.echo(f"{error}\n  -> Start one: stsfix lab up --dir {words}", err=True)
+    click.echo("  -> Or name the folder of one that runs with --dir", err=True)
+    return 1
+
+
 @lab.command()
 @_FOLDER
 def down(*, folder: Path) -> int:
     """Stop the lab; its files stay."""
-    from stsfix.lab.control import (
-        LabNotRunningError,
-        is_alive,
-        request,
-    )
+    from stsfix.lab.control import LabNotRunningError, is_alive, request
 
     try:
         request(folder, "quit")
     except LabNotRunningError as error:
-        click.echo(str(error), err=True)
-        return 1
+        return _not_running(error)
     deadline = time.monotonic() + START_LIMIT_S
     while is_alive(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -134,8 +140,7 @@ def status(*, folder: Path, as_json: bool) -> int:
     try:
         answer = request(folder, "status")
     except LabNotRunningError as error:
-        click.echo(str(error), err=True)
-        return 1
+        return _not_running(error)
     output = Output(sys.stdout, sys.stderr, os.environ)
     if as_json:
         output.json(answer)

@@ -64,7 +64,7 @@ class ExportSts:
         digest = context.exports.save(export)
         note(SHA256, digest)
         count = sum(map(len, nodes.values()))
-        context.tell(self.name, "", f"saved {count} STS entries of {len(nodes)} directories")
+        context.tell(self.name, "", f"saved the STS entries of every directory: {count}")
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Nothing was changed; the file stays, a rollback may still need it."""
