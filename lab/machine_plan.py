@@ -24,6 +24,7 @@ class HostPlan:
         licence_hours: How long the licence lasts; None: it does not end.
         clock_offset_s: How far its clock is ahead, in seconds.
         full_datastore: datastore1 has no room for a snapshot.
+        free_gib: What is left on datastore1, in GiB; None: enough.
         datastore_kind: Type of datastore1.
         datastore_accessible: Whether datastore1 can be reached.
         datastore_mode: Maintenance mode of datastore1.
@@ -43,6 +44,7 @@ class HostPlan:
     licence_hours: int | None = None
     clock_offset_s: float = 0.0
     full_datastore: bool = False
+    free_gib: int | None = None
     datastore_kind: str = "VMFS"
     datastore_accessible: bool = True
     datastore_mode: str = "normal"
@@ -159,6 +161,10 @@ HOST_PLANS = {
     "datastore-full": (
         "the datastore of the first host is full",
         HostPlan(host=HOSTS[0], full_datastore=True),
+    ),
+    "datastore-tight": (
+        "the datastore of the first host has 4 GiB left",
+        HostPlan(host=HOSTS[0], free_gib=4),
     ),
     "datastore-inaccessible": (
         "the datastore of the first host cannot be reached",

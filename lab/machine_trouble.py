@@ -29,6 +29,8 @@ def spoil_datastore(store: Datastore, plan: HostPlan) -> None:
     """Make datastore1 of a host what *plan* says."""
     if plan.full_datastore:
         store.free = _FULL
+    if plan.free_gib is not None:
+        store.free = plan.free_gib * 2**30
     store.kind = plan.datastore_kind
     store.accessible = plan.datastore_accessible
     store.maintenance_mode = plan.datastore_mode

@@ -24,6 +24,7 @@ from stsfix.plugin.settings import (
     NodeSettings,
     ServicesSettings,
     Settings,
+    SnapshotSettings,
     SshSettings,
     SsoSettings,
     StsSettings,
@@ -53,6 +54,7 @@ __all__ = [
 
 MAX_FILE_BYTES = 1 << 20
 MAX_TIMEOUT_S = 7 * 24 * 3600
+MAX_GROWTH_GIB = 10_000
 MAX_VALIDITY_DAYS = 7305  # 20 years
 _ISSUERS = ("vmca", "own-ca", "files")
 _NODE_KEYS = (
@@ -139,6 +141,7 @@ def _read_settings(path: Path, root: TomlTable) -> Settings:
         hosts=_read_hosts(root, folder, timeouts),
         sts=_read_sts(root.table("sts"), folder),
         services=_read_services(root.table("services")),
+        snapshots=_read_snapshots(root.table("snapshots")),
         timeouts=timeouts,
         secrets_file=folder / secrets_file if secrets_file else None,
         node_defaults=defaults,
@@ -270,6 +273,13 @@ def _read_services(table: TomlTable) -> ServicesSettings:
     value = table.choice("restart", known[0], known) if table.holds("restart") else None
     table.close()
     return ServicesSettings(restart=Restart(value) if value in known else None)
+
+
+def _read_snapshots(table: TomlTable) -> SnapshotSettings:
+    standard = SnapshotSettings().growth_gib
+    growth_gib = table.integer("growth_gib", standard, low=1, high=MAX_GROWTH_GIB)
+    table.close()
+    return SnapshotSettings(growth_gib=growth_gib)
 
 
 def _read_timeouts(table: TomlTable) -> Timeouts:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from stsfix.remediation.model import Platform
+from stsfix.snapshot.safety import GROWTH_BYTES
 from stsfix.snapshot.tls import Endpoint, Trust
 
 if TYPE_CHECKING:
@@ -99,6 +100,13 @@ class ServicesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotSettings:
+    """*growth_gib* is the room in GiB that the snapshot of one node may come to need."""
+
+    growth_gib: int = GROWTH_BYTES // 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Deadlines; the defaults stand here. What each one limits: docs/configuration.md."""
 
@@ -174,6 +182,7 @@ class Settings:
     hosts: tuple[HostSettings, ...]
     sts: StsSettings
     services: ServicesSettings
+    snapshots: SnapshotSettings
     timeouts: Timeouts
     secrets_file: Path | None
     node_defaults: NodeDefaults

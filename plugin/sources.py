@@ -48,6 +48,7 @@ def preflight_sources(wiring: Wiring) -> Sources:
         tools=NodeToolsReader(wiring.shell),
         issuer=settings.issuer_for,
         restart=settings.services.restart,
+        growth_bytes=settings.snapshots.growth_gib * 2**30,
         transport=wiring.transports.transport,
     )
 

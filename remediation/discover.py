@@ -37,6 +37,7 @@ from stsfix.remediation.inventory import (
 from stsfix.remediation.model import Platform, Role, Transport
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.safety import GROWTH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +79,8 @@ class Sources:
     then no node is asked itself, or over HTTPS. *patience* is how long directories that lag may
     take to move before they count as stalled. *tools* are asked for certificates on each node,
     unless None. *issuer* tells who signs if a given node is written to, *transport* how a node is
-    to be asked itself. *restart* is whose services are to be restarted, None if nobody said.
+    to be asked itself. *restart* is whose services are to be restarted, None if nobody said;
+    *growth_bytes* is as in `Inventory`.
     """
 
     domain: str
@@ -97,6 +99,7 @@ class Sources:
     issuer: Callable[[str, Platform], str] = _own_ca
     transport: Callable[[str], Transport] = _guest_operations
     restart: Restart | None = None
+    growth_bytes: int = GROWTH_BYTES
 
 
 class Discovery:
@@ -155,6 +158,7 @@ class Discovery:
             certificates=held.result(),
             issuer=self._issuer(nodes),
             restart=self._sources.restart,
+            growth_bytes=self._sources.growth_bytes,
         )
 
     def _issuer(self, nodes: Sequence[NodeInventory]) -> str:

@@ -10,6 +10,7 @@ from stsfix.remediation.model import NodePlan, Platform
 from stsfix.remediation.node_facts import NOT_ASKED, Database, NodeFacts
 from stsfix.remediation.replication import lags
 from stsfix.snapshot.model import VmListing
+from stsfix.snapshot.safety import GROWTH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,6 +137,7 @@ class Inventory:
     what one of the directories holds besides the STS entries; None if nobody asked. *configured*
     are the nodes the operator named. *issuer* is who signs if a run writes: ``vmca``, ``own-ca`` or
     ``files``. *restart* is whose services the operator wants restarted, None if that was not said.
+    *growth_bytes* is the room that the snapshot of one node may come to need.
     """
 
     domain: str
@@ -150,6 +152,7 @@ class Inventory:
     certificates: DirectoryCertificates | None = None
     issuer: str = "own-ca"
     restart: Restart | None = None
+    growth_bytes: int = GROWTH_BYTES
 
     def lags(self) -> tuple[Lag, ...]:
         """Return how far each directory is behind each other one that told its status."""

@@ -51,7 +51,7 @@ def assess(inventory: Inventory, plan: RenewalPlan = NO_RENEWAL) -> tuple[Findin
     ours = {str(vm.vm) for vm in vms if all(s.name.startswith(RUN_PREFIX) for s in vm.snapshots)}
     found += [
         finding
-        for finding in assess_safety(inventory.hosts, vms)
+        for finding in assess_safety(inventory.hosts, vms, growth_bytes=inventory.growth_bytes)
         if finding.id != "SNAP-EXISTING" or finding.subject not in ours
     ]
     unique = dict.fromkeys(judged(found, inventory, plan))

@@ -5,7 +5,7 @@ Pure: facts in, findings out, every check always runs. What each means is in `sa
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,12 @@ SKEW_WARNED = timedelta(seconds=5)
 guide), so the host's clock decides whether tokens and Kerberos tickets are valid."""
 
 GROWTH_BYTES = 10 * 2**30
-"""Room for what one node writes until its snapshot is removed (a rule of thumb, unverified)."""
+"""Room for what one node writes until its snapshot is removed, unless somebody knows better (a rule
+of thumb, unverified)."""
+
+START_BYTES = 2**30
+"""Without so much for each node a snapshot is not begun: it starts nearly empty, and the node
+writes that much while it starts (unverified)."""
 
 FREE_EDITIONS = frozenset({"esxBasic"})
 """Licence editions whose API takes no writes (name unverified; RestrictedVersion: pyvmomi #625)."""
@@ -72,10 +77,12 @@ def assess_space(
 
     A snapshot taken while off starts empty and grows with everything its VM writes until it is
     removed. Datastores of one name and size on two hosts count as one shared datastore: that
-    errs on the safe side for local ones.
+    errs on the safe side for local ones, which is why an operator can accept too little room for
+    the growth. Too little to begin with is judged on each host by itself.
     """
     known = {(h.host, store.name): store for h in hosts for store in h.datastores}
     nodes: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    here: Counter[tuple[tuple[str, int], str]] = Counter()
     stores: dict[tuple[str, int], DatastoreFacts] = {}
     risks: list[Finding] = []
     for facts in vms:
@@ -86,13 +93,17 @@ def assess_space(
                 continue
             key = (store.name, store.capacity_bytes)
             nodes[key].append(facts.vm.name)
+            here[key, facts.vm.host] += 1
             if key not in stores or store.free_bytes < stores[key].free_bytes:
                 stores[key] = store
     for key, names in nodes.items():
         if stores[key].kind.lower() == "vsan":
             risks.append(found("SNAP-VSAN", key[0], f"Nodes on it: {', '.join(sorted(names))}."))
-        if stores[key].free_bytes < growth_bytes * len(names):
-            risks.append(_no_space(stores[key], names, growth_bytes))
+        most = max(count for (store_key, _), count in here.items() if store_key == key)
+        if stores[key].free_bytes < START_BYTES * most:
+            risks.append(_no_space("SNAP-NO-SPACE", stores[key], names, growth_bytes))
+        elif stores[key].free_bytes < growth_bytes * len(names):
+            risks.append(_no_space("SNAP-LITTLE-SPACE", stores[key], names, growth_bytes))
     return tuple(risks)
 
 
@@ -104,13 +115,18 @@ def _inaccessible(facts: VmFacts, name: str) -> Finding:
     )
 
 
-def _no_space(store: DatastoreFacts, names: Sequence[str], growth_bytes: int) -> Finding:
-    wanted = growth_bytes * len(names)
+def _no_space(rule: str, store: DatastoreFacts, names: Sequence[str], growth_bytes: int) -> Finding:
+    wanted = max(growth_bytes, START_BYTES) * len(names)
     return found(
-        "SNAP-NO-SPACE",
+        rule,
         store.name,
         f"{_gib(store.free_bytes)} free, {_gib(wanted)} wanted for {', '.join(sorted(names))}.",
-        advice=f"Free {_gib(wanted - store.free_bytes)} on {store.name}.",
+        advice=f"Free {_gib(wanted - store.free_bytes)} on {store.name}"
+        + (
+            "."
+            if rule == "SNAP-NO-SPACE"
+            else "; or accept this, watch the datastore, and release the snapshots soon."
+        ),
     )
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Reset
-from stsfix.lab.flood import ldap_pieces
 from stsfix.lab.https import break_off
 from stsfix.lab.seams import read_tls
 from stsfix.lab.vmdir import ber
 from stsfix.lab.vmdir.ages import AGES, ServerDied
+from stsfix.lab.vmdir.flood import ldap_pieces
 from stsfix.lab.vmdir.messages import decode_message
 from stsfix.lab.vmdir.reader import StoreReader
 from stsfix.lab.vmdir.replication import Replicator

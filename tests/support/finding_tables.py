@@ -27,6 +27,7 @@ EXPECTED = {
     "consolidation": {"blocks SNAP-CONSOLIDATION"},
     "database-partition-out": {"blocks NODE-DISK-FULL"},
     "datastore-full": {"blocks SNAP-NO-SPACE"},
+    "datastore-tight": {"blocks SNAP-LITTLE-SPACE"},
     "datastore-inaccessible": {"blocks SNAP-DATASTORE-INACCESSIBLE"},
     "datastore-maintenance": {"blocks SNAP-DATASTORE-INACCESSIBLE"},
     "datastore-vsan": {"informs SNAP-VSAN"},

@@ -165,6 +165,7 @@ def test_pin_is_read_in_every_notation(read, prefix, pin):
         ("[sts]\nvalidity_days = 0", "sts.validity_days: must be from 1 to 7305"),
         ('[services]\nrestart = "some"', 'services.restart: must be "all" or "needed"'),
         ('[services]\nwhich = "all"', "services.which: unknown key"),
+        ("[snapshots]\ngrowth_gib = 0", "snapshots.growth_gib: must be from 1 to 10000"),
         ("[sts]\nretire_old = 1", "sts.retire_old: must be true or false"),
         ('[sts]\nissuer = "acme"', 'sts.issuer: must be "vmca" or "own-ca" or "files"'),
         ('[sts]\nissuer = "vmca"\nca_key = "ca.key"', "sts.ca_key: is used only with"),
@@ -416,6 +417,12 @@ ports = {{ ssh = 22 }}
 def test_issuer_follows_the_writer_s_transport(read, text, issuer):
     """VMCA is asked by scripts; what the operator wrote holds."""
     assert read(f"{MINIMAL}\n{text}").issuer_for("vc1.lab.example", Platform.APPLIANCE) == issuer
+
+
+def test_the_growth_of_snapshots_is_what_the_file_says(read):
+    """In GiB for each node, ten if nothing is said."""
+    assert read(MINIMAL).snapshots.growth_gib == 10
+    assert read(f"{MINIMAL}\n[snapshots]\ngrowth_gib = 40\n").snapshots.growth_gib == 40
 
 
 @pytest.mark.parametrize("restart", list(Restart))

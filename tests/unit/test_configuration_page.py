@@ -56,7 +56,7 @@ def test_page_names_every_key():
     keys = {
         *("domain", "nodes", "user", "host", "address", "port", "tls", "transport"),
         *("ports.https", "ports.ldaps", "issuer", "ca_certificate", "ca_key", "validity_days"),
-        *("retire_old", "publish_root", "restart", "file", "allow_vmca_key"),
+        *("retire_old", "publish_root", "restart", "growth_gib", "file", "allow_vmca_key"),
         *("ports.ssh", "ports.vami", "ssh_host_key", "ssh_known_hosts"),
     }
 

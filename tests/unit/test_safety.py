@@ -229,8 +229,11 @@ def test_risks_of_a_host(change, expected):
     ("free_gib", "vms", "expected"),
     [
         (10, [VM], []),
-        (9, [VM], [("SNAP-NO-SPACE", "blocks")]),
-        (19, [VM, OTHER], [("SNAP-NO-SPACE", "blocks")]),
+        (9, [VM], [("SNAP-LITTLE-SPACE", "blocks")]),
+        (1, [VM], [("SNAP-LITTLE-SPACE", "blocks")]),
+        (0, [VM], [("SNAP-NO-SPACE", "blocks")]),
+        (1, [VM, OTHER], [("SNAP-NO-SPACE", "blocks")]),
+        (19, [VM, OTHER], [("SNAP-LITTLE-SPACE", "blocks")]),
         (20, [VM, OTHER], []),
     ],
 )
@@ -250,8 +253,27 @@ def test_a_datastore_that_two_hosts_share_is_counted_once():
 
     risks = assess_space(hosts, [VM, there])
 
-    assert outcome(risks) == [("SNAP-NO-SPACE", "blocks")]
+    assert outcome(risks) == [("SNAP-LITTLE-SPACE", "blocks")]
     assert "vc1, vc3" in risks[0].evidence
+
+
+def test_local_datastores_of_one_name_do_not_add_up_to_no_room():
+    """Each host has the room to begin with: what looks shared can be accepted as a risk."""
+    esx2 = MemoryHost("esx2.lab.example", MemoryClock())
+    there = esx2.observe_vms([esx2.add_vm("vc3")])[0]
+    stores = (datastore(free_gib=1),)
+    hosts = [replace(HOST, datastores=stores), replace(esx2.observe_host(), datastores=stores)]
+
+    assert outcome(assess_space(hosts, [VM, there])) == [("SNAP-LITTLE-SPACE", "blocks")]
+
+
+def test_how_much_a_snapshot_grows_can_be_said():
+    """Whoever knows the nodes asks for more or less room."""
+    host = replace(HOST, datastores=(datastore(free_gib=15),))
+
+    assert assess_space([host], [VM], growth_bytes=15 * 2**30) == ()
+    (risk,) = assess_space([host], [VM], growth_bytes=16 * 2**30)
+    assert risk.evidence == "15.0 GiB free, 16.0 GiB wanted for vc1."
 
 
 @pytest.mark.parametrize("stores", [(), (datastore(accessible=False),)], ids=["absent", "down"])
