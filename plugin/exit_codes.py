@@ -53,6 +53,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         of_run.RestoreRefusedError: 7,
         of_run.AdoptionError: 8,
         remediation.WindowsNodeError: 9,
+        of_run.NodesJoinedError: 35,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,

@@ -24,6 +24,7 @@ from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors_run import DomainLockedError, RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
+from stsfix.remediation.newcomers import known_nodes, require_no_newcomer, reverts
 from stsfix.remediation.plan import build_steps, step_names, steps_of
 from stsfix.remediation.ports import Progress
 from stsfix.remediation.preflight import assess, plan_run, run_name
@@ -245,9 +246,11 @@ class Runs:
 
         Raises:
             RunStateError: See `require_reversible`.
+            NodesJoinedError: The domain has nodes that would not go back; nothing was done.
         """
         self.require_reversible(run)
         with self._opened(run) as journal:
+            self._require_same_domain(run, journal)
             turn_back(journal)
         return self.carry_on(run)
 
@@ -381,6 +384,17 @@ class Runs:
                 journal.append(note_of(node.fqdn, vm))
                 text = f"its VM is {vm} now, no longer {node.vm}"
                 self._wiring.hook(Progress(step="", subject=node.fqdn, text=text))
+
+    def _require_same_domain(self, run: str, journal: Journal) -> None:
+        """Refuse to revert a domain that has other nodes by now, as far as it can be asked."""
+        if Mark.ROLLBACK in marks(journal.records) or not reverts(journal.records):
+            return
+        self._wiring.believe(lambda node: shown_leaves(journal.records, node))
+        context = self._wiring.step_context(journal.spec, self._file.folder)
+        known = known_nodes(journal.spec, self._file.read(run).inventory)
+        if not require_no_newcomer(journal.spec, known, context.directory):
+            text = "no directory could be asked whether nodes joined the domain since then"
+            context.tell("", "", text)
 
     def _steps(self, journal: Journal) -> tuple[Step, ...]:
         self._wiring.believe(lambda node: shown_leaves(journal.records, node))

@@ -9,6 +9,7 @@ RefusedError
 ├── RestoreRefusedError       putting an export back would harm what is there now
 ├── RunNotFoundError          no such run in the state folder
 ├── RunStateError             the run cannot do this in its state (rollback after release)
+├── NodesJoinedError          nodes joined the domain after the run began
 ├── DomainLockedError         another run of this SSO domain is open
 └── PlanChangedError          the journal knows a step that this version does not
 TransientError
@@ -100,6 +101,15 @@ class RunStateError(RefusedError):
         self.run = run
         self.state = state
         self.wanted = wanted
+
+
+class NodesJoinedError(RefusedError):
+    """Nodes joined the SSO domain after the run began; a revert would leave them behind."""
+
+    def __init__(self, run: str, nodes: Iterable[str]) -> None:
+        self.nodes = tuple(nodes)
+        super().__init__(f"since {run} began, these joined the domain: {', '.join(self.nodes)}")
+        self.run = run
 
 
 class DomainLockedError(RefusedError):

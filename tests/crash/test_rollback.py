@@ -16,7 +16,7 @@ from run_judge import stored_run
 from stsfix.lab import judge
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
-from stsfix.remediation.errors_run import RunStateError, UndoFailedError
+from stsfix.remediation.errors_run import NodesJoinedError, RunStateError, UndoFailedError
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import OperationError
 
@@ -117,6 +117,25 @@ def test_a_rollback_is_done_once_and_for_all(case):
     assert bench.judge.after_rollback(state) == {}
     assert bench(state, "release") is None
     assert judge.node_snapshots(bench.lab) == {VC1: (), VC2: ()}
+
+
+def test_a_domain_that_has_a_new_node_is_not_taken_back(case):
+    """It would have seen the others' future: refused before anything is marked or changed."""
+    bench, state = case
+    with ldap(bench.lab, VC2) as connection:
+        connection.search("dc=vsphere,dc=local", f"(cn={VC2})", attributes=["objectClass", "*"])
+        (like, *_) = [e for e in connection.response or () if "Domain Controllers" in e["dn"]]
+        attributes = {**like["raw_attributes"], "cn": [b"vc9.lab.example"]}
+        dn = like["dn"].replace(VC2, "vc9.lab.example")
+        assert connection.add(dn, attributes=attributes)
+    before = bench.lab.faults.calls.copy()
+
+    error = bench(state, "rollback")
+
+    assert isinstance(error, NodesJoinedError)
+    assert error.nodes == ("vc9.lab.example",)
+    assert calls_that_change(bench, before) == set()
+    assert stored_run(state).phase is Phase.REPAIRED
 
 
 def test_a_domain_that_was_taken_back_replicates_in_both_directions(case):

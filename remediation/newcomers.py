@@ -1,0 +1,73 @@
+"""Nodes that joined the SSO domain after a run began: no revert may leave them behind.
+
+A node that is not reverted with the others has seen their future: replication between them is
+broken for good (KB 313886), as if a part of the domain had been reverted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from stsfix.remediation.errors import DirectoryLoginError, PlainBindRefusedError
+from stsfix.remediation.errors_run import NodesJoinedError
+from stsfix.remediation.records import REPLACE_STS, StepState, step_states
+from stsfix.remediation.renewal_notes import NEW_VMCA_ROOT
+from stsfix.snapshot.errors import OperationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from stsfix.remediation.model import RunSpec, Topology
+    from stsfix.remediation.ports import Directory
+    from stsfix.remediation.records import Record
+
+WRITERS: Final = (NEW_VMCA_ROOT, REPLACE_STS)
+"""Steps whose undo reverts every node."""
+
+
+def reverts(records: Sequence[Record]) -> bool:
+    """Tell whether taking the run back reverts nodes: it may have written something."""
+    states = step_states(WRITERS, records)
+    return any(states[step] not in {StepState.PENDING, StepState.UNDONE} for step in WRITERS)
+
+
+def known_nodes(spec: RunSpec, inventory: Mapping[str, Any]) -> frozenset[str]:
+    """Return the nodes of a run and all others that its saved inventory had in the directory."""
+    topology = inventory.get("topology") or {}
+    listed = (*topology.get("controllers", ()), *topology.get("computers", ()))
+    return frozenset(name.lower() for name in (*(node.fqdn for node in spec.nodes), *listed))
+
+
+def newcomers(known: frozenset[str], topology: Topology) -> tuple[str, ...]:
+    """Return the nodes that a directory lists now and nobody knew of."""
+    return tuple(sorted({*topology.controllers, *topology.computers} - known))
+
+
+def require_no_newcomer(
+    spec: RunSpec, known: frozenset[str], directory: Callable[[str], Directory]
+) -> bool:
+    """Ask each node's directory in turn which nodes there are; reads only.
+
+    Returns:
+        False if none could be asked, as when all nodes are off. A refused password ends it: it
+        is tried once.
+
+    Raises:
+        NodesJoinedError: A node joined.
+    """
+    asked = False
+    for node in spec.nodes:
+        if not node.role.has_directory:
+            continue
+        try:
+            topology = directory(node.fqdn).read_topology()
+        except (DirectoryLoginError, PlainBindRefusedError):
+            return asked
+        except OperationError:
+            continue
+        asked = True
+        joined = newcomers(known, topology)
+        if joined:
+            raise NodesJoinedError(spec.run, joined)
+    return asked
