@@ -94,7 +94,7 @@ def load_settings(path: Path, *, come_across: bool = False) -> Settings:
 def _parse(path: Path, come_across: bool) -> dict[str, object]:  # noqa: FBT001 - as load_settings
     try:
         with path.open("rb") as file:
-            if reason := _intruder(os.fstat(file.fileno()), come_across):
+            if reason := _intruder(path, os.fstat(file.fileno()), come_across):
                 raise ConfigError(str(path), [_whole(reason)])
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
@@ -115,8 +115,15 @@ def _parse(path: Path, come_across: bool) -> dict[str, object]:  # noqa: FBT001 
         raise ConfigError(str(path), [_whole(reason)]) from error
 
 
-def _intruder(status: os.stat_result, come_across: bool = False) -> str:  # noqa: FBT001, FBT002 - as load_settings
-    """Return why somebody else decides what is in a file, as a clause; empty if nobody does."""
+def _intruder(path: Path, status: os.stat_result, come_across: bool = False) -> str:  # noqa: FBT001, FBT002 - as load_settings
+    """Return why somebody else decides what is in a file, as a clause; empty if nobody does.
+
+    Raises:
+        OSError: Its folder cannot be looked at.
+    """
+    folder = path.resolve().parent.stat().st_mode
+    if stat.S_ISREG(status.st_mode) and folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
+        return "lies in a folder where anybody may put another one in its place"
     if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:
         return "can be written by anybody: chmod o-w, after you have read it"
     if come_across and status.st_uid not in {0, os.geteuid()}:
@@ -337,7 +344,7 @@ def _find_file(table: TomlTable, key: str, value: str, folder: Path) -> Path | N
     if status is None:
         table.report(key, "no such file; a relative path starts in the folder of this file")
         return None
-    if reason := _intruder(status):
+    if reason := _intruder(path, status):
         table.report(key, f"the file {reason}")
         return None
     return path

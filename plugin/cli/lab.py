@@ -71,9 +71,12 @@ def up(
     words += ["--speed", str(speed), "--seed", str(seed)]
     words += ["--passwords", str(passwords)] if passwords else []
     words += ["--first-port", str(first_port)] if first_port else []
+    # It stays up for long: passwords of real domains have no place in its environment.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("STSFIX_")}
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "stsfix.lab", *words],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

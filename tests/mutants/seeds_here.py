@@ -141,6 +141,13 @@ MUTANTS = (
         tests=(f"{CONFIG}::test_a_file_that_anybody_can_write_is_refused",),
     ),
     Mutant(
+        name="a domain.toml or CA that anybody may replace is believed",
+        file="plugin/config.py",
+        old="folder & stat.S_IWOTH and not folder & stat.S_ISVTX:\n",
+        new="folder & stat.S_IWOTH and folder & stat.S_ISVTX:\n",
+        tests=(f"{CONFIG}::test_a_file_that_anybody_can_replace_is_refused",),
+    ),
+    Mutant(
         name="another user's domain.toml is taken because it lies there",
         file="plugin/config.py",
         old="    if come_across and status.st_uid not in {0, os.geteuid()}:\n",

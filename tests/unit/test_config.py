@@ -466,3 +466,14 @@ def test_another_users_file_is_taken_only_by_name(read, tmp_path, monkeypatch):
         load_settings(path, come_across=True)
 
     assert load_settings(path).path == path
+
+
+@pytest.mark.parametrize(("mode", "taken"), [(0o777, False), (0o1777, True), (0o775, True)])
+def test_a_file_that_anybody_can_replace_is_refused(read, tmp_path, mode, taken):
+    """As one that anybody can write; in /tmp, which is sticky, only its owner can."""
+    tmp_path.chmod(mode)
+
+    if taken:
+        assert read(FULL).sts.ca_key == tmp_path / "ca.key"
+    else:
+        assert "anybody may put another one in its place" in problems(read, FULL)[0]
