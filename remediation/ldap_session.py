@@ -59,6 +59,10 @@ vmdird does not look at."""
 IDLE_LIMIT_S: Final = 150.0
 """vmdird drops a connection after 180 s of silence without a notice (measured; 150 s is safe)."""
 
+LOST_LOGIN_S: Final = 180.0
+"""How long a password that nobody has accepted yet is kept back after a login without an answer: it
+may have been a refusal, and the SSO policy counts those for 180 s [PRIOR]."""
+
 # vmdird answers 32 or 34 for an unknown or unusable user DN on newer builds, and 50 for an account
 # that is locked (measured, section 2): all of them mean that this login will not work.
 _LOGIN_REFUSED: Final = frozenset({32, 34, 49, 50})
@@ -93,6 +97,8 @@ class LdapSession:
         self._used_s = 0.0
         self._lost_while_reading = False
         self._refusal: tuple[str, int] | None = None
+        self._is_proven = False
+        self._lost_login_s: float | None = None
 
     def search(
         self,
@@ -271,6 +277,7 @@ class LdapSession:
             if idle_s <= IDLE_LIMIT_S and not is_over(self._connection):
                 return self._connection
             self._drop()
+        self._check_lost_login()
         user_dn = self._find_user_dn()
         connection = open_connection(
             self.node, self._endpoint, user_dn=user_dn, password=self._password
@@ -284,11 +291,23 @@ class LdapSession:
         self._used_s = self._clock.monotonic()
         return connection
 
+    def _check_lost_login(self) -> None:
+        """Return if the password may be sent: it is known to be right, or nobody left a login with
+        it unanswered a moment ago.
+        """
+        lost_s = self._lost_login_s
+        if self._is_proven or lost_s is None:
+            return
+        if self._clock.monotonic() - lost_s < LOST_LOGIN_S:
+            waits = f"a login got no answer, and its password is kept back for {LOST_LOGIN_S:.0f} s"
+            raise DirectoryUnreachableError(self.node, waits)
+
     def _bind(self, connection: ldap3.Connection, user_dn: str) -> None:
         """Send the password once.
 
-        A refusal is final for this object. A lost answer is not tried again here either: it may
-        have been a refusal, and those count towards a lockout.
+        A refusal is final for this object. A lost answer is not tried again here either, and by
+        nobody for a while (`LOST_LOGIN_S`): it may have been a refusal, and those count towards a
+        lockout.
         """
         try:
             connection.bind(read_server_info=False)
@@ -296,10 +315,12 @@ class LdapSession:
         except LDAPOperationResult as error:
             code = int(error.result)
         except LOST as error:
+            self._lost_login_s = self._clock.monotonic()
             raise self._unread(error) from error
         finally:
             forget(connection)
         if code == SUCCESS:
+            self._is_proven = True
             return
         self._refusal = (user_dn, code)
         raise self._login_error(user_dn, code)

@@ -32,6 +32,7 @@ from stsfix.remediation.errors import (
     PlainBindRefusedError,
     WriteInDoubtError,
 )
+from stsfix.remediation.ldap_session import IDLE_LIMIT_S, LOST_LOGIN_S
 from stsfix.remediation.vmdir import LdapDirectory
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.tls import Endpoint, Trust
@@ -140,17 +141,36 @@ def test_empty_value_is_never_sent(directory, faults, chain):
 
 
 def test_lost_answer_to_the_bind_is_not_tried_again_at_once(world, faults):
-    """It may have been a refusal; the next call may try, this one does not."""
-    faults.add(Rule(protocol="ldap", call="BIND", effect=Effect.DROP))
+    """It may have been a refusal, and so could each further one be: a password that nobody has
+    accepted yet is kept back until those count no more.
+    """
+    faults.add(Rule(protocol="ldap", call="BIND", effect=Effect.DROP, times=2))
     directory = world.directory()
 
+    for said in ("does not answer", "kept back", "kept back"):
+        with pytest.raises(DirectoryUnreachableError, match=said):
+            directory.read_sts_entries()
+    sent = [_sent(faults, "BIND")]
+    world.clock.skipped_s += LOST_LOGIN_S
     with pytest.raises(DirectoryUnreachableError):
         directory.read_sts_entries()
-    sent = _sent(faults, "BIND")
+    sent += [_sent(faults, "BIND")]
+    world.clock.skipped_s += LOST_LOGIN_S
     directory.read_sts_entries()
     directory.close()
 
-    assert sent == 1
+    assert sent == [1, 2]
+
+
+def test_a_password_that_was_accepted_is_not_kept_back(world, directory, faults):
+    """It cannot have been refused: the next call logs in again at once."""
+    directory.read_sts_entries()
+    faults.add(Rule(protocol="ldap", call="BIND", effect=Effect.DROP))
+    world.clock.skipped_s += IDLE_LIMIT_S + 1
+    with pytest.raises(DirectoryUnreachableError):
+        directory.read_sts_entries()
+
+    assert directory.read_sts_entries().credentials
 
 
 @pytest.mark.parametrize("when", [When.BEFORE, When.AFTER])

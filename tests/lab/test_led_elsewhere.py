@@ -43,8 +43,8 @@ def endpoint_of(server):
         address="127.0.0.1",
         port=server.port,
         trust=Trust(sha256=pki.sha256(RIGHT)),
-        connect_timeout_s=5.0,
-        read_timeout_s=5.0,
+        connect_timeout_s=20.0,
+        read_timeout_s=20.0,
     )
 
 

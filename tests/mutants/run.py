@@ -49,10 +49,11 @@ def copy_tree(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
 
 
-def failing(tree: Path, tests: Sequence[str], limit_s: float = LIMIT_S) -> str:
-    """Return the first of *tests* that fails in *tree*, empty if all pass; a hang is no pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:xdist"]
+def failing(tree: Path, tests: Sequence[str], *, first: bool = True) -> tuple[str, ...]:
+    """Return the *first* of *tests* that fails in *tree*, or all of them; a hang is no pass."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist"]
     command += ["-p", "no:cacheprovider", "--timeout", "60", "--tb=no", "-rfE", *tests]
+    command += ["-x"] if first else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".dev", "tests/support"])}
     try:
         ended = subprocess.run(
@@ -62,15 +63,15 @@ def failing(tree: Path, tests: Sequence[str], limit_s: float = LIMIT_S) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=limit_s,
+            timeout=LIMIT_S if first else WHOLE_LIMIT_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "a test that hangs"
+        return ("a test that hangs",)
     if ended.returncode == 0:
-        return ""
-    named = _FAILED.search(ended.stdout)
-    return named[1] if named else f"no test, pytest ended with {ended.returncode}"
+        return ()
+    named = tuple(_FAILED.findall(ended.stdout))
+    return named or (f"no test, pytest ended with {ended.returncode}",)
 
 
 def judge(mutant: Mutant, pristine: Path) -> tuple[str, str]:
@@ -84,9 +85,9 @@ def judge(mutant: Mutant, pristine: Path) -> tuple[str, str]:
         except (MisplacedError, FileNotFoundError) as error:
             return "MISPLACED", str(error)
         failed = failing(tree, mutant.tests)
-    if failed.startswith("no test"):
-        return "NO TEST", failed
-    return ("killed", failed) if failed else ("SURVIVED", " ".join(mutant.tests))
+    if not failed:
+        return "SURVIVED", " ".join(mutant.tests)
+    return ("NO TEST" if failed[0].startswith("no test") else "killed"), failed[0]
 
 
 def reported(mutant: Mutant, pristine: Path) -> str:
@@ -99,19 +100,17 @@ def reported(mutant: Mutant, pristine: Path) -> str:
     return outcome
 
 
-def sound(chosen: Sequence[Mutant], pristine: Path) -> bool:
-    """Tell whether the tests of all *chosen* pass without any of them; what fails is printed."""
+def broken(chosen: Sequence[Mutant], pristine: Path) -> tuple[str, ...]:
+    """Return which tests of *chosen* fail without any of them; each is printed."""
     every = tuple(sorted({test for mutant in chosen for test in mutant.tests}))
-    halves = (every[::2], every[1::2])
+    halves = [half for half in (every[::2], every[1::2]) if half]
     with ThreadPoolExecutor(_WORKERS) as pool:
-        failed = [
-            name
-            for name in pool.map(partial(failing, pristine, limit_s=WHOLE_LIMIT_S), halves)
-            if name
-        ]
+        found = pool.map(partial(failing, pristine, first=False), halves)
+        failed = tuple(name for half in found for name in half)
     for name in failed:
         sys.stdout.write(f"BROKEN without any mutant: {name}\n")
-    return not failed
+    sys.stdout.flush()
+    return failed
 
 
 def main() -> int:
@@ -126,14 +125,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stsfix-pristine-") as folder:
         pristine = Path(folder)
         copy_tree(ROOT, pristine)
-        if not sound(chosen, pristine):
-            return 1
+        failed = broken(chosen, pristine)
+        judged = [m for m in chosen if not any(f.startswith(m.tests) for f in failed)]
         with ThreadPoolExecutor(_WORKERS) as pool:
-            outcomes = list(pool.map(partial(reported, pristine=pristine), chosen))
+            outcomes = list(pool.map(partial(reported, pristine=pristine), judged))
     killed = outcomes.count("killed")
     minutes = (time.monotonic() - begun) / 60
     sys.stdout.write(f"{killed} of {len(chosen)} mutants killed in {minutes:.1f} minutes\n")
-    return 0 if killed == len(chosen) else 1
+    return 0 if killed == len(chosen) and not failed else 1
 
 
 if __name__ == "__main__":
