@@ -220,7 +220,7 @@ MUTANTS = (
         file="plugin/runs.py",
         old="            if stored.spec.domain == domain and stored.phase not in CLOSED:\n",
         new="            if not domain:\n",
-        tests=("tests/e2e/test_reports.py::test_an_open_run_blocks_a_new_one",),
+        tests=("tests/unit/test_open_runs.py::test_an_open_run_forbids_another_one_of_its_domain",),
     ),
     Mutant(
         name="adoption: a node is missing",

@@ -134,6 +134,13 @@ MUTANTS = (
         tests=(f"{DIRECTORY}::test_lost_answer_to_the_bind_is_not_tried_again_at_once",),
     ),
     Mutant(
+        name="a password that may have been refused is sent again at once: LDAP",
+        file=_LDAP,
+        old="            self._lost_login_s = self._clock.monotonic()\n",
+        new="",
+        tests=(f"{DIRECTORY}::test_lost_answer_to_the_bind_is_not_tried_again_at_once",),
+    ),
+    Mutant(
         name="a refused password is sent again: ESXi",
         file="snapshot/esxi_session.py",
         old="                self._refused = True\n",
