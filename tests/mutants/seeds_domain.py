@@ -108,8 +108,8 @@ MUTANTS = (
     Mutant(
         name="a write whose answer was lost counts as not done",
         file="remediation/ldap_session.py",
-        old="                raise WriteInDoubtError(self.node, call) from error\n",
-        new="                raise DirectoryUnreachableError(self.node, call) from error\n",
+        old="                doubt = WriteInDoubtError(self.node, call)\n",
+        new="                doubt = DirectoryUnreachableError(self.node, call)\n",
         tests=(f"{DIRECTORY}::test_lost_write_is_in_doubt_and_sent_once",),
     ),
     Mutant(
@@ -211,8 +211,10 @@ MUTANTS = (
     Mutant(
         name="a run that was released is rolled back",
         file="plugin/runs.py",
-        old="        reversible = set(Phase) - {Phase.RELEASING, Phase.RELEASED}\n",
-        new="        reversible = set(Phase)\n",
+        old="        stored = self._file.read(run)\n"
+        "        if Mark.RELEASING in marks(stored.records):\n"
+        '            raise RunStateError(run, stored.phase, "rolled back")\n',
+        new="        self._file.read(run)\n",
         tests=("tests/crash/test_rollback.py::test_a_run_that_was_released_is_not_taken_back",),
     ),
     Mutant(

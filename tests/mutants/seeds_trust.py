@@ -83,9 +83,10 @@ MUTANTS = (
     Mutant(
         name="vAPI: a redirect is followed",
         file="remediation/logins_vcenter.py",
-        old="        session.max_redirects = 0\n        session.adapters.clear()\n",
-        new="        session.verify = False\n",
+        old="        session.max_redirects = 0\n",
+        new="",
         also=(
+            ("        session.adapters.clear()\n", ""),
             (
                 '        session.mount(_origin(endpoint) + "/", ',
                 '        session.mount("https://", ',
@@ -143,8 +144,9 @@ MUTANTS = (
     Mutant(
         name="a refused password is sent again: ESXi",
         file="snapshot/esxi_session.py",
-        old="                self._refused = True\n",
-        new="",
+        old="                self._refusal = fault_name(fault)\n"
+        "                raise HostLoginError(self.host, self._user, self._refusal) from fault\n",
+        new="                raise HostLoginError(self.host, self._user, None) from fault\n",
         tests=(f"{ESX_HOST}::test_a_refused_password_is_sent_once",),
     ),
     Mutant(
