@@ -18,7 +18,7 @@ from stsfix.plugin.renewal_view import (
     renewal_sentences,
 )
 from stsfix.plugin.text import lasted, printable
-from stsfix.remediation.adoption import ADOPTED
+from stsfix.remediation.adoption import ADOPTED, LONG_SPREAD
 from stsfix.remediation.model import Platform
 from stsfix.remediation.records import Phase, StepState
 from stsfix.remediation.restarts import SEEN_WORDS, Outcome
@@ -215,6 +215,13 @@ def adoptable_lines(found: Adoptable) -> Iterator[str]:
             f"- {plan.fqdn} ({plan.role}): VM {plan.vm.name} on {plan.vm.host}, now"
             f" {member.power.removeprefix('powered').lower()},"
             f" snapshot of {member.created:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    if found.spread > LONG_SPREAD:
+        minutes = found.spread.total_seconds() / 60
+        yield (
+            f"They were taken within {minutes:.0f} minutes. Whether a node was on and off again in"
+            " between, nothing tells: if one was, do not revert to them, or the directories stay"
+            " apart for good."
         )
     untold = ", ".join(m.plan.fqdn for m in found.members if m.database_untold)
     if untold:

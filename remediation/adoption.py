@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors_run import AdoptionError
@@ -36,6 +37,10 @@ FIRST_WRITE: Final = "replace-sts"
 
 ADOPTED: Final = "unknown (adopted)"
 """Issuer of a run whose journal was lost; nothing that takes a run back or releases it asks."""
+
+LONG_SPREAD: Final = timedelta(minutes=5)
+"""Snapshots of VMs that are off take seconds. A node that is powered on in between, gets as far as
+to change its directory and is shut down again needs longer than this (unverified)."""
 
 _TEXT = "stsfix: SSO domain {domain} before the STS repair; revert all nodes or none."
 _DATABASE = " [db={where}]"
@@ -98,6 +103,12 @@ class Adoptable:
     spec: RunSpec
     by: str
     members: tuple[Member, ...]
+
+    @property
+    def spread(self) -> timedelta:
+        """How long it took from the first to the last snapshot, by the hosts' clocks."""
+        created = [member.created for member in self.members]
+        return max(created) - min(created)
 
 
 def member_of(

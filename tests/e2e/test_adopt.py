@@ -12,6 +12,9 @@ from stsfix.lab.faults import Rule
 pytestmark = [pytest.mark.e2e, pytest.mark.lab, pytest.mark.reliability("adoption")]
 
 
+VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
+
+
 def lose_state(bench):
     """Delete the state folder, as a broken workstation does."""
     shutil.rmtree(bench.state)
@@ -74,6 +77,32 @@ def test_half_a_run_is_nobodys(bench):
     assert rollback.code == 8
     assert "only 1 of 2 snapshots" in rollback.err
     assert bench.everything() == before
+
+
+def test_the_way_out_of_a_run_that_died_after_its_claim_works(bench):
+    """Its workstation is lost, every node is off: what the refusal says to do leads to a repair."""
+    bench.lab.faults.add(Rule(protocol="soap", call="CreateSnapshot_Task", target="vc2", times=9))
+    bench.stsfix.environment["USER"] = "ann"
+    assert bench.stsfix.run("run", "--yes").code != 0
+    del bench.stsfix.environment["USER"]
+    name = bench.stsfix.run("runs", "--json").json()["runs"][0]["run"]
+    bench.lab.faults.clear()
+    lose_state(bench)
+    assert judge.node_snapshots(bench.lab) == {VC1: (name,), VC2: ()}
+
+    forbidden = bench.stsfix.run("run", "--yes")
+    refused = bench.stsfix.run("rollback", "--adopt", "--yes")
+    bench.delete_snapshot(VC1, name)
+    for fqdn in (VC1, VC2):
+        bench.lab.set_power(fqdn, "on")
+    bench.lab.wait_settled()
+    repaired = bench.stsfix.run("run", "--yes")
+
+    assert forbidden.code == 2
+    assert (refused.code, "only 1 of 2 snapshots" in refused.said) == (8, True)
+    assert "power all nodes on, PSCs first, and delete the snapshots" in refused.said
+    assert repaired.code == 0, repaired.err
+    assert judge.token_refusal(bench.lab, VC1) is None
 
 
 def test_without_any_run_there_is_nothing_to_adopt(bench):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
@@ -161,3 +162,14 @@ def test_what_it_is_says_that_nobody_knows_whether_it_ended():
     plan = step_names(retire=True)
 
     assert phase(plan, adopted_records(plan)) is Phase.ADOPTED
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(4, False), (6, True)])
+def test_a_set_that_took_long_is_told_before_the_question(minutes, is_told):
+    """Nothing tells whether a node was on and off again meanwhile; the operator may know."""
+    first, *others = members()
+    late = replace(first, created=first.created + timedelta(minutes=minutes))
+
+    lines = list(adoptable_lines(choose([late, *others], SPEC.domain, None)))
+
+    assert any(f"within {minutes} minutes" in line for line in lines) is is_told
