@@ -19,6 +19,7 @@ from stsfix.remediation.model import Transport
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.service_names import unusually_stopped
 from stsfix.remediation.sts import leaf_of, same_entries
+from stsfix.remediation.vcenter_refresh import refresh_advice
 from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
@@ -56,9 +57,6 @@ UNREADABLE = {
 """Rule by the class name of the error that a read ended with; any other is NOT-CHECKED."""
 
 
-_EXPIRED = "the password has expired"
-"""End of the words of a `HostLoginError` whose host said so."""
-
 _found_on_windows = Finder(WINDOWS_RULES)
 
 
@@ -72,7 +70,7 @@ def unreadable(inventory: Inventory) -> Iterator[Finding]:
         advice = None
         if problem.error == "PlainBindRefusedError":
             advice = "Use the LDAPS port of the node."
-        if rule == "HOST-LOGIN" and problem.text.endswith(_EXPIRED):
+        if rule == "HOST-LOGIN" and problem.text.endswith("the password has expired"):
             advice = "Set a new password on the host's console, then put it into the secrets."
         if problem.error == "AnswerTooLargeError":
             advice = "Restart what answers there; if it goes on, keep away: it may be hostile."
@@ -281,9 +279,9 @@ def _signer(inventory: Inventory, node: NodeInventory, signing: StsEntry) -> Ite
             node.fqdn,
             f"no trusted chain begins with the leaf of TenantCredential-{signing.index}",
         )
-    yield found(
-        _SIGNING[expiry], node.fqdn, f"TenantCredential-{signing.index} signs; {expiry}: {dates}"
-    )
+    evidence = f"TenantCredential-{signing.index} signs; {expiry}: {dates}"
+    advice = refresh_advice(inventory) if expiry is Expiry.EXPIRING else None
+    yield found(_SIGNING[expiry], node.fqdn, evidence, advice=advice)
 
 
 def _chains(node: NodeInventory) -> tuple[StsEntry, ...]:

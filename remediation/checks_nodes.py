@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import Finding
     from stsfix.remediation.node_facts import DiskSpace
 
-__all__ = ["CHECKS", "RULES", "release_of"]
+__all__ = ["CHECKS", "RULES", "release_of", "version_of"]
 
 found = Finder(RULES)
 
@@ -171,7 +171,7 @@ def _directory_is_down(node: NodeInventory) -> bool:
 
 def releases_agree(inventory: Inventory) -> Iterator[Finding]:
     """All nodes are of one release, and tell one functional level."""
-    told = {node.fqdn: version for node in inventory.nodes if (version := _version(node))}
+    told = {node.fqdn: version for node in inventory.nodes if (version := version_of(node))}
     releases = {_release(version) for version in told.values()} - {None}
     if len(releases) > 1:
         evidence = ", ".join(f"{fqdn} {version}" for fqdn, version in sorted(told.items()))
@@ -186,9 +186,9 @@ def releases_agree(inventory: Inventory) -> Iterator[Finding]:
         yield found("DOMAIN-LEVEL-MIXED", inventory.domain, evidence)
 
 
-def _version(node: NodeInventory) -> str:
-    """The version from the directory, else from vCenter, from the guest's files, or from its
-    management interface.
+def version_of(node: NodeInventory) -> str:
+    """Return the version from the directory, else from vCenter, from the guest's files, or from its
+    management interface; empty if nobody tells it.
     """
     if node.root_dse is not None and node.root_dse.version:
         return node.root_dse.version
@@ -208,7 +208,7 @@ def _release(version: str) -> tuple[str, str] | None:
 
 def release_of(node: NodeInventory) -> tuple[int, int] | None:
     """Return the release that *node* tells, such as (8, 0); None if it tells none."""
-    release = _release(_version(node))
+    release = _release(version_of(node))
     return None if release is None else (int(release[0]), int(release[1]))
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from error_leaves import error_leaves
 from memory_hypervisor import MemoryClock, MemoryHost
-from sts_material import leaf
+from sts_material import credential, leaf
 from stsfix.lab import pki
 from stsfix.remediation.checks import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.model import DirServer, Role, Severity, StsEntries, StsEntry, Topology
+from stsfix.remediation.node_facts import VCenterAbout
 from stsfix.snapshot.errors import HostLoginError
 from stsfix.snapshot.model import HostRef
 
@@ -198,6 +199,24 @@ def test_nobody_says_that_a_key_is_not_that_of_noise():
     told = {rule for rule, subject in found(node(sts=entries)) if subject == "cn=Entry-1"}
 
     assert told == {"STS-MALFORMED-CERTIFICATE"}
+
+
+@pytest.mark.parametrize(
+    ("end", "rule", "told"), [(-220, "STS-EXPIRING", True), (-300, "STS-EXPIRED", False)]
+)
+def test_vcenters_own_refresh_is_named_only_while_the_certificate_works(end, rule, told):
+    """Without a login nobody can call it."""
+    chain = credential("signer", start=-900, end=end).chain
+    entries = tuple(
+        StsEntry(kind=kind, dn=f"cn={kind}", index=1, chain=chain, object_guid="g", usn=1)
+        for kind in ("credential", "chain")
+    )
+    sts = StsEntries(node="vc1", credentials=entries[:1], chains=entries[1:])
+    about = VCenterAbout(version="8.0.3", build="1")
+
+    found = {f.id: f.advice for f in findings(node(sts=sts, about=about))}
+
+    assert ("?action=refresh" in found[rule]) is told
 
 
 @pytest.mark.parametrize(
