@@ -171,7 +171,12 @@ def _goes_back(session: Session, error: OperationError, choice: str) -> bool:
     if choice == "stop":
         return False
     session.say(f"The run stopped: {error}.")
-    return choice == "rollback" or click.confirm("Roll back now?", default=False, err=True)
+    if choice == "rollback":
+        return True
+    try:
+        return click.confirm("Roll back now?", default=False, err=True)
+    except click.Abort:  # Ctrl-C or Ctrl-D: how the run stopped is told all the same
+        return False
 
 
 def _view(session: Session, run_name: str, *, known_trust: bool = False) -> RunView:

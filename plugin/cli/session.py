@@ -163,10 +163,15 @@ class Session:
             partial=partial,
         )
         try:
-            with _ends_on_signals(self.flag, self.output.note):
+            with ends_on_signals(self.flag, self._tell_end):
                 yield wiring
         finally:
             wiring.close()
+
+    def _tell_end(self) -> None:
+        # A question in the middle of a run is asked here, too: something may have been changed.
+        what = "nothing more is done" if self.context.run else "nothing was changed"
+        self.output.note(f"stopping; {what} (once more to exit now)")
 
     @contextmanager
     def runs(self) -> Generator[Runs]:
@@ -376,14 +381,16 @@ def _unless_default(config: Path) -> Path | None:
 
 
 @contextmanager
-def _ends_on_signals(flag: StopFlag, tell: Callable[[str], None]) -> Generator[None]:
-    """While nothing is changed, a signal ends the command: cleaned up first, a second at once."""
+def ends_on_signals(flag: StopFlag, tell: Callable[[], None]) -> Generator[None]:
+    """While nothing is changed, a signal ends the command, as *tell* says: cleaned up first, a
+    second at once.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if flag():
             os._exit(SECOND_SIGNAL)
         flag.set()
-        tell("stopping; nothing was changed (once more to exit now)")
+        tell()
         raise KeyboardInterrupt
 
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

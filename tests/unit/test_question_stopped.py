@@ -1,0 +1,57 @@
+"""Ctrl-C at a question: what is said then is true, and how the run stopped is told all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from stsfix.plugin.cli import run as commands
+from stsfix.plugin.cli.session import Session, ends_on_signals
+from stsfix.plugin.interrupt import StopFlag
+from stsfix.snapshot.errors import HostUnreachableError
+from stsfix.snapshot.model import HostRef
+
+ERROR = HostUnreachableError(HostRef("esx1"), "silent")
+
+
+def interrupted(_prompt=""):
+    """Stand in for the terminal: somebody presses Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+    raise AssertionError("the signal did not arrive")
+
+
+def ended(_prompt=""):
+    """Stand in for the terminal: Ctrl-D."""
+    raise EOFError
+
+
+@pytest.mark.parametrize("at_terminal", [interrupted, ended])
+def test_a_question_that_is_broken_off_is_answered_with_no(monkeypatch, at_terminal):
+    """The run keeps its state; the command goes on to report its error."""
+    monkeypatch.setattr(click.termui, "visible_prompt_func", at_terminal)
+    session: Any = SimpleNamespace(say=lambda text: None)
+
+    with ends_on_signals(StopFlag(), lambda: None):
+        assert not commands._goes_back(session, ERROR, "ask")
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"), [("", "nothing was changed"), ("stsfix-1", "nothing more is done")]
+)
+def test_a_signal_is_answered_with_what_is_true(run, expected):
+    """In the middle of a run nobody can say that nothing was changed."""
+    told: list[str] = []
+    session: Any = SimpleNamespace(
+        context=SimpleNamespace(run=run), output=SimpleNamespace(note=told.append)
+    )
+
+    Session._tell_end(session)
+
+    assert told == [f"stopping; {expected} (once more to exit now)"]
