@@ -95,8 +95,15 @@ class EsxiSession:
         """Return the managed object *moref* of this host, without a call.
 
         Only inside a *call*: before, there may be no connection yet.
+
+        Raises:
+            HostUnreachableError: Another thread's login found the connection broken meanwhile;
+                nothing was sent.
         """
-        return kind(moref, self._stub)  # type: ignore[call-arg]  # pyVmomi's stubs hide it
+        stub = self._stub
+        if stub is None:
+            raise HostUnreachableError(self.host, "the connection broke")
+        return kind(moref, stub)  # type: ignore[call-arg]  # pyVmomi's stubs hide it
 
     def tls(self) -> PeerContext:
         """Return the TLS context for this host, also for file transfers.
