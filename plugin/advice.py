@@ -281,8 +281,9 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "See on {e.node} whether it runs: service-control --status vmcad",
             "Look at the end of the newest log below /var/log/vmware/vmcad on {e.node}",
             (
-                'If VMCA cannot be mended now, let stsfix make a root of its own: issuer = "own-ca"'
-                " under [sts] of domain.toml"
+                "If VMCA cannot be mended now: take the run back, and begin another one with a root"
+                ' of stsfix\'s own (issuer = "own-ca" under [sts] of domain.toml): a run keeps its'
+                " issuer"
             ),
             GO_ON,
             BACK,
