@@ -144,6 +144,10 @@ class HttpsServer:
         )
         self._acceptor.start()
 
+    def show(self, tls: KeyPair) -> None:
+        """Present *tls* to whoever connects from now on."""
+        self._context = server_context(tls)
+
     def stop(self) -> None:
         """Close the port and every connection; no thread of the server is left on return
         (unless an *answer* takes more than 5 s to notice). Does nothing if it does not run.

@@ -113,6 +113,7 @@ class EsxHost:
         )
         self._vms: dict[str, VmServant] = {}
         self._last_vm = 0
+        self.tls = tls
         self._server = HttpsServer(name, host=address, port=port, tls=tls, answer=self.answer)
         self._transfers = GuestTransfers(port=lambda: self.port, faults=self.faults)
         self._build_inventory(list(datastores) or [Datastore()], networks)
@@ -148,6 +149,11 @@ class EsxHost:
         self._server.stop()
         self.board.join(_JOIN_S)
         self.service.expire_sessions()
+
+    def show(self, tls: KeyPair) -> None:
+        """Present *tls* from now on, as after its certificate was renewed, or has ended."""
+        self.tls = tls
+        self._server.show(tls)
 
     def now(self) -> datetime:
         """Return the host's own time, aware UTC."""

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fault_bench import FaultBench
 from lab_keys import shared_keys
-from stsfix.lab import judge
+from stsfix.lab import judge, pki
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
-from stsfix.remediation.errors import ClockSkewError, ProofError
+from stsfix.lab.stores_plan import StoresPlan
+from stsfix.lab.stores_trouble import tamper
+from stsfix.lab.vecs import MACHINE_ALIAS, MACHINE_SSL
+from stsfix.lab.vmca import vmca_files
+from stsfix.remediation.errors import ClockSkewError, NodeTlsError, ProofError
 from stsfix.remediation.errors_run import InterruptedRunError
+from stsfix.snapshot.errors import HostTlsError
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("time")]
 
-EXPORTED, RESTARTED = 4, 7
-"""How many steps are done: before the credential, before the logins."""
+SNAPSHOTTED, EXPORTED, RESTARTED = 2, 4, 7
+"""How many steps are done: with the nodes off, before the credential, before the logins."""
+
+NODE = "vc1.lab.example"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +44,40 @@ def bench(shared):
     """The lab as it was."""
     shared.lab.restore(shared.saved)
     return shared
+
+
+@pytest.fixture
+def by_ca(bench):
+    """The node's host, trusted by the CA instead of a pin, and what makes certificates for it that
+    end in some days.
+    """
+    host = bench.lab.hosts[bench.lab.host_of(NODE)]
+    disk = bench.lab.nodes[NODE].disk
+    root, root_key = (disk.files[path].content for path in vmca_files(disk))
+    issuer, key = x509.load_pem_x509_certificate(root), pki.new_key()
+    issuer_key = pki.private_key(root_key)
+    assert isinstance(issuer_key, rsa.RSAPrivateKey)
+
+    def pair(days):
+        leaf = pki.vmca_leaf(
+            key,
+            issuer=issuer,
+            issuer_key=issuer_key,
+            common_name=host.name,
+            not_before=pki.days_from_now(-700),
+            not_after=pki.days_from_now(days),
+            names=[host.name],
+        )
+        return pki.key_pair(key, [leaf, issuer])
+
+    shown, text = host.tls, bench.config.read_text("utf-8")
+    head, table, rest = text.partition(f'host = "{host.name}"')
+    bench.config.write_text(
+        head + table + re.sub(r'tls = "[^"]*"', 'tls = "ca.pem"', rest, count=1), "utf-8"
+    )
+    yield host, pair
+    host.show(shown)
+    bench.config.write_text(text, "utf-8")
 
 
 def test_a_run_resumed_on_a_wrong_clock_makes_no_certificate(bench, tmp_path):
@@ -95,5 +139,46 @@ def test_a_run_that_somebody_left_for_a_while_ends_like_any_other(bench, tmp_pat
         assert isinstance(bench(tmp_path, command, steps=steps), InterruptedRunError)
         bench.lab.clock.sleep(3600)
 
+    assert bench(tmp_path, "resume") is None
+    assert bench.judge.after_run(tmp_path)["tokens"] == [None]
+
+
+def test_a_node_whose_certificate_ends_meanwhile_gets_no_password(bench, tmp_path):
+    """It ended while the node was off: nothing is sent, nobody is harmed, and once it is renewed
+    the run goes on.
+    """
+    assert isinstance(bench(tmp_path, "run", steps=SNAPSHOTTED), InterruptedRunError)
+    disk = bench.lab.nodes[NODE].disk
+    sound = disk.vecs.find(MACHINE_SSL, MACHINE_ALIAS)
+    tamper([disk], StoresPlan(entries={MACHINE_SSL: -1.0}))
+    logins = bench.lab.faults.calls["ldap", "BIND", NODE]
+
+    error = bench(tmp_path, "resume")
+
+    assert isinstance(error, NodeTlsError)
+    assert "certificate has expired" in str(error)
+    assert bench.lab.faults.calls["ldap", "BIND", NODE] == logins
+    disk.vecs.put(MACHINE_SSL, sound)
+    for state in ("cut", "on"):
+        bench.lab.set_power(NODE, state)
+    assert bench(tmp_path, "resume") is None
+    assert bench.judge.after_run(tmp_path)["tokens"] == [None]
+
+
+def test_a_host_whose_certificate_ends_meanwhile_gets_no_password(bench, tmp_path, by_ca):
+    """The nodes stay off until it is renewed or pinned: nothing else would be safe."""
+    host, pair = by_ca
+    host.show(pair(30.0))
+    assert isinstance(bench(tmp_path, "run", steps=SNAPSHOTTED), InterruptedRunError)
+    host.show(pair(-1.0))
+    logins = bench.lab.faults.calls["soap", "Login", host.name]
+
+    error = bench(tmp_path, "resume")
+
+    assert isinstance(error, HostTlsError)
+    assert "certificate has expired" in str(error)
+    assert bench.lab.faults.calls["soap", "Login", host.name] == logins
+    assert judge.power(bench.lab) == {NODE: "poweredOff"}
+    host.show(pair(30.0))
     assert bench(tmp_path, "resume") is None
     assert bench.judge.after_run(tmp_path)["tokens"] == [None]
