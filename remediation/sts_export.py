@@ -75,7 +75,9 @@ class StsExport:
     nodes: Mapping[str, tuple[StsMaterial, ...]]
 
 
-def seal(export: StsExport, passphrase: Secret[str], *, salt: bytes, nonce: bytes) -> str:
+def seal(
+    export: StsExport, passphrase: Secret[str], *, salt: bytes, nonce: bytes, cost: int = _N
+) -> str:
     """Return *export* as sealed JSON text.
 
     Args:
@@ -83,13 +85,14 @@ def seal(export: StsExport, passphrase: Secret[str], *, salt: bytes, nonce: byte
         passphrase: Never empty.
         salt: `SALT_BYTES` random bytes, never used before.
         nonce: `NONCE_BYTES` random bytes, never used before.
+        cost: Of deriving the key (scrypt's N); less than usual makes the passphrase guessable.
     """
     head = {
         "format": FORMAT,
         "run": export.run,
         "domain": export.domain,
         "created": export.created.isoformat(),
-        "kdf": {"name": "scrypt", "n": _N, "r": _R, "p": _P, "salt": _encode(salt)},
+        "kdf": {"name": "scrypt", "n": cost, "r": _R, "p": _P, "salt": _encode(salt)},
         "cipher": {"name": "AES-256-GCM", "nonce": _encode(nonce)},
     }
     plain = json.dumps(
@@ -101,7 +104,7 @@ def seal(export: StsExport, passphrase: Secret[str], *, salt: bytes, nonce: byte
             },
         }
     ).encode()
-    key = _derive(passphrase, salt, _N, _R, _P)
+    key = _derive(passphrase, salt, cost, _R, _P)
     sealed = AESGCM(key).encrypt(nonce, plain, _associated(head))
     return json.dumps({**head, "sealed": _encode(sealed)}, indent=1) + "\n"
 

@@ -50,11 +50,21 @@ def export(**changes):
 
 
 SEALED = seal(export(), PASS, salt=SALT, nonce=NONCE)
+CHEAP = seal(export(), PASS, salt=SALT, nonce=NONCE, cost=2**10)
+"""The same, opened in a millisecond: the judgement of what was opened needs no more."""
 
 
 def test_it_comes_back_whole():
     """Bytes, order, names and keys are what they were."""
     assert unseal(SEALED, PASS, where="file") == export()
+    assert unseal(CHEAP, PASS, where="file") == export()
+
+
+def test_what_is_sealed_costs_who_guesses():
+    """Each guess of the passphrase takes 32 MiB and a third of a second, unless told otherwise."""
+    kdf = json.loads(SEALED)["kdf"]
+
+    assert (kdf["n"], kdf["r"], kdf["p"]) == (2**15, 8, 3)
 
 
 def test_nothing_of_a_key_is_readable():
@@ -80,7 +90,7 @@ def test_another_passphrase_opens_nothing():
 )
 def test_a_changed_head_is_noticed(name, value):
     """What stands outside the seal is authenticated by it."""
-    document = {**json.loads(SEALED), name: value}
+    document = {**json.loads(CHEAP), name: value}
 
     with pytest.raises(ExportError):
         unseal(json.dumps(document), PASS, where="file")
@@ -107,7 +117,7 @@ def test_any_other_text_is_an_error_and_no_crash(text):
 @given(st.data())
 def test_a_document_with_a_broken_part_is_an_error(data):
     """Any field of any type in the place of one of ours is refused."""
-    document = json.loads(SEALED)
+    document = json.loads(CHEAP)
     name = data.draw(st.sampled_from(sorted(document)))
     document[name] = data.draw(st.none() | st.integers() | st.text() | st.lists(st.integers()))
 

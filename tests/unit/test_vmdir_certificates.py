@@ -67,12 +67,12 @@ def test_pem_text_is_taken_apart(value, expected):
 
 def test_many_beginnings_without_an_end_take_no_time():
     """Text made to be slow is not."""
-    started = time.monotonic()
+    started = time.thread_time()
 
     from_pem(b"-----BEGIN CERTIFICATE-----" * 400_000)
     from_pem(b"-----BEGIN CERTIFICATE----------END CERTIFICATE-----" * 100_000)
 
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(
