@@ -11,11 +11,11 @@ import ipaddress
 import os
 import re
 import ssl
-import stat
 import tomllib
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+from stsfix.plugin.config_files import find_file, intruder
 from stsfix.plugin.config_ssh import read_ssh
 from stsfix.plugin.errors import ConfigError, ConfigProblem
 from stsfix.plugin.settings import (
@@ -94,7 +94,7 @@ def load_settings(path: Path, *, come_across: bool = False) -> Settings:
 def _parse(path: Path, come_across: bool) -> dict[str, object]:  # noqa: FBT001 - as load_settings
     try:
         with path.open("rb") as file:
-            if reason := _intruder(path, os.fstat(file.fileno()), come_across):
+            if reason := intruder(path, os.fstat(file.fileno()), come_across=come_across):
                 raise ConfigError(str(path), [_whole(reason)])
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
@@ -113,22 +113,6 @@ def _parse(path: Path, come_across: bool) -> dict[str, object]:  # noqa: FBT001 
         place = re.search(r"line \d+, column \d+", str(error))
         reason = "is not valid TOML" + (f" at {place.group()}" if place else "")
         raise ConfigError(str(path), [_whole(reason)]) from error
-
-
-def _intruder(path: Path, status: os.stat_result, come_across: bool = False) -> str:  # noqa: FBT001, FBT002 - as load_settings
-    """Return why somebody else decides what is in a file, as a clause; empty if nobody does.
-
-    Raises:
-        OSError: Its folder cannot be looked at.
-    """
-    folder = path.resolve().parent.stat().st_mode
-    if stat.S_ISREG(status.st_mode) and folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
-        return "lies in a folder where anybody may put another one in its place"
-    if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:
-        return "can be written by anybody: chmod o-w, after you have read it"
-    if come_across and status.st_uid not in {0, os.geteuid()}:
-        return "belongs to another user: if you trust it, name it with -c"
-    return ""
 
 
 def _whole(reason: str) -> ConfigProblem:
@@ -313,7 +297,7 @@ def _read_trust(table: TomlTable, folder: Path) -> Trust | None:
     elif _HEX.fullmatch(digits):
         table.report("tls", "write sha256: in front of a fingerprint")
     else:
-        file = _find_file(table, "tls", value, folder)
+        file = find_file(table, "tls", value, folder)
         return None if file is None else _read_ca(table, file)
     return None
 
@@ -329,25 +313,7 @@ def _read_ca(table: TomlTable, file: Path) -> Trust | None:
 
 def _read_file(table: TomlTable, key: str, folder: Path) -> Path | None:
     value = table.optional_text(key)
-    return None if value is None else _find_file(table, key, value, folder)
-
-
-def _find_file(table: TomlTable, key: str, value: str, folder: Path) -> Path | None:
-    if "\n" in value or "\0" in value:
-        table.report(key, "must be the path of a file, not its content")
-        return None
-    path = folder / value
-    try:
-        status = path.stat() if path.is_file() else None
-    except OSError:  # a name that is too long, a folder that may not be entered
-        status = None
-    if status is None:
-        table.report(key, "no such file; a relative path starts in the folder of this file")
-        return None
-    if reason := _intruder(path, status):
-        table.report(key, f"the file {reason}")
-        return None
-    return path
+    return None if value is None else find_file(table, key, value, folder)
 
 
 def _name_problem(value: str) -> str | None:

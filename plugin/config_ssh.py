@@ -6,6 +6,7 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.config_files import find_file
 from stsfix.plugin.settings import SshSettings
 
 if TYPE_CHECKING:
@@ -57,14 +58,4 @@ def _read_key(table: TomlTable) -> str | None:
 
 def _read_file(table: TomlTable, folder: Path) -> Path | None:
     value = table.optional_text("ssh_known_hosts")
-    if value is None:
-        return None
-    path = folder / value
-    try:
-        if path.is_file():
-            return path
-    except (OSError, ValueError):  # a name that is too long, a NUL in it
-        pass
-    reason = "no such file; a relative path starts in the folder of this file"
-    table.report("ssh_known_hosts", reason)
-    return None
+    return None if value is None else find_file(table, "ssh_known_hosts", value, folder)

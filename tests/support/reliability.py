@@ -34,7 +34,7 @@ KINDS = {
     "time": "Clocks that are wrong, set, or change to winter time; pauses",
     "resources": "Full disks, folders that cannot be made, terminals and pipes that are gone",
     "secrets": "Every password is searched for in whatever a run leaves",
-    "impostors": "A man in the middle is in the place of each TLS peer; a node has a name that is none",
+    "impostors": "A man in the middle in the place of each TLS peer; a node whose name is none",
 }
 """Every kind of case, in the order of the page, and what is done."""
 
