@@ -448,8 +448,10 @@ def test_a_file_that_anybody_can_write_is_refused(read, tmp_path):
         "sts.ca_certificate: the file can be written by anybody: chmod o-w, after you have read it"
     ]
     assert problems(read, f'{MINIMAL}[nodes]\nssh_known_hosts = "ca.pem"') == [
-        "nodes.ssh_known_hosts: the file can be written by anybody: chmod o-w,"
-        " after you have read it"
+        (
+            "nodes.ssh_known_hosts: the file can be written by anybody: chmod o-w,"
+            " after you have read it"
+        )
     ]
 
     (tmp_path / "ca.pem").chmod(0o664)
