@@ -41,6 +41,7 @@ class CertificatePlan:
         connections: Of the domain's own identity source.
         source_days: Of the certificate of another identity source; None for no such source.
         smart_card: There are smart-card client CAs.
+        passwords: The login policy of the tenant allows passwords.
         external_idp: There is an external identity provider.
         other_chain: There is a trusted chain below a container that no release is known to have.
         root_malformed: An entry of the trusted roots holds no certificate.
@@ -73,6 +74,7 @@ class CertificatePlan:
     connections: tuple[str, ...] = LOCAL
     source_days: float | None = None
     smart_card: bool = False
+    passwords: bool = True
     external_idp: bool = False
     other_chain: bool = False
     root_malformed: bool = False
@@ -156,6 +158,10 @@ PLANS = {
         CertificatePlan(source_days=-1),
     ),
     "smart-card": ("people log in with smart cards", CertificatePlan(smart_card=True)),
+    "smart-card-only": (
+        "people log in with smart cards and nobody with a password",
+        CertificatePlan(smart_card=True, passwords=False),
+    ),
     "external-idp": (
         "people log in at an external identity provider",
         CertificatePlan(external_idp=True),

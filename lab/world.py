@@ -278,6 +278,7 @@ class _Maker:
             other_chains=other_chains(self._plan, self._stranger),
             identity_sources=identity_sources(self._plan, self._stranger),
             connections=self._plan.connections,
+            authn_types=("1",) if self._plan.passwords else ("4",),
             solution_users={
                 name: pki.der(certificate)
                 for node in self._topology.nodes

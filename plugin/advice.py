@@ -258,6 +258,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         remediation.SsoLoginError: (
             "Check the password of {e.user}; it was tried once and will not be again",
             "Locked or expired: wait for the unlock time of the SSO policy",
+            *causes.NO_PASSWORD_LOGIN[:1],
             GO_ON,
         ),
         remediation.ProofError: causes.proof_advice,

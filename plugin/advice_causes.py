@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stsfix.remediation.errors import LoginRefusal
+from stsfix.remediation.errors import REFUSED, LoginRefusal
 
 if TYPE_CHECKING:
     from stsfix.plugin import errors as plugin
@@ -225,10 +225,26 @@ def report_file_advice(error: plugin.ReportFileError) -> tuple[str, ...]:
     return ("Name a new or an ordinary file in a folder of your own, on a disk with free space",)
 
 
+_ALLOW_PASSWORDS = (
+    "If the directory takes the same password (a run binds with it first), a login policy forbids"
+    " passwords: allow them until the proof is given (vSphere Client, Single Sign On)"
+)
+_GIVE_UP_THE_PROOF = (
+    "Or see by other means that logins work on every node, and end the run without the proof:"
+    " docs/operating.md, When logins cannot be proven"
+)
+NO_PASSWORD_LOGIN = (_ALLOW_PASSWORDS, _GIVE_UP_THE_PROOF)
+"""Advice where an STS refuses a password that LDAP took. Source: vsphere.md 5: a policy of smart
+cards only blocks logins by password.
+"""
+
+
 def proof_advice(error: remediation.ProofError) -> tuple[str, ...]:
     """Advise on a way in that does not work."""
     if EXPIRED_TEXT in error.reason:
         return ("This is what stsfix repairs; before a run it is expected: {preflight}", BACK)
+    if REFUSED in error.reason:
+        return (*NO_PASSWORD_LOGIN, GO_ON, BACK)
     return (
         "Services may still be starting on {e.node}: wait some minutes and prove again: {verify}",
         GO_ON,

@@ -20,6 +20,7 @@ from stsfix.plugin.renewal_view import (
 from stsfix.plugin.text import lasted, printable
 from stsfix.remediation.adoption import ADOPTED, LONG_SPREAD
 from stsfix.remediation.model import Platform
+from stsfix.remediation.proofs import fatal
 from stsfix.remediation.records import Phase, StepState
 from stsfix.remediation.restarts import SEEN_WORDS, Outcome
 
@@ -84,6 +85,7 @@ def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
     yield Line(f"Run {run.run}", "bold")
     yield from wrapped(f"SSO domain {run.domain}, begun {run.created:%Y-%m-%d %H:%M:%S} UTC", width)
     good = run.phase in {Phase.REPAIRED, Phase.RELEASED} and run.issuer != ADOPTED
+    good = good and not run.unproven
     style = "green" if good else "yellow"
     yield from wrapped(f"{run.phase}: {run.meaning}", width, style=style)
     yield Line("")
@@ -233,15 +235,24 @@ def adoptable_lines(found: Adoptable) -> Iterator[str]:
 
 def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:
     """Yield every way in that was tried, node by node, then how many work."""
+    failed = fatal(proofs)
     for node in dict.fromkeys(proof.node for proof in proofs):
         yield Line(printable(node), "bold")
         for proof in proofs:
             if proof.node == node:
-                mark, style = ("ok", "green") if proof.ok else ("!!", "bold red")
+                mark, style = ("ok", "green") if proof.ok else ("--", "yellow")
+                if proof in failed:
+                    mark, style = "!!", "bold red"
                 text = f"{mark} {proof.way}: {proof.detail}"
                 yield from wrapped(text, width, indent="  ", hang="   ", style=style)
-    failed = [proof for proof in proofs if not proof.ok]
     yield Line("")
+    lost = sum(not proof.ok for proof in proofs) - len(failed)
+    if lost and not failed:
+        text = (
+            f"Logins work; {lost} of {len(proofs)} proofs could not be had, others stand for them."
+        )
+        yield from wrapped(text, width, style="bold green")
+        return
     if not failed:
         yield from wrapped(f"All {len(proofs)} ways in work.", width, style="bold green")
         return
@@ -253,7 +264,7 @@ def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:
 def failed_ways(proofs: Sequence[LoginProof]) -> dict[str, str]:
     """Return for each node on which something failed the ways that did, joined by commas."""
     ways: dict[str, list[str]] = {}
-    for proof in proofs:
+    for proof in fatal(proofs):
         if not proof.ok:
             ways.setdefault(proof.node, []).append(proof.way)
     return {node: ", ".join(found) for node, found in ways.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import printable
 from stsfix.remediation.dependents import ALWAYS, OF_THE_SIGNER, Dependent, dependents
-from stsfix.remediation.records import KEPT_PREFIX, StepState, noted, step_states
+from stsfix.remediation.records import KEPT_PREFIX, VERIFY_LOGINS, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import (
     NEW_VMCA_ROOT,
     RENEW_CERTIFICATES,
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from stsfix.remediation.journal import StoredRun
-
-VERIFY_LOGINS = "verify-logins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

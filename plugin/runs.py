@@ -227,13 +227,8 @@ class Runs:
         Raises:
             RunStateError: The run is neither repaired nor rolled back nor restored.
         """
-        releasable = {
-            Phase.REPAIRED,
-            Phase.ROLLED_BACK,
-            Phase.RESTORED,
-            Phase.RELEASING,
-            Phase.RELEASED,
-        }
+        over = {Phase.REPAIRED, Phase.ROLLED_BACK, Phase.RESTORED}
+        releasable = over | {Phase.RELEASING, Phase.RELEASED}
         self._require(run, releasable | ({Phase.ADOPTED} if adopted else set()), "released")
 
     def _require(self, run: str, phases: set[Phase], wanted: str) -> None:
@@ -351,15 +346,29 @@ class Runs:
             for record in left:
                 journal.append(record)
 
-    def release(self, run: str, *, adopted: bool = False) -> Released:
-        """Delete the run's snapshots; from its first record on there is no rollback.
+    def require_unproven(self, run: str) -> None:
+        """Return if nothing but the proof of logins is missing from *run*, or was before.
 
         Raises:
-            RunStateError: See `require_releasable`.
+            RunStateError: It is proven, or stopped elsewhere.
         """
-        self.require_releasable(run, adopted=adopted)
+        found = self._file.read(run)
+        if not (found.lacks_proof_only or Mark.UNPROVEN in marks(found.records)):
+            state = f"{found.phase}, and not for want of a proof of logins"
+            raise RunStateError(run, state, "released without one")
+
+    def release(self, run: str, *, adopted: bool = False, unproven: bool = False) -> Released:
+        """Delete the run's snapshots; from its first record on there is no rollback. *unproven*:
+        the operator does without the proof of logins, which is recorded first.
+
+        Raises:
+            RunStateError: See `require_releasable` and `require_unproven`.
+        """
+        self.require_unproven(run) if unproven else self.require_releasable(run, adopted=adopted)
         with self._opened(run) as journal:
             self._follow(journal)
+            if unproven and Mark.UNPROVEN not in marks(journal.records):
+                journal.append(MarkRecord(mark=Mark.UNPROVEN))
             if Mark.RELEASING not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASING))
             vms = [node.vm for node in journal.spec.nodes]

@@ -49,6 +49,10 @@ GAVE_WAY = (
     "gave way to {rival}; it wrote nothing, its own snapshot is removed, and nodes that are off are"
     " left to the other run"
 )
+RELEASED_UNPROVEN = (
+    "NOT PROVEN: the new certificate is written and its snapshots are deleted, but no proof of"
+    " logins was given; the old entries are still there, and there is no way back"
+)
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
 RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
 _INDEPENDENT = "SNAP-INDEPENDENT-DISK:"
@@ -122,7 +126,8 @@ class RunView:
     *accepted* are the risks the operator took, as ``ID:object``. *certificate_ends* is when the
     new signing certificate ends, None before there is one and when it is gone again. *services*
     tells what became of the services of each node, in the order of their restart. *renewal* is
-    what else was renewed, None if nothing.
+    what else was renewed, None if nothing. *unproven* tells that its snapshots were released
+    although the proof of logins failed.
     """
 
     run: str
@@ -140,6 +145,7 @@ class RunView:
     services: tuple[NodeRestart, ...]
     renewal: RenewalView | None
     next_actions: tuple[str, ...]
+    unproven: bool = False
 
 
 def view_of(stored: StoredRun, context: RunContext) -> RunView:
@@ -172,6 +178,7 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
         services=_services(stored),
         renewal=renewal_of(stored),
         next_actions=tuple(about.command(name) for name in _next_commands(stored)),
+        unproven=Mark.UNPROVEN in marks(stored.records),
     )
 
 
@@ -244,8 +251,10 @@ def _released(stored: StoredRun) -> str:
         return RELEASED_AFTER_RESTORE
     if way is Mark.ROLLBACK:
         return RELEASED_AFTER_ROLLBACK
-    adopted = Mark.ADOPTED in marks(stored.records)
-    return RELEASED_AFTER_ADOPTION if adopted else MEANING[Phase.RELEASED]
+    borne = marks(stored.records)
+    if Mark.UNPROVEN in borne:
+        return RELEASED_UNPROVEN
+    return RELEASED_AFTER_ADOPTION if Mark.ADOPTED in borne else MEANING[Phase.RELEASED]
 
 
 def _certificate_ends(stored: StoredRun) -> datetime | None:

@@ -158,6 +158,21 @@ def foreign_chains(inventory: Inventory) -> Iterator[Finding]:
         yield found(_FOREIGN[chain.owner], chain.dn, "; ".join(held) or "no certificate")
 
 
+_ALLOWED = "1"
+"""vmwSTSAuthnTypes: FLAG_AUTHN_TYPE_ALLOW_PASSWORD = 0x1 (DirectoryConfigStore.java; 4 is a TLS
+certificate, which VDT takes for smart cards).
+"""
+
+
+def passwords_log_in(inventory: Inventory) -> Iterator[Finding]:
+    """The login policy lets passwords in, by which a run proves that logins work."""
+    entries = _entries(inventory)
+    types = entries.authn_types if entries is not None else ()
+    if types and _ALLOWED not in types:
+        evidence = f"vmwSTSAuthnTypes of the tenant is {', '.join(types)}: no password (1)"
+        yield found("SSO-NO-PASSWORDS", inventory.domain, evidence)
+
+
 def _entries(inventory: Inventory) -> StsEntries | None:
     """The entries of the first directory that was read: whether all agree is another check."""
     return next((node.sts for node in inventory.nodes if node.sts is not None), None)
@@ -179,4 +194,5 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     published_is_signing,
     entries_are_few,
     foreign_chains,
+    passwords_log_in,
 )

@@ -28,6 +28,7 @@ OLD_ENDPOINT_CLASS: Final = "vmwLKUPServiceEndpoint"
 
 # Attributes: the same file. `userCertificate;binary` is an undefined type to vmdir (measured).
 CN: Final = "cn"
+AUTHN_TYPES: Final = "vmwSTSAuthnTypes"
 OBJECT_CLASS: Final = "objectClass"
 CERTIFICATE: Final = "userCertificate"
 PRIVATE_KEY: Final = "vmwSTSPrivateKey"

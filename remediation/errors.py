@@ -204,11 +204,15 @@ class SigningCertificateError(FaultError):
         self.text = text
 
 
+REFUSED = "refused the login of"
+"""What the text of every SsoLoginError says."""
+
+
 class SsoLoginError(FaultError):
     """The STS refused user or password; it was tried exactly once."""
 
     def __init__(self, node: str, user: str, text: str) -> None:
-        super().__init__(f"the STS of {node} refused the login of {user}: {text}")
+        super().__init__(f"the STS of {node} {REFUSED} {user}: {text}")
         self.node = node
         self.user = user
         self.text = text

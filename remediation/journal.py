@@ -32,6 +32,7 @@ from stsfix.remediation.records import (
     Record,
     StepRecord,
     StepState,
+    lacks_proof_only,
     phase,
     spec_from_json,
     spec_to_json,
@@ -82,6 +83,11 @@ class StoredRun:
     def phase(self) -> Phase:
         """What the run is now."""
         return phase(self.plan, self.records)
+
+    @property
+    def lacks_proof_only(self) -> bool:
+        """True if everything before the proof of logins is done, and that failed."""
+        return lacks_proof_only(self.plan, self.records)
 
 
 class JournalFile:

@@ -139,11 +139,15 @@ class StsEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StsEntries:
-    """Every STS entry below one tenant on one node; reading it proved the bind."""
+    """Every STS entry below one tenant on one node; reading it proved the bind.
+
+    *authn_types* are the tenant's vmwSTSAuthnTypes, empty if it has none.
+    """
 
     node: str
     credentials: tuple[StsEntry, ...]
     chains: tuple[StsEntry, ...]
+    authn_types: tuple[str, ...] = ()
 
     def signing(self) -> StsEntry | None:
         """Return the credential that signs: the highest number, whatever its validity
@@ -290,7 +294,8 @@ class VerifiedToken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginProof:
     """One way in that was tried. *ok* is a fact; *detail* is one sentence for people. *sts* is the
-    node whose token was shown to a vCenter, empty for other ways.
+    node whose token was shown to a vCenter, empty for other ways. *unavailable* tells of a failed
+    one that there was nothing to judge: it speaks neither for nor against the certificate.
     """
 
     node: str
@@ -299,6 +304,7 @@ class LoginProof:
     detail: str
     took: timedelta | None = None
     sts: str = ""
+    unavailable: bool = False
 
 
 Severity = risk.Severity

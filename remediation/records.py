@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 REPLACE_STS = "replace-sts"
 """The step that makes and writes the new certificate."""
 
+VERIFY_LOGINS = "verify-logins"
+"""The step that proves that people can log in again."""
+
 RETIRE_OLD = "retire-old"
 """The step that removes what the new certificate replaced."""
 
@@ -71,6 +74,7 @@ class Mark(enum.StrEnum):
     RESTORING = "restoring"
     RESTORED = "restored"
     ADOPTED = "adopted"
+    UNPROVEN = "unproven"
     RELEASING = "releasing"
     RELEASED = "released"
 
@@ -185,6 +189,22 @@ def phase(plan: Sequence[str], records: Sequence[Record]) -> Phase:
     if StepState.FAILED in states:
         return Phase.STOPPED
     return Phase.REPAIRED if states == {StepState.DONE} else Phase.OPEN
+
+
+def lacks_proof_only(plan: Sequence[str], records: Sequence[Record]) -> bool:
+    """Tell whether the run stopped at the proof of logins, by a way in that failed, after every
+    step before was done. What comes after the proof has not begun.
+    """
+    if phase(plan, records) is not Phase.STOPPED or VERIFY_LOGINS not in plan:
+        return False
+    place = plan.index(VERIFY_LOGINS)
+    states = list(step_states(plan, records).values())
+    last = [r for r in records if isinstance(r, StepRecord) and r.step == VERIFY_LOGINS][-1:]
+    return (
+        set(states[:place]) == {StepState.DONE}
+        and states[place] is StepState.FAILED
+        and [r.facts.get("error") for r in last] == ["ProofError"]
+    )
 
 
 def spec_to_json(spec: RunSpec) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.model import Platform
+from stsfix.remediation.proofs import fatal
 from stsfix.remediation.service_names import CORE_OF, bare
 
 if TYPE_CHECKING:
@@ -140,10 +141,11 @@ def in_need(proofs: Sequence[LoginProof]) -> dict[str, str]:
     A vCenter that refuses the token of an STS is in need itself, unless that STS is: then its
     token proves nothing of the vCenter.
     """
-    broken = {p.node for p in proofs if not p.ok and p.way in {"sts-token", "metadata"}}
+    failed = fatal(proofs)
+    broken = {p.node for p in failed if p.way in {"sts-token", "metadata"}}
     found: dict[str, str] = {}
-    for proof in proofs:
-        if not proof.ok and (proof.sts == proof.node or proof.sts not in broken):
+    for proof in failed:
+        if proof.sts == proof.node or proof.sts not in broken:
             found.setdefault(proof.node, f"{proof.way}: {proof.detail}")
     return found
 

@@ -148,6 +148,17 @@ ROOT_RULES = (
 
 STS_RULES = (
     Rule(
+        id="SSO-NO-PASSWORDS",
+        severity=WARNS,
+        title="The login policy forbids passwords",
+        why="A run proves logins with the administrator's password. The STS refuses it, so the run "
+        "would repair the domain and stop before its end, unproven.",
+        source="vSphere 8.0 authentication guide, smart card policy (vsphere.md 5); Lightwave "
+        "DirectoryConfigStore.java; that the attribute holds the policy is unverified",
+        advice="If somebody can still log in, allow passwords for the time of the run. Else see "
+        "docs/operating.md, When logins cannot be proven.",
+    ),
+    Rule(
         id="STS-CHAIN-BROKEN",
         severity=WARNS,
         title="A chain of the STS does not hold together",

@@ -109,7 +109,7 @@ class _Verification:
         if node.role.has_directory:
             proofs.append(self._prove(name, "sts-token", lambda: self._check_token(name)))
             self.sts_ended.append(name)
-            proofs.append(self._prove(name, "metadata", lambda: self._check_metadata(name)))
+            proofs.append(self._prove_metadata(name))
         if node.role.has_vcenter:
             others = tuple(sts for sts in self.sts if sts != name)
             issuers = (name, *(others if self.across else ()))
@@ -118,6 +118,21 @@ class _Verification:
             proofs.append(self._prove_password(name, "login", self.logins.login))
             proofs.append(self._prove_password(name, "vapi-session", self.logins.open_vapi_session))
         return proofs
+
+    def _prove_metadata(self, name: str) -> LoginProof:
+        """Return the proof by what the STS publishes, *unavailable* if that could not be had."""
+        missing: list[bool] = []
+
+        def check() -> str:
+            missing[:] = [True]
+            leaf = self.logins.read_published_leaf(name)
+            missing.clear()
+            found = hashlib.sha256(leaf).hexdigest()
+            self._check_leaf(name, "metadata", found)
+            return f"the STS publishes sha256:{found}"
+
+        proof = self._prove(name, "metadata", check)
+        return replace(proof, unavailable=not proof.ok and bool(missing))
 
     def _prove_login_by_token(self, name: str, sts: str) -> LoginProof:
         def check() -> str:
@@ -151,11 +166,6 @@ class _Verification:
         self.password_proven.set()
         self._check_leaf(name, "sts-token", token.leaf_sha256)
         return f"the STS signed a token for {token.subject} with sha256:{token.leaf_sha256}"
-
-    def _check_metadata(self, name: str) -> str:
-        found = hashlib.sha256(self.logins.read_published_leaf(name)).hexdigest()
-        self._check_leaf(name, "metadata", found)
-        return f"the STS publishes sha256:{found}"
 
     def _check_leaf(self, name: str, way: Way, found: str) -> None:
         if self.expected is not None and found not in self.expected:

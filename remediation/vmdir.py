@@ -116,7 +116,7 @@ class LdapDirectory:
 
     def read_sts_entries(self) -> StsEntries:
         """Read the tenant entry, then its credentials, then its trusted chains."""
-        self._prove()
+        tenant = self._proven(dn.AUTHN_TYPES)
         credentials = self._level(
             self._tenant, dn.CREDENTIAL_CLASS, (*vmdir_entries.STS_ATTRIBUTES, dn.PRIVATE_KEY)
         )
@@ -125,6 +125,7 @@ class LdapDirectory:
             node=self._node,
             credentials=vmdir_entries.sts_entries("credential", credentials, self._key_judge),
             chains=vmdir_entries.sts_entries("chain", chains),
+            authn_types=vmdir_entries.short_texts(tenant, dn.AUTHN_TYPES),
         )
 
     def read_sts_material(self) -> tuple[StsMaterial, ...]:
@@ -282,13 +283,18 @@ class LdapDirectory:
         return dn.user(self._domain, name)
 
     def _prove(self) -> None:
-        """Read the tenant entry, which nobody but a bound administrator sees.
+        self._proven()
+
+    def _proven(self, *attributes: str) -> Entry:
+        """Return the tenant entry, which nobody but a bound administrator sees.
 
         Also wakes or replaces the connection, so that a write that follows is not the first to
         learn that it was dropped.
         """
-        if self._find(self._tenant, dn.CN) is None:
+        tenant = self._find(self._tenant, dn.CN, *attributes)
+        if tenant is None:
             raise TenantNotFoundError(self._node, self._tenant)
+        return tenant
 
     def _find(self, name: str, *attributes: str) -> Entry | None:
         """Return the entry *name*, None if there is none or it is not visible."""

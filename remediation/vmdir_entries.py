@@ -91,6 +91,12 @@ def sts_entries(
     return tuple(sorted(found, key=lambda e: (e.index is None, e.index or 0, e.dn.lower())))
 
 
+def short_texts(entry: Entry, attribute: str) -> tuple[str, ...]:
+    """Return the values of *attribute* as texts of a few characters, sorted."""
+    values = (v[:20].decode("ascii", errors="replace") for v in entry.values(attribute))
+    return tuple(sorted(values))[:20]
+
+
 def sts_material(kind: Literal["credential", "chain"], entry: Entry) -> StsMaterial:
     """Return a credential or chain whole, the key as a secret."""
     keys = entry.values(dn.PRIVATE_KEY) if kind == "credential" else ()

@@ -290,10 +290,19 @@ class StsService:
             matches = bool(password) and self._directory.password_matches(upn, password)
         except ConnectionError as error:
             raise StsFault(WST, "RequestFailed", f"IDM: {error}") from error
-        if not matches:
+        if not (matches and self._takes_passwords()):
             raise StsFault(WSSE, "FailedAuthentication", "Invalid credentials")
         name, _, domain = upn.partition("@")
         return f"{name}@{domain.upper()}"
+
+    def _takes_passwords(self) -> bool:
+        """Whether the tenant's login policy allows them (DirectoryConfigStore.java,
+        FLAG_AUTHN_TYPE_ALLOW_PASSWORD = 1). The fault's text is [INFERRED].
+        """
+        base = f"cn=Tenants,cn=IdentityManager,cn=Services,{tenants.domain_dn(self.tenant_name)}"
+        found = self._directory.children(base, tenants.TENANT)
+        types = [v for entry in found for v in entry.attributes.get("vmwstsauthntypes", [])]
+        return not types or b"1" in types
 
     def _principal(self, certificate: x509.Certificate) -> str:
         base = f"cn=ServicePrincipals,{tenants.domain_dn(self.tenant_name)}"

@@ -18,6 +18,7 @@ from stsfix.lab.sso.saml import Signer
 if TYPE_CHECKING:
     from stsfix.lab.seams import DirectoryEntry, DirectoryReader
 
+TENANT = "vmwSTSTenant"
 CREDENTIAL = "vmwSTSTenantCredential"
 CHAIN = "vmwSTSTenantTrustedCertificateChain"
 SERVICE_PRINCIPAL = "vmwServicePrincipal"

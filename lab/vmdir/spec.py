@@ -83,6 +83,7 @@ class DomainSpec:
         registrations: Lookup service registrations.
         identity_sources: Directories of other people.
         connections: vmwSTSConnectionStrings of the domain's own identity source.
+        authn_types: vmwSTSAuthnTypes of the tenant: 1 is a password, 4 a certificate.
         users: Ordinary users' passwords by name, in cn=Users.
         administrators: Names out of *users* that are members of Administrators.
         partners: Replication partners by node; without it every other node.
@@ -108,6 +109,7 @@ class DomainSpec:
     registrations: tuple[Registration, ...] = ()
     identity_sources: tuple[IdentitySource, ...] = ()
     connections: tuple[str, ...] = ("ldap://localhost:389",)
+    authn_types: tuple[str, ...] = ("1",)
     users: Mapping[str, str] = field(default_factory=dict)
     administrators: frozenset[str] = frozenset()
     partners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

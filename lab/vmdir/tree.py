@@ -265,7 +265,7 @@ class _Builder:
             "vmwSTSRenewCount": ["10"],
             "vmwSTSMaxBearerTokenLifetime": ["300000"],
             "vmwSTSMaxHolderOfKeyTokenLifetime": ["2592000000"],
-            "vmwSTSAuthnTypes": ["1"],
+            "vmwSTSAuthnTypes": list(self._spec.authn_types),
         }
         self._add(self._tenant, "vmwSTSTenant", tenant)
         for name in _TENANT_CONTAINERS:

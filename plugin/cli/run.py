@@ -276,26 +276,48 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     return 0
 
 
+def _releasing(*, adopt: bool, unproven: bool) -> str:
+    return "release --adopt" if adopt else "release --unproven" if unproven else "release"
+
+
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
 @ADOPT
+@click.option(
+    "--unproven",
+    is_flag=True,
+    help="The last way: the run stopped at verify-logins, and you know by other means that logins"
+    " work.",
+)
 @session_options
-def release(session: Session, run_name: str | None, *, adopt: bool) -> int:
+def release(session: Session, run_name: str | None, *, adopt: bool, unproven: bool) -> int:
     """Delete the run's snapshots, and nobody else's. There is no rollback afterwards.
 
     RUN is the newest run of the domain if it is left out.
     """
+    if adopt and unproven:
+        raise click.UsageError(
+            "--adopt takes a run over whose proof nobody knows: leave --unproven out",
+            ctx=click.get_current_context(),
+        )
     require_answer(session)
     with session.runs() as runs:
         if adopt and (run_name := taken_over(session, runs, run_name, releasing=True)) is None:
             return 0
-        name = named(session, run_name, "release --adopt" if adopt else "release")
-        runs.require_releasable(name, adopted=adopt)
+        name = named(session, run_name, _releasing(adopt=adopt, unproven=unproven))
         question = f"Delete the snapshots of {name}? There is no way back then."
+        if unproven:
+            runs.require_unproven(name)
+            question = (
+                f"No proof was given that logins work after {name}. Did you see them work on every"
+                " node, and delete the only way back?"
+            )
+        else:
+            runs.require_releasable(name, adopted=adopt)
         if not adopt and not confirmed(session, question):
             return 0
         with session.stoppable():
-            released = runs.release(name, adopted=adopt)
+            released = runs.release(name, adopted=adopt, unproven=unproven)
         for vm in released.consolidation_needed:
             session.say(f"{vm} needs disk consolidation: do it in the Host Client.")
         show_run(session, name)

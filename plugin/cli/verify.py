@@ -33,6 +33,7 @@ def verify(session: Session, *, wait: int) -> int:
     from stsfix.plugin.render import proof_lines
     from stsfix.plugin.sources import find_nodes
     from stsfix.remediation.errors import ProofError
+    from stsfix.remediation.proofs import fatal
     from stsfix.remediation.sts import leaf_of
     from stsfix.remediation.verify import verify_logins
 
@@ -49,7 +50,7 @@ def verify(session: Session, *, wait: int) -> int:
             progress=lambda event: session.progress(_short(event)),
             every=session.settings.timeouts.poll,
         )
-    failed = [proof for proof in proofs if not proof.ok]
+    failed = fatal(proofs)
     facts = {"ok": not failed, "failed": failed, "proofs": proofs}
     if not session.as_json:
         session.show(proof_lines(proofs, width=session.width))

@@ -9,6 +9,8 @@ from stsfix.remediation.errors import ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Restart
 from stsfix.remediation.ports import UNAVAILABLE, Observed
+from stsfix.remediation.proofs import fatal
+from stsfix.remediation.records import VERIFY_LOGINS
 from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
     ASKED,
@@ -176,7 +178,7 @@ class VerifyLogins:
     context: StepContext
     leaves: Callable[[], frozenset[str]]
     shown: Callable[[str], Collection[bytes]]
-    name: ClassVar[str] = "verify-logins"
+    name: ClassVar[str] = VERIFY_LOGINS
 
     def probe(self, noted: Facts) -> Observed:
         """Proving again is harmless."""
@@ -207,10 +209,14 @@ class VerifyLogins:
             across=context.spec.restart is Restart.NEEDED,  # nobody proved it by a restart
         )
         for proof in sorted(proofs, key=lambda proof: not proof.ok):  # the last of a way stays
-            note(f"{proof.way}.{proof.node}", "ok" if proof.ok else "failed")
+            words = "ok" if proof.ok else "unavailable" if proof.unavailable else "failed"
+            note(f"{proof.way}.{proof.node}", words)
+        for proof in fatal(proofs):
+            raise ProofError(proof.node, proof.way, proof.detail)
         for proof in proofs:
             if not proof.ok:
-                raise ProofError(proof.node, proof.way, proof.detail)
+                text = f"warning: its {proof.way} could not be had; its token is proven"
+                context.tell(self.name, proof.node, text)
         if context.spec.renewals:
             self._note_registered(note)
 

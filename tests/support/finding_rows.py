@@ -68,6 +68,7 @@ CERTIFICATES = {
     "connection-string-remote": {("warns", "SSO-CONNECTION"): 1},
     "identity-source-expired": {("warns", "SSO-SOURCE-EXPIRED"): 1},
     "smart-card": {("informs", "CHAIN-SMART-CARD"): 1},
+    "smart-card-only": {("informs", "CHAIN-SMART-CARD"): 1, ("warns", "SSO-NO-PASSWORDS"): 1},
     "external-idp": {("informs", "CHAIN-EXTERNAL-IDP"): 1},
     "chain-of-nobody": {("informs", "CHAIN-UNKNOWN"): 1},
 }

@@ -140,11 +140,17 @@ def test_a_directory_that_replicates_with_nobody_blocks(mine, theirs, alone):
 def test_an_entry_without_certificate_is_told(kind, severity):
     """Every chain is looked at by the STS, of the credentials only the one that signs."""
     empty = StsEntry(kind=kind, dn="cn=Entry-1", index=1, chain=(), object_guid="g", usn=1)
-    entries = {"credentials": (), "chains": ()} | {f"{kind}s": (empty,)}
+    entries = {"credential": (), "chain": (), kind: (empty,)}
     inventory = Inventory(
         domain="vsphere.local",
         taken=NOW,
-        nodes=(node(sts=StsEntries(node="vc1", **entries)),),
+        nodes=(
+            node(
+                sts=StsEntries(
+                    node="vc1", credentials=entries["credential"], chains=entries["chain"]
+                )
+            ),
+        ),
         hosts=(HOST,),
         topology=None,
         problems=(),
@@ -166,11 +172,13 @@ def test_an_entry_without_certificate_is_told(kind, severity):
 def test_a_chain_that_cannot_be_read_forbids_a_repair(kind, chain, severity):
     """An STS reads every chain whole, and a repair leaves such a one alone."""
     entry = StsEntry(kind=kind, dn="cn=Entry-1", index=1, chain=chain, object_guid="g", usn=1)
-    held = {"credentials": (), "chains": ()} | {f"{kind}s": (entry,)}
+    held = {"credential": (), "chain": (), kind: (entry,)}
     inventory = Inventory(
         domain="vsphere.local",
         taken=NOW,
-        nodes=(node(sts=StsEntries(node="vc1", **held)),),
+        nodes=(
+            node(sts=StsEntries(node="vc1", credentials=held["credential"], chains=held["chain"])),
+        ),
         hosts=(HOST,),
         topology=None,
         problems=(),

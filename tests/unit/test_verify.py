@@ -16,6 +16,7 @@ from stsfix.remediation.errors import (
     SsoLoginError,
 )
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.proofs import fatal
 from stsfix.remediation.verify import verify_logins
 from stsfix.snapshot.model import HostRef, VmId
 
@@ -136,6 +137,29 @@ def test_waits_for_what_comes_up_late(way, error):
 
     assert failed(proofs) == set()
     assert run.clock.slept == 15
+
+
+def test_metadata_that_cannot_be_had_is_no_proof_against_a_token():
+    """The STS signs with the right leaf and does not publish it to anybody (or to nobody yet)."""
+    run = Verification({"vc1": Role.EMBEDDED}, {"vc1": NEW})
+    run.logins.fail("metadata", "vc1", ProofError("vc1", "metadata", "HTTP 401"), times=1000)
+
+    proofs = run.run()
+
+    assert failed(proofs) == {("vc1", "metadata")}
+    assert [p.way for p in proofs if p.unavailable] == ["metadata"]
+    assert fatal(proofs) == ()
+
+
+def test_metadata_of_another_leaf_or_without_a_token_stay_a_failure():
+    """What is published wrongly is judged, and what nobody proved is not excused."""
+    stale = Verification({"vc1": Role.EMBEDDED}, {"vc1": OLD})
+    down = Verification({"vc1": Role.EMBEDDED}, {"vc1": NEW})
+    for way in ("sts-token", "metadata"):
+        down.logins.fail(way, "vc1", ProofError("vc1", way, "HTTP 503"), times=1000)
+
+    assert {p.way for p in fatal(stale.run())} >= {"sts-token", "metadata"}
+    assert {p.way for p in fatal(down.run())} >= {"sts-token", "metadata"}
 
 
 def test_stops_waiting_at_the_limit():
