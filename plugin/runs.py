@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.operator_name import holder, operator
 from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
@@ -56,17 +55,6 @@ if TYPE_CHECKING:
 
 CLOSED = frozenset({Phase.RELEASED, Phase.ROLLED_BACK})
 """Phases in which a run holds its domain no more; its snapshots are preflight's business."""
-
-
-def operator() -> str:
-    """Return who runs this: user@workstation."""
-    user = os.environ.get("USER") or str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
-def holder() -> str:
-    """Return who runs this, for the lock: user, workstation, process."""
-    return f"{operator()}, process {os.getpid()}"
 
 
 def _facts_of_host(host: Hypervisor) -> tuple[VmFacts, ...]:
