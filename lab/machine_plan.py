@@ -64,7 +64,8 @@ class MachinePlan:
     *fields* are those of `VirtualMachine` that are set before it is powered on, *later* those
     set once it runs. *disk* is one more disk. *snapshots* were taken before, oldest first.
     *power* is off or suspended when nothing else runs any more; empty: it stays on. *unplugged*:
-    its network adapter is disconnected once it runs. *stale_copy*: another host lists it too.
+    its network adapter is disconnected once it runs. *plugged_by_hand*: it is connected, and will
+    not be at the next power-on. *stale_copy*: another host lists it too.
     *fades*: its host loses its files right after it has listed its VMs. *guest_fault*: what its
     guest answers to every guest operation, although VMware Tools says it is ready.
     """
@@ -75,6 +76,7 @@ class MachinePlan:
     snapshots: tuple[str, ...] = ()
     power: str = ""
     unplugged: bool = False
+    plugged_by_hand: bool = False
     stale_copy: bool = False
     fades: bool = False
     guest_fault: str = ""
@@ -274,6 +276,10 @@ MACHINE_PLANS = {
     ),
     "node-off": ("the first node is off", MachinePlan(power="off")),
     "node-suspended": ("the first node is suspended", MachinePlan(power="suspended")),
+    "nic-not-at-start": (
+        "the network adapter of the first node is not set to connect at power-on",
+        MachinePlan(plugged_by_hand=True),
+    ),
     "nic-disconnected": (
         "the network adapter of the first node is disconnected",
         MachinePlan(unplugged=True),

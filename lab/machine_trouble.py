@@ -111,6 +111,7 @@ def unsettle(vm: VirtualMachine, plan: MachinePlan) -> None:
     _set(vm, plan.later)
     for nic in vm.nics:
         nic.connected = nic.connected and not plan.unplugged
+        nic.start_connected = nic.start_connected and not plan.plugged_by_hand
     if plan.power and vm.running:
         vm.power_off()
         vm.power = "suspended" if plan.power == "suspended" else vm.power

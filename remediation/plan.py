@@ -64,7 +64,7 @@ def build_steps(
     steps: tuple[Step, ...] = (
         Quiesce(context, reverted),
         TakeSnapshots(context),
-        PowerOn(context),
+        PowerOn(context, lambda: noted(Quiesce.name, records())),
         ExportSts(context),
         NewVmcaRoot(context),
         ReplaceSts(context),

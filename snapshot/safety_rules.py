@@ -334,6 +334,16 @@ VM_RULES = (
         advice="Prepare an ephemeral port group, or a standard switch with an uplink of its own.",
     ),
     Rule(
+        id="NIC-NOT-AT-START",
+        severity=BLOCKS,
+        title="A network adapter is connected now and will not be after power-on",
+        why="A run powers the node off and on, so it comes back cut off.",
+        source="vSphere API reference, VirtualDeviceConnectInfo, startConnected",
+        advice="Set 'Connect At Power On' of the adapter; or accept this, and connect it by hand "
+        "when the run stops for it (exit code 45).",
+        acceptable=True,
+    ),
+    Rule(
         id="NIC-DISCONNECTED",
         severity=WARNS,
         title="A network adapter is disconnected",

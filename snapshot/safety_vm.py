@@ -126,6 +126,9 @@ def _vm_nics(facts: VmFacts) -> Iterator[Finding]:
     if facts.nics and all(nic.dvs_port is not None for nic in facts.nics):
         names = ", ".join(nic.label for nic in facts.nics)
         yield found("NIC-DVS", subject, f"On a distributed switch: {names}.")
+    loose = [n.label for n in facts.nics if n.connected and not n.start_connected]
+    if loose:
+        yield found("NIC-NOT-AT-START", subject, f"Connected by hand: {', '.join(loose)}.")
     cut = [n.label for n in facts.nics if n.start_connected and not n.connected]
     if cut and facts.summary.power is PowerState.ON:
         yield found("NIC-DISCONNECTED", subject, f"Disconnected: {', '.join(cut)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.adoption import describe
@@ -10,6 +10,7 @@ from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
+from stsfix.remediation.steps import adapters
 from stsfix.remediation.steps.reversion import prove_reverted
 from stsfix.snapshot.errors import (
     OperationError,
@@ -20,7 +21,7 @@ from stsfix.snapshot.model import PowerState, SnapshotSet
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stsfix.remediation.claims import Rival
     from stsfix.remediation.model import NodePlan
@@ -32,26 +33,24 @@ if TYPE_CHECKING:
 OFF_AGAIN = "power (it was shut down again)"
 
 
-def start_domain(context: StepContext, step: str) -> None:
+def start_domain(context: StepContext, step: str, noted: Facts) -> None:
     """Power on all nodes, PSCs first, and wait until each can be worked with.
 
     A node with a directory is ready when its vmdir answers and its STS publishes a certificate
     (it does so even when that has expired, vmdir.md 4.3); then the other vCenters follow, which
     are ready when their guest takes orders, through its host or by the node's transport. Safe to
-    repeat.
+    repeat. *noted* are the notes of ``quiesce``: adapters have to be connected as they were before.
 
     Raises:
+        NicDisconnectedError: An adapter is not, which it was; the node is left running.
         NodeNotReadyError: A node did not get so far in time; it is left running. Or somebody, or
             another run that is about to give way, has shut it down again: said at once.
     """
     for wave in context.start_waves():
         vms = tuple(node.vm for node in wave)
         facts = context.coordinator.observe(vms)
-        expected = {
-            vm: [replace(nic, connected=nic.start_connected) for nic in facts[vm].nics]
-            for vm in vms
-        }
-        context.coordinator.power_on((vms,), expected)
+        nics = {node.vm: adapters.expected(node, facts[node.vm], noted) for node in wave}
+        context.coordinator.power_on((vms,), nics)
         context.each(wave, lambda node: _await_ready(context, step, node))
 
 
@@ -142,19 +141,24 @@ def _is_reached(context: StepContext, node: NodePlan) -> bool:
 
 def find_rival(context: StepContext) -> Rival | None:
     """Return the run of another workstation that the nodes belong to, if any (see `claims`)."""
-    facts = context.coordinator.observe(context.vms)
+    return _rival_in(context, context.coordinator.observe(context.vms))
+
+
+def _rival_in(context: StepContext, facts: Mapping[VmId, VmFacts]) -> Rival | None:
     return rival_of(context.spec.run, facts[claim_of(context.spec).vm], facts.values())
 
 
-def require_no_rival(context: StepContext) -> None:
-    """Return if no other run came first.
+def require_no_rival(context: StepContext) -> Mapping[VmId, VmFacts]:
+    """Return what was seen of the nodes if no other run came first.
 
     Raises:
         DomainLockedError: One did; it is named.
     """
-    rival = find_rival(context)
+    facts = context.coordinator.observe(context.vms)
+    rival = _rival_in(context, facts)
     if rival is not None:
         raise DomainLockedError(context.spec.domain, str(rival), elsewhere=True)
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +182,13 @@ class Quiesce:
         return Observed.COMPLETE if off else Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Shut down wave by wave."""
-        del noted, note
+        """Note every adapter, then shut down wave by wave."""
+        known = adapters.ADAPTERS in noted
         for wave in self.context.shutdown_waves():
-            require_no_rival(self.context)
+            facts = require_no_rival(self.context)
+            if not known:
+                note(adapters.ADAPTERS, adapters.as_note(self.context.spec.nodes, facts))
+                known = True
             try:
                 self.context.coordinator.shut_down((wave,))
             except OperationError:
@@ -190,13 +197,12 @@ class Quiesce:
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Power on in order and wait for the services; not what another run works on."""
-        del noted
         rival = find_rival(self.context)
         if rival is not None:
             note(LEFT_TO, str(rival))
             self.context.tell(self.name, "", f"all nodes are left to {rival}")
             return
-        start_domain(self.context, self.name)
+        start_domain(self.context, self.name, noted)
         if self.reverted():
             prove_reverted(self.context, self.name, note)
 
@@ -277,9 +283,13 @@ class TakeSnapshots:
 
 @dataclass(frozen=True, slots=True)
 class PowerOn:
-    """Every node is on again, with its network, and its directory and STS answer."""
+    """Every node is on again, with its network, and its directory and STS answer.
+
+    *before* gives the notes of ``quiesce``.
+    """
 
     context: StepContext
+    before: Callable[[], Facts] = dict
     name: ClassVar[str] = "power-on"
 
     def probe(self, noted: Facts) -> Observed:
@@ -290,7 +300,7 @@ class PowerOn:
     def do(self, noted: Facts, note: Note) -> None:
         """Power on, PSCs first, and wait."""
         del noted, note
-        start_domain(self.context, self.name)
+        start_domain(self.context, self.name, self.before())
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Shut every node down again (the snapshots may be about to be reverted to)."""

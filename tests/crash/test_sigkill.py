@@ -20,7 +20,7 @@ from stsfix.remediation.records import Phase
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("deaths")]
 
-RECORDS = 40
+RECORDS = 43
 """Records of an undisturbed run of two linked embedded nodes (see the first test)."""
 
 UNDO_RECORDS = 19

@@ -212,7 +212,7 @@ MUTANTS = (
         file="remediation/steps/machines.py",
         old="    context.coordinator.revert(found, context.vms)\n",
         new=(
-            "    context.coordinator.revert(found, context.vms)\n    start_domain(context, step)\n"
+            "    context.coordinator.revert(found, context.vms)\n    start_domain(context, step, {})\n"
         ),
         tests=(
             f"{STEPS_MACHINES}::test_taking_the_write_back_reverts_every_node_and_leaves_all_off",

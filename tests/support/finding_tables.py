@@ -154,6 +154,7 @@ EXPECTED = {
     "never-pulled": {"blocks REPL-NEVER-PULLED"},
     "nic-disconnected": {"warns NIC-DISCONNECTED"},
     "no-agreement": {"blocks REPL-NO-PARTNER"},
+    "nic-not-at-start": {"blocks NIC-NOT-AT-START"},
     "no-administrator": {"blocks VM-RIGHTS"},
     "no-credential": {"informs CERT-NOT-CHECKED", "informs STS-NO-CREDENTIAL"},
     "node-certificate-wrong": {

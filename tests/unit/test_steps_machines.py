@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from machines_bench import BOOT, PSC, VC, Bench
+from memory_vm import nic
 from stsfix.remediation.errors import (
     LoginRefusal,
     NodeLoginError,
@@ -23,6 +24,7 @@ from stsfix.remediation.steps.credential import ReplaceSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.snapshot.errors import (
     HostUnreachableError,
+    NicDisconnectedError,
     NoSpaceError,
     SnapshotSetIncompleteError,
     VmNotOffError,
@@ -144,6 +146,56 @@ def test_vcenters_stop_before_the_pscs_they_log_in_through(bench):
     assert bench.violations() == []
 
 
+def plugged_by_hand(bench):
+    """The vCenter's second adapter was connected by hand, a third one was cut off."""
+    bench.hosts[1].vm(bench.vc).nics = (
+        nic("Network adapter 1"),
+        replace(nic("Network adapter 2"), start_connected=False),
+        nic("Network adapter 3", connected=False),
+    )
+
+
+def power_on(bench):
+    """Do the step with what the run noted before."""
+    bench.do(PowerOn(bench.context, lambda: dict(bench.notes)))
+
+
+def test_an_adapter_that_was_connected_before_is_missed_by_name(bench):
+    """While the VM is off nothing tells that it was; one that was cut off before is not missed."""
+    plugged_by_hand(bench)
+    bench.do(Quiesce(bench.context))
+
+    with pytest.raises(NicDisconnectedError) as caught:
+        power_on(bench)
+
+    assert caught.value.vm == bench.vc
+    assert caught.value.labels == ("Network adapter 2",)
+
+
+def test_what_was_noted_of_adapters_is_not_noted_anew_by_a_resume(bench):
+    """Half of the nodes are off by then, and look as if they had never been connected."""
+    plugged_by_hand(bench)
+    bench.do(Quiesce(bench.context))
+    first = dict(bench.notes)
+
+    bench.do(Quiesce(bench.context))
+
+    assert bench.notes == first
+    with pytest.raises(NicDisconnectedError):
+        bench.undo(Quiesce(bench.context))
+
+
+def test_a_run_without_such_a_note_demands_what_is_set_for_power_on(bench):
+    """One of an earlier version, or one that was adopted."""
+    plugged_by_hand(bench)
+    bench.do(Quiesce(bench.context))
+    bench.notes.clear()
+
+    power_on(bench)
+
+    assert bench.power()["vc"] is PowerState.ON
+
+
 def test_a_half_stopped_domain_is_stopped_again(bench):
     """The probe says so, and doing it again is harmless."""
     bench.hosts[1].vm(bench.vc).power = PowerState.OFF
@@ -166,7 +218,7 @@ def test_snapshots_are_named_after_the_run_and_noted(bench):
     assert [[s.name for s in fact.snapshots] for fact in facts] == [[spec().run]] * 2
     assert before is Observed.REPEATABLE
     assert not any("earlier attempt" in line for line in bench.told)
-    assert len(bench.notes) == 2
+    assert len([key for key in bench.notes if key.startswith("snapshot-task ")]) == 2
     assert bench.violations() == []
 
 
