@@ -10,8 +10,6 @@ from directory_worlds import (
     OLD,
     OTHERS,
     TENANT,
-    WORLDS,
-    a_world,
     other_root,
     require_slapd,
     slapd_world,
@@ -32,21 +30,6 @@ from stsfix.remediation.ports import IssuedCredential
 from stsfix.snapshot.secret import Secret
 
 NEW = credential("new")
-
-
-@pytest.fixture(params=WORLDS)
-def world(request, tmp_path):
-    """One of the worlds, fresh."""
-    with a_world(request.param, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def directory(world):
-    """The port, logged in as administrator on first use."""
-    made = world.directory()
-    yield made
-    made.close()
 
 
 def test_root_dse_names_domain_and_administrator(directory):

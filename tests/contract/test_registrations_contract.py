@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from directory_worlds import OLD, WORLDS, a_world, other_root
+from directory_worlds import OLD, other_root
 from sts_material import NODE, leaf
 from stsfix.lab import pki
 from stsfix.remediation.certificates import fingerprint
@@ -15,21 +15,6 @@ from stsfix.remediation.errors import DirectoryFaultError, EntryChangedError
 from stsfix.remediation.trust_anchors import replacements
 
 NEW_USER = pki.der(leaf("new-user"))
-
-
-@pytest.fixture(params=WORLDS)
-def world(request, tmp_path):
-    """One of the worlds, fresh."""
-    with a_world(request.param, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def directory(world):
-    """The port, logged in as administrator on first use."""
-    made = world.directory()
-    yield made
-    made.close()
 
 
 def test_an_account_gets_another_certificate_and_subject(world, directory):
