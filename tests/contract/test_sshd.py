@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import threading
 import time
 from datetime import timedelta
@@ -283,3 +284,17 @@ def _sample_arguments(seen, stop):
             except OSError:
                 continue
         time.sleep(0.02)
+
+
+def test_output_without_end_takes_time_and_no_memory(sshd):
+    """What is beyond the limit is let go of as it comes; the connection serves the next script."""
+    with pinned(sshd) as shell:
+        shell.run(NODE, "true", limit=SHORT)
+        before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(TaskOverdueError):
+            shell.run(NODE, "yes", limit=timedelta(seconds=2))
+        after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        result = shell.run(NODE, "echo ok", limit=SHORT)
+
+    assert result.output.strip() == "ok"
+    assert after_kib - before_kib < 32 * 1024

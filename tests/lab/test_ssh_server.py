@@ -449,6 +449,18 @@ def test_a_garbled_command_ends_well_and_says_nothing_of_use(node):
     assert "/root/two" not in client.lab.nodes[client.node].disk.files
 
 
+def test_a_flooded_command_says_more_than_anybody_reads(node):
+    """exec: output goes on until the client hangs up; nothing was done."""
+    client = node(scenario="ssh-bash")
+    client.lab.faults.add(Rule(protocol="ssh", call="exec", effect=Effect.FLOOD))
+
+    with client.started("-T", "root@127.0.0.1", "echo x > /root/flooded") as screen:
+        for _ in range(20):
+            screen.read_to("<a>x</a>" * 1000)
+
+    assert "/root/flooded" not in client.lab.nodes[client.node].disk.files
+
+
 def test_a_client_that_hangs_up_ends_what_it_started(node):
     """The next output finds nobody: bash ends, its trap cleans up; what nohup runs goes on."""
     client = node(scenario="ssh-bash")
