@@ -7,14 +7,13 @@ fifth death is played, ``make test-all`` plays all.
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from fault_bench import copy_journal
-from killable import KILLED, Death, Killable
+from killable import KILLED, Death
 from lab_keys import shared_keys
-from run_judge import RunJudge, stored_run
+from run_judge import stored_run
+from saved_lab import DeathBench, but_leftovers
 from stsfix.lab.lab import Lab
 from stsfix.remediation.records import Phase
 
@@ -29,40 +28,22 @@ UNDO_RECORDS = 19
 SPEED = 2000.0
 
 
-class Bench:
-    """A lab that is put back to its beginning for each case, and what it was then."""
-
-    def __init__(self, lab, folder):
-        self.lab = lab
-        self.config = lab.write_config(folder)
-        text = self.config.read_text("utf-8")
-        self.config.write_text(re.sub(r"(?m)^poll = .*$", "poll = 0.02", text), "utf-8")
-        self.saved = lab.checkpoint()
-        self.judge = RunJudge(lab)
-        self.command = Killable()
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """One lab for the whole module."""
     lab = Lab.build(topology="elm", scenario="expired", speed=SPEED, seed=3, keys=shared_keys())
     with lab:
-        yield Bench(lab, tmp_path_factory.mktemp("lab"))
+        yield DeathBench(lab, tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(bench, tmp_path_factory):
     """What a run leaves behind that nobody killed, and how many records it took."""
     state = tmp_path_factory.mktemp("undisturbed")
-    bench.lab.restore(bench.saved)
+    bench.restore()
     code = bench.command(bench.config, state, "run")
     found = bench.judge.after_run(state)
     return code, found, len(stored_run(state).records)
-
-
-def without_leftovers(found):
-    """Return *found* without files in guests: what is dead cannot delete its script there."""
-    return {name: value for name, value in found.items() if name != "leftovers"}
 
 
 def test_an_undisturbed_run_repairs_in_the_counted_records(undisturbed):
@@ -82,7 +63,7 @@ def test_an_undisturbed_run_repairs_in_the_counted_records(undisturbed):
 @pytest.mark.parametrize("record", range(RECORDS))
 def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, record, durable):
     """Whatever was under way when it died, it is done exactly once in effect."""
-    bench.lab.restore(bench.saved)
+    bench.restore()
     _, expected, _ = undisturbed
 
     died = bench.command(bench.config, tmp_path, "run", Death(record, durable))
@@ -90,7 +71,7 @@ def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, recor
 
     assert died == KILLED
     assert code == 0
-    assert without_leftovers(bench.judge.after_run(tmp_path)) == without_leftovers(expected)
+    assert but_leftovers(bench.judge.after_run(tmp_path)) == but_leftovers(expected)
 
 
 @pytest.mark.matrix(5)
@@ -98,14 +79,14 @@ def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, recor
 @pytest.mark.parametrize("record", range(RECORDS))
 def test_rollback_ends_where_the_run_began(bench, tmp_path, record, durable):
     """Every node is on, every directory byte for byte as before, replication in sync."""
-    bench.lab.restore(bench.saved)
+    bench.restore()
 
     died = bench.command(bench.config, tmp_path, "run", Death(record, durable))
     code = bench.command(bench.config, tmp_path, "rollback")
 
     assert died == KILLED
     assert code == 0
-    assert without_leftovers(bench.judge.after_rollback(tmp_path)) == {}
+    assert but_leftovers(bench.judge.after_rollback(tmp_path)) == {}
 
 
 @pytest.mark.matrix(5)
@@ -122,13 +103,13 @@ def test_a_killed_rollback_is_finished_by_the_next(bench, repaired, tmp_path, re
 
     assert died == KILLED
     assert code == 0
-    assert without_leftovers(bench.judge.after_rollback(tmp_path)) == {}
+    assert but_leftovers(bench.judge.after_rollback(tmp_path)) == {}
 
 
 @pytest.fixture(scope="module")
 def repaired(bench, tmp_path_factory):
     """A lab after a complete run, and that run's journal."""
     state = tmp_path_factory.mktemp("repaired")
-    bench.lab.restore(bench.saved)
+    bench.restore()
     bench.command(bench.config, state, "run")
     return bench.lab.checkpoint(), state

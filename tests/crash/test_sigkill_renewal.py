@@ -9,13 +9,13 @@ write of these steps is tried in memory by test_renewal_kills.py.
 from __future__ import annotations
 
 import os
-import re
 
 import pytest
 
-from killable import KILLED, Death, Killable
+from killable import KILLED, Death
 from lab_keys import shared_keys
-from run_judge import RunJudge, stored_run
+from run_judge import stored_run
+from saved_lab import DeathBench, but_leftovers
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.remediation.checks_renewal import Wish
@@ -42,31 +42,18 @@ CASES = [
 ]
 
 
-class Bench:
-    """A lab that is put back to its beginning for each case, and what it was then."""
-
-    def __init__(self, lab, folder):
-        self.lab = lab
-        self.config = lab.write_config(folder)
-        text = self.config.read_text("utf-8")
-        self.config.write_text(re.sub(r"(?m)^poll = .*$", "poll = 0.02", text), "utf-8")
-        self.saved = lab.checkpoint()
-        self.judge = RunJudge(lab)
-        self.command = Killable(Wish(new_vmca_root=True))
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """One lab for the whole module: everything that VMCA issued has expired, and its root."""
     with Lab.build("embedded", "vmca-root-expired", speed=SPEED, seed=3, keys=shared_keys()) as lab:
-        yield Bench(lab, tmp_path_factory.mktemp("lab"))
+        yield DeathBench(lab, tmp_path_factory.mktemp("lab"), Wish(new_vmca_root=True))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(bench, tmp_path_factory):
     """What a run leaves behind that nobody killed, and the range of the records in question."""
     state = tmp_path_factory.mktemp("undisturbed")
-    bench.lab.restore(bench.saved)
+    bench.restore()
     code = bench.command(bench.config, state, "run")
     found = bench.judge.after_run(state)
     steps = [
@@ -75,11 +62,6 @@ def undisturbed(bench, tmp_path_factory):
     ]
     end = len(steps) - steps[::-1].index(LAST)
     return code, found, range(steps.index(FIRST), end)
-
-
-def but(found, *names):
-    """Return *found* without what may differ."""
-    return {name: value for name, value in found.items() if name not in names}
 
 
 def test_an_undisturbed_run_repairs_everything(undisturbed):
@@ -97,14 +79,14 @@ def test_an_undisturbed_run_repairs_everything(undisturbed):
 def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, record, durable):
     """Nothing is renewed twice in effect, nothing is forgotten, and no key stays on a node."""
     _, expected, records = undisturbed
-    bench.lab.restore(bench.saved)
+    bench.restore()
 
     died = bench.command(bench.config, tmp_path, "run", Death(records[record], durable))
     code = bench.command(bench.config, tmp_path, "resume")
 
     assert (died, code) == (KILLED, 0)
     found = bench.judge.after_run(tmp_path)
-    assert but(found, "leftovers") == but(expected, "leftovers")
+    assert but_leftovers(found) == but_leftovers(expected)
     assert [path for path in judge.leftovers(bench.lab) if "/root/" in path] == []
 
 
@@ -112,10 +94,10 @@ def test_resume_ends_like_an_undisturbed_run(bench, undisturbed, tmp_path, recor
 def test_rollback_ends_where_the_run_began(bench, undisturbed, tmp_path, record, durable):
     """Stores, directories and VMCA are what they were, whatever had been written."""
     *_, records = undisturbed
-    bench.lab.restore(bench.saved)
+    bench.restore()
 
     died = bench.command(bench.config, tmp_path, "run", Death(records[record], durable))
     code = bench.command(bench.config, tmp_path, "rollback")
 
     assert (died, code) == (KILLED, 0)
-    assert but(bench.judge.after_rollback(tmp_path), "leftovers") == {}
+    assert but_leftovers(bench.judge.after_rollback(tmp_path)) == {}

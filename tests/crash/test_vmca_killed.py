@@ -7,13 +7,12 @@ test_faults.py.
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from killable import KILLED, Death, Killable
+from killable import KILLED, Death
 from lab_keys import shared_keys
-from run_judge import RunJudge, stored_run
+from run_judge import stored_run
+from saved_lab import DeathBench
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.remediation.records import Phase
@@ -25,46 +24,33 @@ KEY = "/root/.stsfix-vmca/key.pem"
 DEATH = Death(after_put=True)
 
 
-class Bench:
-    """A lab with external PSCs of 6.7 that is put back to its beginning for each case."""
-
-    def __init__(self, lab, folder):
-        self.lab = lab
-        self.config = lab.write_config(folder)
-        text = self.config.read_text("utf-8")
-        self.config.write_text(re.sub(r"(?m)^poll = .*$", "poll = 0.02", text), "utf-8")
-        self.saved = lab.checkpoint()
-        self.judge = RunJudge(lab)
-        self.command = Killable()
-
-    @property
-    def key(self):
-        """The key file on the writer, None if there is none."""
-        return self.lab.nodes[WRITER].disk.files.get(KEY)
+def key_of(bench):
+    """Return the key file on the writer, None if there is none."""
+    return bench.lab.nodes[WRITER].disk.files.get(KEY)
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """One lab for the whole module."""
     with Lab.build("external-psc", "expired", speed=2000.0, seed=3, keys=shared_keys()) as lab:
-        yield Bench(lab, tmp_path_factory.mktemp("lab"))
+        yield DeathBench(lab, tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture
 def died(bench, tmp_path):
     """The state folder of a run that died with its key on the writer."""
-    bench.lab.restore(bench.saved)
+    bench.restore()
     code = bench.command(bench.config, tmp_path, "run", DEATH)
     assert code == KILLED
-    assert bench.key is not None
-    assert b"PRIVATE KEY" in bench.key.content
-    assert bench.key.mode == 0o600
+    assert key_of(bench) is not None
+    assert b"PRIVATE KEY" in key_of(bench).content
+    assert key_of(bench).mode == 0o600
     return tmp_path
 
 
 def test_resume_leaves_no_key(bench, died):
     """The next attempt makes another key, repairs, and nothing of either is left."""
-    first = bench.key.content
+    first = key_of(bench).content
 
     code = bench.command(bench.config, died, "resume")
 
@@ -79,9 +65,9 @@ def test_resume_leaves_no_key(bench, died):
 
 def test_dying_again_and_again_leaves_no_key(bench, died):
     """Each attempt removes what the one before left, its own at last."""
-    first = bench.key.content
+    first = key_of(bench).content
     again = bench.command(bench.config, died, "resume", DEATH)
-    second = bench.key.content
+    second = key_of(bench).content
 
     code = bench.command(bench.config, died, "resume")
 
@@ -96,4 +82,4 @@ def test_rollback_leaves_no_key(bench, died):
 
     assert code == 0
     assert "keys" not in bench.judge.after_rollback(died)
-    assert bench.key is None
+    assert key_of(bench) is None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from killable import execute
 from run_judge import RunJudge
+from saved_lab import SavedLab
 from stsfix.lab.faults import Effect, Rule, When
 from stsfix.remediation.checks_renewal import NOTHING, Wish
 from stsfix.remediation.errors_run import InterruptedRunError
@@ -100,7 +101,7 @@ def kinds(protocol: str) -> tuple[str, ...]:
     )
 
 
-class FaultBench:
+class FaultBench(SavedLab):
     """One lab, put back to its beginning, or to another checkpoint, for each case."""
 
     def __init__(
@@ -115,16 +116,14 @@ class FaultBench:
         """Take a running lab; *issuer* is who signs, empty for the default. *services_s* is how
         long a restart of all services may take, *wish* what its runs renew besides.
         """
-        self.lab = lab
+        super().__init__(lab, folder)
         self.wish = wish
-        self.config = lab.write_config(folder)
         text = self.config.read_text("utf-8")
         head, _, rest = text.partition("[timeouts]\n")
         tail = rest[rest.index("[secrets]") :]
         sts = f'[sts]\nissuer = "{issuer}"\n\n' if issuer else ""
         quick = QUICK.replace("services = 5\n", f"services = {services_s}\n")
         self.config.write_text(f"{head}{sts}[timeouts]{quick}\n{tail}", "utf-8")
-        self.saved = lab.checkpoint()
         self.judge = RunJudge(lab)
 
     def __call__(

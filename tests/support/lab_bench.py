@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from lab_keys import shared_keys
+from saved_lab import SavedLab
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix_command import Command
@@ -31,22 +32,19 @@ _WRITES = {
 """Calls that change something. Files of a guest script are judged by `leftovers`."""
 
 
-class Bench:
+class Bench(SavedLab):
     """A running lab, its configuration in *folder*, and stsfix in that folder.
 
     *said* is for a fixture to keep what commands said.
     """
 
     def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab = lab
-        self.folder = folder
-        self.config = lab.write_config(folder)
+        super().__init__(lab, folder)
         self.text = self.config.read_text("utf-8")
         self.secrets = (folder / "secrets.toml").read_text("utf-8")
         self.state = folder / "state"
         self.stsfix = Command(folder, {"STSFIX_CONFIG": "domain.toml", "STSFIX_STATE_DIR": "state"})
         self.said: dict[str, Ended] = {}
-        self.saved = lab.checkpoint()
         self.before = self.everything()
         self._calls = self.lab.faults.calls.copy()
 

@@ -1,0 +1,59 @@
+"""A running lab as an operator has it, in a folder, which is put back for each case."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from killable import Killable
+from run_judge import RunJudge
+from stsfix.remediation.checks_renewal import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stsfix.lab.lab import Lab
+    from stsfix.remediation.checks_renewal import Wish
+
+
+class SavedLab:
+    """A lab, its configuration in *folder*, and a checkpoint of how it was then."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.config = lab.write_config(folder)
+        self.saved = lab.checkpoint()
+
+    def rewrite(self, change: Callable[[str], str]) -> None:
+        """Change domain.toml.
+
+        Raises:
+            AssertionError: The change changed nothing.
+        """
+        text = self.config.read_text("utf-8")
+        changed = change(text)
+        assert changed != text
+        self.config.write_text(changed, "utf-8")
+
+    def restore(self) -> None:
+        """Bring the lab back to its beginning."""
+        self.lab.restore(self.saved)
+
+
+class DeathBench(SavedLab):
+    """A lab, processes that die in it, and what must hold after; *wish* is what runs renew
+    besides the STS credential.
+    """
+
+    def __init__(self, lab: Lab, folder: Path, wish: Wish = NOTHING) -> None:
+        super().__init__(lab, folder)
+        self.rewrite(lambda text: re.sub(r"(?m)^poll = .*$", "poll = 0.02", text))
+        self.judge = RunJudge(lab)
+        self.command = Killable(wish)
+
+
+def but_leftovers(found: dict[str, Any]) -> dict[str, Any]:
+    """Return *found* without files in guests: what is dead cannot delete its script there."""
+    return {name: value for name, value in found.items() if name != "leftovers"}
