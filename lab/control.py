@@ -1,8 +1,8 @@
 """The control channel of a lab in the foreground: JSON lines over a unix socket.
 
 One request a connection: a JSON object with "command", answered by one JSON object with "ok".
-Commands: status, judge, faults-add (with "rule"), faults-clear, power (with "node" and "state":
-on, off or cut), quit.
+Commands: status, judge, faults-add (with "rule"; one that kills has a "pid"), faults-clear, power
+(with "node" and "state": on, off or cut), quit.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +185,20 @@ def _rule(fields: dict[str, Any]) -> Rule:
         given["effect"] = Effect(given["effect"])
     if given.get("effect") is Effect.MEANWHILE or "others" in given:
         raise ValueError("what others do meanwhile is for scenarios and tests only")
+    if given.get("effect") is Effect.KILL:
+        given["others"] = partial(_kill, _process(given.pop("pid", None)))
     return Rule(**given)
+
+
+def _process(pid: object) -> int:
+    if type(pid) is not int or pid <= 1 or pid == os.getpid():
+        raise ValueError(f"{pid!r} is no process of somebody who calls the lab")
+    return pid
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def status(lab: Lab) -> dict[str, Any]:

@@ -26,7 +26,9 @@ class Effect(enum.Enum):
     """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no. DROP closes the
     connection, RESET breaks it off (RST, where the server owns its socket), GARBAGE answers with
     what is no answer of the protocol, FLOOD with one that does not end. MEANWHILE is what somebody
-    or something else does at that moment; the call itself goes on.
+    or something else does at that moment; the call itself goes on. KILL ends the process that
+    called and closes the connection: the call is carried out only AFTER. What goes on without its
+    caller (guest, task) takes MEANWHILE for it.
     """
 
     REFUSE = "refuse"
@@ -36,6 +38,7 @@ class Effect(enum.Enum):
     FLOOD = "flood"
     DELAY = "delay"
     MEANWHILE = "meanwhile"
+    KILL = "kill"
 
 
 class Refused(Exception):  # noqa: N818 - it is the lab's event, not an error of the lab
@@ -83,7 +86,8 @@ class Rule:
 
     It fires on calls number *nth* to *nth* + *times* - 1 that match, counted from when it was
     added. *detail* is for the protocol: a fault name for soap, a result code for ldap, a kind of
-    flood. *others* is called for MEANWHILE.
+    flood. *others* is called for MEANWHILE, and for KILL, where it returns once the process is
+    dead: no server knows whose process is at the other end of its connection.
     """
 
     protocol: str
@@ -156,6 +160,9 @@ class FaultBook:
                 rule.others()
             elif rule.effect is Effect.FLOOD:
                 raise Flooded(rule.detail)
+            elif rule.effect is Effect.KILL:
+                rule.others()
+                raise Dropped
             elif rule.effect in _BREAKS:
                 raise _BREAKS[rule.effect]
             else:

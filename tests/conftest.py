@@ -1,17 +1,18 @@
-"""Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all. What the tests
-did to runs is counted by kind (`reliability`). Each test starts with the umask of the session.
+"""Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all, a shard where
+it is 3/8. What the tests did to runs is counted by kind (`reliability`). Each test starts with the
+umask of the session.
 """
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from itertools import count
 
 import pytest
 
 import distribution
 import reliability
+from matrix import part
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
@@ -34,14 +35,16 @@ def _leave_out(config, items):
     its parameters, so that the part is the same whatever order tests run in. Tests that are named
     on the command line all run.
     """
-    if os.environ.get("STSFIX_MATRIX") == "all" or any("::" in name for name in config.args):
+    if any("::" in name for name in config.args):
         return
-    number: dict[str, count[int]] = defaultdict(count)
-    left_out = set()
+    matrices = defaultdict(list)
     for item in sorted(items, key=_place):
         every = item.get_closest_marker("matrix")
-        if every is not None and next(number[item.nodeid.partition("[")[0]]) % every.args[0]:
-            left_out.add(item)
+        if every is not None:
+            matrices[item.nodeid.partition("[")[0], every.args[0]].append(item)
+    left_out = set()
+    for (_, number), found in matrices.items():
+        left_out |= set(found) - set(part(found, every=number))
     if left_out:
         config.hook.pytest_deselected(items=sorted(left_out, key=_place))
         items[:] = [item for item in items if item not in left_out]

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fault_bench import PROTOCOLS, Fault, FaultBench, copy_journal, kinds
+from fault_bench import PROTOCOLS, Fault, FaultBench, kinds
 from lab_keys import shared_keys
+from recorded import Recorded
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.remediation.checks_renewal import NOTHING, Wish
@@ -24,10 +24,11 @@ from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.plan import step_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from killable import Command
+    from recorded import Point
 
 pytestmark = [
     pytest.mark.crash,
@@ -74,87 +75,28 @@ _CHANGES = re.compile(
 """Calls of which every single one is disturbed; of the others the first, middle and last."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """A lab right before a segment, the journal then, and the calls and end of the segment."""
+def faults_of(point: Point) -> Iterator[Fault]:
+    """Yield what *point* has to survive."""
+    seen: set[tuple[str, str]] = set()
+    for number, ((protocol, call, target), count) in enumerate(sorted(point.calls.items())):
+        booting = bool(_BOOT.fullmatch(call))
+        if protocol == "guest" and not _CHANGES.fullmatch(call):
+            continue  # guest operations are disturbed as the SOAP calls that they are
+        if not FULL:
+            alike = (protocol, _SERVICE.sub("/services/*/", call))
+            if booting or alike in seen:
+                continue
+            seen.add(alike)
+        found = kinds(protocol)
+        for nth in _numbers(call, count) if FULL else (count,):
+            for kind in found if FULL else (found[number % len(found)],):
+                yield Fault(protocol, call, target, nth, kind)
 
-    name: str
-    checkpoint: Any
-    journal: Path
-    command: Command
-    calls: Counter[tuple[str, str, str]]
-    end: dict[str, Any]
 
-    @property
-    def steps(self) -> int | None:
-        """How many steps the segment is; None if it is a command of its own."""
-        return None if self.command in {"rollback", "release"} else 1
-
-
-class Recorded:
-    """An undisturbed run, rollback and release of one lab, in pieces."""
-
-    def __init__(self, bench: FaultBench, folder: Path, protocols: Collection[str]) -> None:
-        self.bench = bench
-        self._protocols = protocols or PROTOCOLS
-        self._folder = folder
-        self._made = 0
-        self.points: dict[str, Point] = {}
-        self._record()
-
-    def new_state(self, source: Path | None = None) -> Path:
-        """Return a new state folder, with the journal of *source*."""
-        self._made += 1
-        state = self._folder / str(self._made)
-        state.mkdir()
-        if source is not None and (source / "journal.sqlite").exists():
-            copy_journal(source, state)
-        return state
-
-    def _record(self) -> None:
-        state = self.new_state()
-        new = self.bench.wish.new_vmca_root
-        for number, name in enumerate(step_names(retire=True, renews=new, new_root=new)):
-            self._segment(name, state, "resume" if number else "run")
-        self.expected = self.bench.judge.after_run(state)
-        after = self.bench.lab.checkpoint()
-        ends: tuple[Command, ...] = ("rollback", "release")
-        for command in ends:
-            self.bench.lab.restore(after)
-            self._segment(command, self.new_state(state), command)
-
-    def _segment(self, name: str, state: Path, command: Command) -> None:
-        bench = self.bench
-        checkpoint, journal = bench.lab.checkpoint(), self.new_state(state)
-        steps = None if command in {"rollback", "release"} else 1
-        calls = bench.calls(state, command, steps=steps)
-        end = bench.judge.after_step()
-        self.points[name] = Point(name, checkpoint, journal, command, calls, end)
-
-    def faults(self, point: Point) -> Iterator[Fault]:
-        """Yield what *point* has to survive."""
-        seen: set[tuple[str, str]] = set()
-        for number, ((protocol, call, target), count) in enumerate(sorted(point.calls.items())):
-            booting = bool(_BOOT.fullmatch(call))
-            if protocol not in self._protocols or (
-                protocol == "guest" and not _CHANGES.fullmatch(call)
-            ):
-                continue  # guest operations are disturbed as the SOAP calls that they are
-            if not FULL:
-                alike = (protocol, _SERVICE.sub("/services/*/", call))
-                if booting or alike in seen:
-                    continue
-                seen.add(alike)
-            found = kinds(protocol)
-            for nth in self._numbers(call, count) if FULL else (count,):
-                for kind in found if FULL else (found[number % len(found)],):
-                    yield Fault(protocol, call, target, nth, kind)
-
-    @staticmethod
-    def _numbers(call: str, count: int) -> list[int]:
-        if _CHANGES.fullmatch(call):
-            return list(range(1, count + 1))
-        return sorted({1, (count + 1) // 2, count})
+def _numbers(call: str, count: int) -> list[int]:
+    if _CHANGES.fullmatch(call):
+        return list(range(1, count + 1))
+    return sorted({1, (count + 1) // 2, count})
 
 
 @pytest.fixture(scope="module", params=LABS)
@@ -170,13 +112,13 @@ def recorded(request, tmp_path_factory):
             wish=NEW_ROOT if request.param == "renewal" else NOTHING,
         )
         bench(tmp_path_factory.mktemp("first"), "run", steps=0)
-        yield Recorded(bench, tmp_path_factory.mktemp("states"), protocols)
+        yield Recorded(bench, tmp_path_factory.mktemp("states"), protocols or PROTOCOLS)
 
 
 class Trial:
     """One fault in one segment."""
 
-    def __init__(self, recorded: Recorded, point: Point, fault: Fault) -> None:
+    def __init__(self, recorded: Recorded[FaultBench], point: Point, fault: Fault) -> None:
         self._recorded = recorded
         self._bench = recorded.bench
         self._point = point
@@ -187,8 +129,7 @@ class Trial:
     def run(self, *, whole: bool) -> None:
         """Disturb, repeat undisturbed, and compare; if *whole*, to the end and back as well."""
         bench, point = self._bench, self._point
-        bench.lab.restore(point.checkpoint)
-        state = self._recorded.new_state(point.journal)
+        state = self._recorded.begin(point.start)
         error = bench.disturb(self.fault, state, point.command, steps=point.steps)
         went_on = error is None or isinstance(error, InterruptedRunError)
         self.outcome = "survived at once" if went_on else type(error).__name__
@@ -248,7 +189,7 @@ def test_a_call_that_goes_wrong_leaves_nothing_half_done(recorded, segment, part
     renewing = recorded.bench.wish is NEW_ROOT
     if point is None or (renewing and segment not in RENEWING):
         pytest.skip("this lab has nothing of its own there")
-    faults = [f for n, f in enumerate(recorded.faults(point)) if n % PARTS == part]
+    faults = [f for n, f in enumerate(faults_of(point)) if n % PARTS == part]
     if not FULL and recorded.bench.lab.topology.name == "external-psc":
         faults = faults[::3]
     if not faults:

@@ -6,14 +6,13 @@ Anything else it raises is a bug and comes out.
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from killable import execute
+from killable import after_steps, execute
 from run_judge import RunJudge
 from saved_lab import SavedLab
 from stsfix.lab.faults import Effect, Rule, When
@@ -139,13 +138,12 @@ class FaultBench(SavedLab):
 
         None is success; a command that was stopped after its steps says InterruptedRunError.
         """
-        left = iter(range(steps)) if steps is not None else itertools.count()
         try:
             execute(
                 self.config,
                 state,
                 command,
-                stop_requested=lambda: next(left, None) is None,
+                stop_requested=after_steps(steps),
                 ahead=ahead,
                 wish=self.wish,
             )

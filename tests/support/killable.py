@@ -1,22 +1,24 @@
 """Commands in processes of their own that die by SIGKILL at a chosen record of the journal.
 
 The process is the product's own: settings, wiring, runs and journal. Only the journal it is
-given counts its records and kills. A fork server has the adapters imported already, so that a
-process costs milliseconds.
+given counts its records and kills. At a remote call it is killed by the lab, which knows when one
+arrives. A fork server has the adapters imported already, so that a process costs milliseconds.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import random
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 Command = Literal["run", "resume", "rollback", "release"]
 KILLED = -signal.SIGKILL
+_AT_ONCE_S = 20.0
 PRELOAD = [
     "killable",
     "stsfix.snapshot.esxi",
@@ -189,12 +192,27 @@ def execute(
         wiring.close()
 
 
+def after_steps(steps: int | None) -> Callable[[], bool]:
+    """Return what asks a run to stop after its next *steps*, None for never."""
+    left = iter(range(steps)) if steps is not None else itertools.count()
+    return lambda: next(left, None) is None
+
+
 def carry_out(
-    config: str, state: str, command: Command, death: Death | None, wish: Wish = NOTHING
+    config: str,
+    state: str,
+    command: Command,
+    death: Death | None,
+    *,
+    wish: Wish,
+    steps: int | None,
 ) -> None:
-    """Do what *command* does and exit with its code; the target of a process."""
+    """Do what *command* does, or only its next *steps*, and exit with its code; the target of a
+    process.
+    """
+    stop = after_steps(steps)
     try:
-        execute(Path(config), Path(state), command, death, wish=wish)
+        execute(Path(config), Path(state), command, death, wish=wish, stop_requested=stop)
     except OperationError as error:
         sys.stdout.write(f"{type(error).__name__}: {error}\n")
         sys.stdout.flush()
@@ -237,6 +255,8 @@ class Killable:
 
     def __init__(self, wish: Wish = NOTHING) -> None:
         self._wish = wish
+        self._begun = threading.Event()
+        self._process: Any = None
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         # The server imports what it preloads with Python's own path, not with this process's
@@ -252,16 +272,39 @@ class Killable:
                 os.environ["PYTHONPATH"] = before
 
     def __call__(
-        self, config: Path, state: Path, command: Command, death: Death | None = None
+        self,
+        config: Path,
+        state: Path,
+        command: Command,
+        death: Death | None = None,
+        *,
+        steps: int | None = None,
     ) -> int:
-        """Return the exit code, `KILLED` if it died as told."""
+        """Return the exit code, `KILLED` if it died as told or by `kill`."""
         process = self._context.Process(
-            target=carry_out, args=(str(config), str(state), command, death, self._wish)
+            target=carry_out,
+            args=(str(config), str(state), command, death),
+            kwargs={"wish": self._wish, "steps": steps},
         )
+        self._begun.clear()
         process.start()
+        self._process = process
+        self._begun.set()
         process.join(100)
         if process.exitcode is None:
             process.kill()
             process.join()
             raise AssertionError(f"{command} hangs")
         return process.exitcode
+
+    def kill(self) -> None:
+        """Kill the process that was started last, from a thread of the lab that it has called;
+        return once it is dead.
+
+        Raises:
+            AssertionError: There is none, or it does not die.
+        """
+        assert self._begun.wait(_AT_ONCE_S)
+        process = self._process
+        os.kill(process.pid, signal.SIGKILL)
+        assert connection.wait([process.sentinel], _AT_ONCE_S)

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from killable import Killable
 from run_judge import RunJudge
+from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.remediation.checks_renewal import NOTHING
+from stsfix.remediation.errors_run import InterruptedRunError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
     from pathlib import Path
 
+    from killable import Command
     from stsfix.lab.lab import Lab
     from stsfix.remediation.checks_renewal import Wish
+
+
+GONE_WELL = (0, EXIT_CODES[InterruptedRunError])
+"""How a command ends that nothing stood in the way of; also one that was to stop after a step."""
 
 
 class SavedLab:
@@ -50,8 +58,20 @@ class DeathBench(SavedLab):
     def __init__(self, lab: Lab, folder: Path, wish: Wish = NOTHING) -> None:
         super().__init__(lab, folder)
         self.rewrite(lambda text: re.sub(r"(?m)^poll = .*$", "poll = 0.02", text))
+        self.wish = wish
         self.judge = RunJudge(lab)
         self.command = Killable(wish)
+
+    def calls(
+        self, state: Path, command: Command, *, steps: int | None = None
+    ) -> Counter[tuple[str, str, str]]:
+        """Carry *command* out undisturbed, or only its next *steps*, and return the calls that came
+        in.
+        """
+        before = self.lab.faults.calls.copy()
+        code = self.command(self.config, state, command, steps=steps)
+        assert code in GONE_WELL, f"{command}: {code}"
+        return self.lab.faults.calls - before
 
 
 def but_leftovers(found: dict[str, Any]) -> dict[str, Any]:
