@@ -241,7 +241,7 @@ class Appliance:
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
     ) -> str:
         """See seams.FolderGuest."""
-        return self._folder_tools().make_file_in(user, password, prefix, suffix, folder=folder)
+        return self._tools().make_file_in(user, password, prefix, suffix, folder=folder)
 
     def make_temporary_folder(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
@@ -259,7 +259,7 @@ class Appliance:
         return self._folder_tools().read_environment(user, password, names)
 
     def _folder_tools(self) -> WindowsTools:
-        """Return the Tools of Windows; folders and variables of appliances are not modelled."""
+        """Return the Tools of Windows; new folders and variables of appliances are not modelled."""
         tools = self._tools()
         if not isinstance(tools, WindowsTools):
             raise GuestRefusedError("OperationNotSupportedByGuest")

@@ -146,6 +146,15 @@ class GuestTools:
             self.files.write(path, b"", 0o600)
             return path
 
+    def make_file_in(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        """See seams.FolderGuest."""
+        with self._allowed("make_temporary_file", user, password):
+            path = f"{folder}/{prefix}vmware{next(self._pids)}{suffix}"
+            self.files.write(path, b"", 0o600)
+            return path
+
     @contextmanager
     def _allowed(self, call: str, user: str, password: str) -> Generator[None]:
         try:

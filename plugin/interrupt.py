@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import InterruptedRunError
+from stsfix.snapshot.cleanup import is_cleaning_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -64,9 +65,11 @@ class InterruptibleClock:
         """Return after *seconds*.
 
         Raises:
-            InterruptedRunError: A stop was asked for.
+            InterruptedRunError: A stop was asked for, and this thread is not `cleaning_up`.
         """
-        if self._flag.wait(seconds):
+        if is_cleaning_up():
+            self._clock.sleep(seconds)
+        elif self._flag.wait(seconds):
             raise InterruptedRunError(self.run)
 
 

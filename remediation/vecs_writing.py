@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BACKUP_PREFIX: Final = "bkp_"
+SCRIPTS: Final = "/root/stsfix-*.sh"
+"""Scripts with secrets in them, as `snapshot.guest` names them."""
+
 FOLDER: Final = "/root/.stsfix-vecs"
 """Beginning of the name of the folder that a script's files are in; see `certool.FOLDER`."""
 
@@ -40,7 +43,9 @@ _FAILURES: Final = {
     11: "the old key could not be read",
     12: "the old entry could not be kept in BACKUP_STORE",
     13: "the old entry could not be deleted",
-    14: "the new entry could not be created, and the old one was put back if there was one",
+    14: "the new entry could not be created; the old one was put back",
+    15: "the new entry could not be created nor the old one put back: it is in BACKUP_STORE only",
+    16: "the entry could not be created; there was none before, see BACKUP_STORE for an older one",
     21: "vmafd did not refresh the trusted roots",
     22: "certool --rootca did not take the new root",
     97: "no folder could be made",
@@ -68,6 +73,7 @@ class Tools:
     vecs_cli: str = vecs.TOOL
     certool: str = certool.TOOL
     folder: str = FOLDER
+    scripts: str = SCRIPTS
 
 
 def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
@@ -98,7 +104,8 @@ def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
         f"  {vecs_cli} entry delete -y {at} || exit 13",
         ") || exit $?",
         f"{vecs_cli} entry create {at} {new} || (",
-        f'  test -s "$folder/old.crt" && {vecs_cli} entry create {at} {old}',
+        '  test -s "$folder/old.crt" || exit 16',
+        f"  {vecs_cli} entry create {at} {old} || exit 15",
         "  exit 14",
         ") || exit $?",
         *_end(nonce),
@@ -107,8 +114,11 @@ def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
 
 
 def sweep_script(nonce: str, tools: Tools) -> str:
-    """Return the script that removes what one that was killed left: a folder with a key."""
-    return "\n".join(["export LC_ALL=C", f"rm -rf {tools.folder}.* || exit 98", *_end(nonce)])
+    """Return the script that removes what a process that was killed left with a key in it: a
+    folder of files, and the script itself as guest operations put it there (`snapshot.guest`).
+    """
+    left = f"{tools.folder}.* {tools.scripts}"
+    return "\n".join(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)])
 
 
 def refresh_script(nonce: str, tools: Tools) -> str:

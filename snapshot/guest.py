@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from stsfix.snapshot.ports import Clock
 
 SHELL: Final = "/bin/bash"
+PRIVATE_FOLDER: Final = "/root"
+"""Where scripts that hold a secret are put: nobody else reads there, and what a killed process left
+of them is found again (``stsfix-*.sh``).
+"""
 _MODE: Final = 0o600
 
 
@@ -53,7 +57,8 @@ class EsxiGuestOperations:
         files: list[str] = []
         try:
             # (1) files of our own, 0600, as soon as Tools is up
-            files.append(self._waiting.when_up(lambda: _new_file(guest, ".sh"), deadline))
+            folder = PRIVATE_FOLDER if isinstance(script, Secret) else None
+            files.append(self._waiting.when_up(lambda: _new_file(guest, ".sh", folder), deadline))
             for suffix in (".out", ".rc"):
                 files.append(_new_file(guest, suffix))  # noqa: PERF401 - each is known at once
             source, output, code = files
@@ -116,8 +121,8 @@ def arguments(source: str, output: str, code: str) -> str:
     return f"-c '( {SHELL} {source} > {output} 2>&1 < /dev/null; echo $? >&2 ) 2> {code}'"
 
 
-def _new_file(guest: GuestSession, suffix: str) -> str:
-    return guest.require_name(guest.make_file(suffix), _is_safe)
+def _new_file(guest: GuestSession, suffix: str, folder: str | None = None) -> str:
+    return guest.require_name(guest.make_file(suffix, folder), _is_safe)
 
 
 def _attributes(mode: int) -> vim.vm.guest.FileManager.PosixFileAttributes:

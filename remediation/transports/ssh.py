@@ -40,6 +40,7 @@ from stsfix.remediation.transports.ssh_script import (
     put_script,
 )
 from stsfix.remediation.transports.ssh_session import BROKEN, NAME
+from stsfix.snapshot.cleanup import cleaning_up
 from stsfix.snapshot.errors import AnswerLostError, OperationError, TaskOverdueError
 from stsfix.snapshot.model import TaskKey
 from stsfix.snapshot.ports import OUTPUT_BYTES, GuestResult
@@ -220,9 +221,10 @@ class SshShell:
         """Take back that bash was allowed."""
         deadline = Deadline(self._clock, READ_LIMIT.total_seconds())
         try:
-            terminal = self._terminal(_Talk(*self._pool.open(node, deadline), deadline))
-            terminal.await_prompt()
-            terminal.command(FORBID)
+            with cleaning_up():
+                terminal = self._terminal(_Talk(*self._pool.open(node, deadline), deadline))
+                terminal.await_prompt()
+                terminal.command(FORBID)
         except (*BROKEN, ChannelEndedError, TimeoutError, OperationError) as error:
             logger.warning(
                 "bash stays allowed on %s for up to an hour (%s); to end it, type: %s",

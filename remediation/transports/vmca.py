@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation import certool, vecs, vecs_writing
 from stsfix.remediation.authority import SignedCertificate, Unknown, check_signed
 from stsfix.remediation.errors import VecsError, VmcaError
+from stsfix.snapshot.cleanup import cleaning_up
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.secret import Secret
 
@@ -136,7 +137,8 @@ class CertoolAuthority:
 
     def _remove_folder(self, node: NodePlan) -> None:
         try:
-            self._shell.run(node, certool.removal_script(self._programs))
+            with cleaning_up():
+                self._shell.run(node, certool.removal_script(self._programs))
         except OperationError as error:
             logger.warning(
                 "%s of %s could not be removed and may hold a key: %s",

@@ -73,6 +73,18 @@ def test_entry_is_replaced_and_the_old_one_kept(node):
     assert node.secrets == 1
 
 
+def test_a_script_that_was_left_with_a_key_is_swept(node):
+    """Guest operations put it there; a process that was killed could not take it away."""
+    left = node.folder / "stsfix-vmware1.sh"
+    left.write_text("a key")
+    (node.folder / "other.sh").write_text("somebody's")
+
+    stores(node).sweep(PLAN)
+
+    assert not left.exists()
+    assert (node.folder / "other.sh").exists()
+
+
 def test_an_older_backup_makes_room(node):
     """What certificate-manager kept long ago is not what can be gone back to."""
     node.store("BACKUP_STORE", f"bkp_{ALIAS}", pki.pem(leaf("vecs-ancient")), b"older key")
@@ -117,12 +129,21 @@ def test_refused_creation_is_told_and_tried_with_the_old_entry(node):
     """When vecs-cli takes neither the new nor the old one, the backup is what is left."""
     node.flag("refuses-entry-create-MACHINE_SSL_CERT")
 
-    with pytest.raises(VecsError, match="the new entry could not be created"):
+    with pytest.raises(VecsError, match="the old one put back: it is in BACKUP_STORE only"):
         stores(node).replace_entry(PLAN, entry())
 
     assert node.stored(STORE, ALIAS) is None
     assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
     assert node.left_behind == []
+
+
+def test_refused_creation_where_nothing_was_is_told_as_that(node):
+    """Nobody says that an old entry was put back which there was not."""
+    (node.folder / "stores.d" / STORE / f"{ALIAS}.crt").unlink()
+    node.flag("refuses-entry-create-MACHINE_SSL_CERT")
+
+    with pytest.raises(VecsError, match="there was none before"):
+        stores(node).replace_entry(PLAN, entry())
 
 
 COMMANDS = [

@@ -72,6 +72,7 @@ class BashNode:
             vecs_cli=str(self.folder / "vecs-cli"),
             certool=str(self.folder / "certool"),
             folder=str(self.folder / "work"),
+            scripts=str(self.folder / "stsfix-*.sh"),
         )
 
     def store(self, store: str, alias: str, certificate: bytes, key: bytes) -> None:
