@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
@@ -152,9 +153,9 @@ def _host(endpoint: Endpoint) -> str:
 def _parsed(date: str | None) -> datetime | None:
     try:
         found = email.utils.parsedate_to_datetime(date) if date else None
-    except ValueError:
+        return found.astimezone(UTC) if found is not None and found.tzinfo is not None else None
+    except (ValueError, OverflowError):  # a year, or a zone, that there is not
         return None
-    return found if found is not None and found.tzinfo is not None else None
 
 
 class _Deadline:

@@ -244,6 +244,6 @@ def _read_token(canonical: bytes, node: str, leaf_sha256: str) -> VerifiedToken:
 def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # at the ends of time a zone leads beyond them
         raise _NotProvenError("the assertion has no valid period") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

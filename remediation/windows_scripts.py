@@ -162,9 +162,9 @@ def _moment(text: str) -> datetime | None:
         return None
     try:
         local = datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
+        return local + timedelta(microseconds=int(match[2])) - timedelta(minutes=int(match[3]))
+    except (ValueError, OverflowError):
         return None
-    return local + timedelta(microseconds=int(match[2])) - timedelta(minutes=int(match[3]))
 
 
 def _values(text: str) -> dict[str, str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     Properties = Mapping[str, Any]
 
+_HOURS = re.compile(r"-?[0-9]{1,7}")
 _DATASTORE = re.compile(r"\[([^\]]+)\]")
 _ADMINISTRATOR = -1
 _NTP_SERVICE = "ntpd"
@@ -185,8 +186,13 @@ def _depth(info: Any) -> int:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Return *moment* in UTC; one without a zone is UTC already (vmodl's DateTime)."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """Return *moment* in UTC; one without a zone is UTC already (vmodl's DateTime), and so is one
+    that its zone would lead beyond the ends of time.
+    """
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        return moment.replace(tzinfo=UTC)
 
 
 def host_facts(
@@ -242,7 +248,7 @@ def _licence_left(licences: Properties) -> timedelta | None:
         if str(licence.editionKey or "") != edition:
             continue
         for fact in getattr(licence, "properties", None) or ():
-            if fact.key == "expirationHours" and str(fact.value).lstrip("-").isdecimal():
+            if fact.key == "expirationHours" and _HOURS.fullmatch(str(fact.value)):
                 return timedelta(hours=int(fact.value))
     return None
 
