@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.adoption import members_of
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
+from stsfix.remediation.checks_places import nodes_are_found
 from stsfix.remediation.checks_rules import RULES
 from stsfix.remediation.checks_windows import RULES as WINDOWS_RULES
 from stsfix.remediation.claims import RUN_PREFIX
@@ -76,34 +77,6 @@ def unreadable(inventory: Inventory) -> Iterator[Finding]:
             advice = "Restart what answers there; if it goes on, keep away: it may be hostile."
         finder = _found_on_windows if rule.startswith("WIN-") else found
         yield finder(rule, problem.subject, problem.text, advice=advice)
-
-
-def nodes_are_found(inventory: Inventory) -> Iterator[Finding]:
-    """Each node of the domain is exactly one live VM on one of the hosts."""
-    for node in inventory.nodes:
-        live, stale = node.location.live, node.location.stale
-        if not live:
-            evidence = "no connected VM with this host name, address or VM name on any host"
-            if stale:
-                where = "; ".join(f"{s.vm} ({s.connection})" for s in stale)
-                evidence += f", only registrations that no host holds: {where}"
-            for other in node.location.namesakes:
-                evidence += f"; {other.vm} has its name, but its guest says it is {other.hostname}"
-            yield found("NODE-NOT-FOUND", node.fqdn, evidence)
-        elif len(live) > 1:
-            where = "; ".join(f"{s.vm} ({s.power}, UUID {s.vm.instance_uuid})" for s in live)
-            yield found(
-                "NODE-AMBIGUOUS",
-                node.fqdn,
-                f"{len(live)} VMs match: {where}",
-                advice=f'Name the right one: [nodes."{node.fqdn}"] vm = "<instance UUID>"',
-            )
-        elif stale:
-            yield found(
-                "NODE-STALE-COPY",
-                node.fqdn,
-                "stale registrations: " + "; ".join(str(s.vm) for s in stale),
-            )
 
 
 def nodes_are_listed(inventory: Inventory) -> Iterator[Finding]:

@@ -116,6 +116,12 @@ READING_RULES = (
     ),
 )
 
+GONE = (
+    "If it is gone for good, remove what the directory still lists of it (docs/operating.md, A "
+    "node that is gone)."
+)
+"""Source: KB 425780, KB 439392, KB 316470 (cmsso-util unregister); no node is left out of a run."""
+
 NODE_RULES = (
     Rule(
         id="NODE-NOT-FOUND",
@@ -149,7 +155,7 @@ NODE_RULES = (
         title="A replication partner is no domain controller of the domain",
         why="A hidden partner keeps the old credential, or brings the old state back.",
         source="KB 425780",
-        advice="Clean up stale partners first (KB 425780), or bring the node back.",
+        advice=f"Bring the node back. {GONE}",
     ),
     Rule(
         id="NODE-NO-SERVER",

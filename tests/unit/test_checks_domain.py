@@ -13,7 +13,15 @@ from sts_material import credential, leaf
 from stsfix.lab import pki
 from stsfix.remediation.checks import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
-from stsfix.remediation.model import DirServer, Role, Severity, StsEntries, StsEntry, Topology
+from stsfix.remediation.model import (
+    DirServer,
+    Role,
+    RootDse,
+    Severity,
+    StsEntries,
+    StsEntry,
+    Topology,
+)
 from stsfix.remediation.node_facts import VCenterAbout
 from stsfix.snapshot.errors import HostLoginError
 from stsfix.snapshot.model import HostRef
@@ -22,6 +30,16 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ESX = MemoryHost("esx1.lab.example", MemoryClock())
 VM = ESX.observe_vms([ESX.add_vm("vc1")])[0]
 HOST = ESX.observe_host()
+
+
+ROOT = RootDse(
+    domain_dn="dc=vsphere,dc=local",
+    admin_dn="",
+    server_dn="",
+    site="s",
+    version="8.0.3",
+    functional_level=4,
+)
 
 
 def node(fqdn="vc1", **changes):
@@ -252,6 +270,26 @@ def test_a_host_without_nodes_may_be_managed_by_anybody():
     other = replace(HOST, host=HostRef("esx2.lab.example"), managed_by="vcenter.example")
 
     assert found(node(), hosts=(HOST, other)) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "root_dse", "gone"),
+    [
+        ("DirectoryUnreachableError", None, True),
+        ("DirectoryFaultError", None, False),
+        ("DirectoryUnreachableError", ROOT, False),
+    ],
+    ids=["silent", "answers with an error", "answered once"],
+)
+def test_a_node_that_may_be_gone_is_told_what_to_do_about_it(error, root_dse, gone):
+    """No VM and no answer: the way to remove what is still listed, and nothing of it otherwise."""
+    lost = node(vm=None, location=Location(), root_dse=root_dse)
+    problem = Problem(subject=lost.fqdn, error=error, text="it failed")
+
+    (finding,) = [f for f in findings(lost, problems=(problem,)) if f.id == "NODE-NOT-FOUND"]
+
+    assert ("A node that is gone" in finding.advice) is gone
+    assert "instance UUID" in finding.advice
 
 
 def test_a_registration_that_nobody_holds_is_named():
