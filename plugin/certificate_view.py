@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stsfix.remediation import dn
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks import SOON
 from stsfix.remediation.checks_stores import is_solution_user
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
-    from stsfix.remediation.model import StsEntry
 
 SIGNERS = "STS signing credentials"
 CHAINS = "Trusted STS chains"
@@ -73,11 +73,6 @@ class _Place:
     signs: bool = False
 
 
-def entry_name(entry: StsEntry) -> str:
-    """Return the first RDN's value of *entry*'s DN, for people."""
-    return entry.dn.split(",", 1)[0].partition("=")[2] or entry.dn
-
-
 def validities(inventory: Inventory) -> tuple[Validity, ...]:
     """Return every distinct certificate of the inventory, by group, then by its end."""
     seen: dict[bytes, list[_Place]] = {}
@@ -105,7 +100,7 @@ def _of_sts(node: NodeInventory) -> Iterator[_Place]:
         for position, der in enumerate(entry.chain):
             yield _Place(
                 group=_group(der, AUTHORITIES if position else own),
-                title=entry_name(entry),
+                title=dn.name_of(entry.dn),
                 node=node.fqdn,
                 der=der,
                 signs=position == 0 and entry == signing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from stsfix.plugin.certificate_view import entry_name
+from stsfix.remediation import dn
 from stsfix.remediation.checks_stores import ENCIPHERMENT, SMS, is_backup, is_solution_user
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.node_facts import Unread
@@ -92,11 +92,11 @@ def _of_sts(node: NodeInventory) -> Iterator[Found]:
             used = "issuer of the STS certificate"
             if not position:
                 used = "STS: signs tokens" if entry == signing else "STS: does not sign"
-            yield "", Place.CREDENTIAL, entry_name(entry), used, der
+            yield "", Place.CREDENTIAL, dn.name_of(entry.dn), used, der
     for entry in node.sts.chains:
         for position, der in enumerate(entry.chain):
             used = "issuer of the STS certificate" if position else "STS: tokens it trusts"
-            yield "", Place.STS_CHAIN, entry_name(entry), used, der
+            yield "", Place.STS_CHAIN, dn.name_of(entry.dn), used, der
 
 
 def _lookup(registrations: Iterable[LookupRegistration]) -> Iterator[Found]:

@@ -158,7 +158,7 @@ def _certificates(report: PreflightReport) -> Iterator[str]:
 
 def _named(validity: Validity) -> str:
     where = f" of {validity.nodes[0]}" if len(validity.nodes) == 1 else ""
-    return f"{validity.title}{where}"
+    return f"{validity.places[0]}{where}"
 
 
 def _counts(report: PreflightReport) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.certificate_view import day, entry_name, validity_words
+from stsfix.plugin.certificate_view import day, validity_words
 from stsfix.plugin.markup import Markup, element, joined
 from stsfix.plugin.preflight_view import (
     LOCKDOWN_WORDS,
@@ -15,6 +15,7 @@ from stsfix.plugin.preflight_view import (
 )
 from stsfix.plugin.report_shapes import health_class, inline_icon
 from stsfix.plugin.text import counted
+from stsfix.remediation import dn
 from stsfix.remediation.certificates import Malformed, parse
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.replication import LagState
@@ -268,7 +269,7 @@ def _entries(inventory: Inventory) -> Markup:
             key = {True: "yes", False: "NO", None: ""}[entry.key_matches]
             rows.append(
                 (
-                    entry_name(entry),
+                    dn.name_of(entry.dn),
                     node.fqdn,
                     "yes" if entry == signing else "",
                     leaf_words(entry, inventory.taken),

@@ -126,8 +126,9 @@ def split(dn: str) -> tuple[tuple[str, str], ...]:
 
 
 def name_of(dn: str) -> str:
-    """Return the value of the first RDN of *dn*: what people call the entry."""
-    return split(dn)[0][1]
+    """Return the value of the first RDN of *dn*: what people call the entry; else all of it."""
+    parts = split(dn)
+    return (parts[0][1] if parts else "") or dn
 
 
 def same(one: str, other: str) -> bool:
