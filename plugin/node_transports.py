@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stsfix.snapshot.model import VmId
     from stsfix.snapshot.ports import BatchOperations, Clock, GuestOperations
     from stsfix.snapshot.secret import Secret
+    from stsfix.snapshot.tls import Endpoint
 
 
 class NodeTransports:
@@ -43,7 +44,11 @@ class NodeTransports:
         guests: Callable[[VmId], GuestOperations],
         batches: Callable[[VmId], BatchOperations],
         host_keys: HostKeys,
+        management: Callable[[str], Endpoint],
     ) -> None:
+        """Keep what ways into nodes are made of; *management* gives a node's VAMI with all that is
+        believed of it, also what the run made.
+        """
         self._settings = settings
         self._secrets = secrets
         self._clock = clock
@@ -51,6 +56,7 @@ class NodeTransports:
         self._guests = guests
         self._batches = batches
         self._host_keys = host_keys
+        self._management = management
 
     @cached_property
     def shell(self) -> NodeShell:
@@ -178,7 +184,7 @@ class NodeTransports:
         from stsfix.remediation.transports.vami import Vami
 
         user, password = self._login(fqdn)
-        return Vami(self._settings.node(fqdn).vami, user, password, self._clock)
+        return Vami(self._management(fqdn), user, password, self._clock)
 
     @cached_property
     def _guest_services(self) -> PolledServiceControl:

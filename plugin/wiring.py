@@ -175,6 +175,7 @@ class Wiring:
             guests=self._guest,
             batches=self._batch,
             host_keys=self._host_keys,
+            management=lambda fqdn: self._node(fqdn).vami,
         )
 
     @property
