@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stsfix.lab.topology import ForeignVm, NodePlan, Topology
 
 _DEFAULT_EDITION = "esx.enterprisePlus.cpuPackage"
+_DEFAULT_API = "8.0.3.0"
 _SNAPSHOT_AGE_DAYS = 40
 _WINDOWS_GUEST = "windows9Server64Guest"
 """vim's guestId of Windows Server 2016."""
@@ -61,6 +62,7 @@ def build_hosts(
             accounts=accounts,
             clock_offset=timedelta(seconds=plan.clock_offset_s),
             edition=plan.licence or _DEFAULT_EDITION,
+            api_version=plan.api or _DEFAULT_API,
             datastores=[datastore, Datastore(name="datastore2")],
         )
         spoil_host(hosts[name], plan)

@@ -31,6 +31,8 @@ class HostPlan:
         maintenance: The host is in maintenance mode.
         managed_by: Address of the vCenter that manages it; empty for none.
         version: Its release; empty for the usual one.
+        api: Its newest API; empty for the usual one.
+        chains_broken: It says so of the disks of its VMs (from API 9.1 on).
         ntp: Whether ntpd runs.
         silent: It does not tell its licence.
         down: It does not answer at all.
@@ -51,6 +53,8 @@ class HostPlan:
     maintenance: bool = False
     managed_by: str = ""
     version: str = ""
+    api: str = ""
+    chains_broken: bool = False
     ntp: bool = True
     silent: bool = False
     down: bool = False
@@ -163,6 +167,10 @@ HOST_PLANS = {
     "datastore-full": (
         "the datastore of the first host is full",
         HostPlan(host=HOSTS[0], full_datastore=True),
+    ),
+    "chain-broken": (
+        "the first host, an ESXi 9.1, says that the disk chains of its VMs are broken",
+        HostPlan(host=HOSTS[0], version="9.1.0", api="9.1.0.0", chains_broken=True),
     ),
     "datastore-tight": (
         "the datastore of the first host has 4 GiB left",

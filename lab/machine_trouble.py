@@ -42,6 +42,7 @@ def spoil_host(host: EsxHost, plan: HostPlan) -> None:
     host.managed_by = plan.managed_by
     host.licence_hours = plan.licence_hours
     host.ntp_running = plan.ntp
+    host.chains_broken = plan.chains_broken
     host.version = plan.version or host.version
     if plan.silent:
         host.edition = ""

@@ -17,7 +17,13 @@ from stsfix.snapshot.errors import (
 )
 from stsfix.snapshot.esxi_facts import as_utc, host_facts, vm_facts
 from stsfix.snapshot.esxi_faults import moref, translate
-from stsfix.snapshot.esxi_properties import DETAIL_PATHS, read_everything, read_objects
+from stsfix.snapshot.esxi_properties import (
+    CHAIN_BROKEN,
+    CHAIN_BROKEN_SINCE,
+    DETAIL_PATHS,
+    read_everything,
+    read_objects,
+)
 from stsfix.snapshot.esxi_session import EsxiSession
 from stsfix.snapshot.esxi_summary import power_state
 from stsfix.snapshot.esxi_tasks import TaskFailed, await_task
@@ -96,13 +102,17 @@ class EsxiHost:
         def read(content: vim.ServiceInstanceContent) -> tuple[VmFacts, ...]:
             things = [self.session.make(vim.VirtualMachine, vm.moref) for vm in vms]
             try:
-                found = read_objects(content, things, DETAIL_PATHS)
+                found = read_objects(content, things, self._detail_paths())
             except vmodl.fault.ManagedObjectNotFound as fault:
                 gone = next((vm for vm in vms if vm.moref == moref(fault.obj)), vms[0])
                 raise VmNotFoundError(self.host, gone.name) from fault
             return tuple(self._facts(vm, found.get(vm.moref)) for vm in vms)
 
         return self.session.read(read)
+
+    def _detail_paths(self) -> tuple[str, ...]:
+        tells = self.session.speaks(CHAIN_BROKEN_SINCE)
+        return (*DETAIL_PATHS, CHAIN_BROKEN) if tells else DETAIL_PATHS
 
     def _facts(self, vm: VmId, found: object) -> VmFacts:
         if not isinstance(found, dict):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyVmomi import vim
 
 from stsfix.snapshot.esxi_faults import moref
+from stsfix.snapshot.esxi_properties import CHAIN_BROKEN
 from stsfix.snapshot.esxi_summary import listed_vm, vm_summary
 from stsfix.snapshot.model import (
     DatastoreFacts,
@@ -97,6 +98,7 @@ def vm_facts(host: HostRef, ref: str, found: Properties) -> VmFacts:
         administrator=_is_administrator(found.get("effectiveRole")),
         booted=None if booted is None else as_utc(booted),
         chain_depth=_depth(info),
+        chain_broken=bool(found.get(CHAIN_BROKEN)),
     )
 
 

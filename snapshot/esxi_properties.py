@@ -1,7 +1,8 @@
 """Reading properties: one view for a whole host, leaf paths only, paged.
 
 Every path exists since API 6.5 (vim.version.version11) or longer, because a host refuses a
-whole request for one path that it does not know.
+whole request for one path that it does not know; but for `CHAIN_BROKEN`, which is asked for only
+where the API that was agreed on has it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ DETAIL_PATHS = (
     "runtime.question",
     "disabledMethod",
 )
+CHAIN_BROKEN = "runtime.diskChainBroken"
+CHAIN_BROKEN_SINCE = "vim.version.v9_1_0_0"
+"""The version in which pyVmomi 9.1.1.0 has that property."""
+
 HOST_PATHS = (
     "summary.managementServerIp",
     "config.lockdownMode",

@@ -105,6 +105,15 @@ class EsxiSession:
             raise HostUnreachableError(self.host, "the connection broke")
         return kind(moref, stub)  # type: ignore[call-arg]  # pyVmomi's stubs hide it
 
+    def speaks(self, version: str) -> bool:
+        """Tell whether the API version agreed on is *version* (as pyVmomi names it) or a later one.
+
+        Only inside a *call*: before, nothing was agreed on.
+        """
+        agreed = self._stub.version if self._stub is not None else ""
+        newest_first = list(GetServiceVersions("vim25"))
+        return agreed in newest_first[: newest_first.index(version) + 1]
+
     def tls(self) -> PeerContext:
         """Return the TLS context for this host, also for file transfers.
 

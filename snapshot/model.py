@@ -202,6 +202,7 @@ class VmFacts:
     *snapshot_limit* is what an administrator set (snapshot.maxSnapshots), None if nobody did.
     *administrator* tells whether our user has the administrator's role on it, None if the host
     does not tell. *booted* is when it was last powered on, by the host's clock, aware UTC.
+    *chain_broken* is True if the host says so; hosts before 9.1 do not tell.
     """
 
     summary: VmSummary
@@ -229,6 +230,7 @@ class VmFacts:
     administrator: bool | None = None
     booted: datetime | None = None
     chain_depth: int | None = None
+    chain_broken: bool = False
 
     @property
     def vm(self) -> VmId:

@@ -234,7 +234,16 @@ VM_RULES = (
         why="An earlier removal failed; a new snapshot may make it worse.",
         source="vSphere API reference, VirtualMachineRuntimeInfo.consolidationNeeded",
         advice="Consolidate the disks in the Host Client.",
-        acceptable=True,
+    ),
+    Rule(
+        id="SNAP-CHAIN-BROKEN",
+        severity=BLOCKS,
+        title="A chain of the VM's disks is broken",
+        why="A snapshot of it cannot be reverted to, so there is no way back; once off, the VM may "
+        "not start again.",
+        source="vSphere API reference 9.1, VirtualMachineRuntimeInfo.diskChainBroken; older hosts "
+        "do not tell",
+        advice="Back the node up while it runs, then have the chain mended (VMware's support).",
     ),
     Rule(
         id="SNAP-CHAIN-TOO-DEEP",

@@ -66,6 +66,8 @@ def _vm_chain(facts: VmFacts) -> Iterator[Finding]:
     subject = str(facts.vm)
     if facts.consolidation_needed:
         yield found("SNAP-CONSOLIDATION", subject, "The VM's disks need consolidation.")
+    if facts.chain_broken:
+        yield found("SNAP-CHAIN-BROKEN", subject, "The host says that a disk chain is broken.")
     if not facts.snapshots_supported:
         yield found("SNAP-UNSUPPORTED", subject, "The host says that it supports no snapshots.")
     count = len(facts.snapshots)

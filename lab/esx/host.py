@@ -99,6 +99,7 @@ class EsxHost:
         self.licence_hours: int | None = None
         self.ntp_servers: tuple[str, ...] = ("ntp.lab.example",)
         self.ntp_running = True
+        self.chains_broken = False
         self.durations = durations or Durations()
         self.bell = ChangeBell()
         self.service = SoapService(

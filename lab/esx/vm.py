@@ -28,6 +28,8 @@ class VmHost(Protocol):
     board: TaskBoard
     durations: Durations
     maintenance: bool
+    api_version: str
+    chains_broken: bool
 
     @property
     def host_ref(self) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stsfix.lab.esx.devices import devices
 from stsfix.lab.esx.entity import Entity
 from stsfix.lab.servant import fill, leaf
-from stsfix.lab.vmomi import vim
+from stsfix.lab.vmomi import vim, vmodl
 
 if TYPE_CHECKING:
     from stsfix.lab.esx.machine import Snapshot, VirtualMachine
@@ -143,6 +143,12 @@ class VmProperties(Entity):
     @leaf("runtime.consolidationNeeded")
     def _consolidation(self) -> object:
         return self.vm.consolidation_needed
+
+    @leaf("runtime.diskChainBroken")
+    def _chain_broken(self) -> object:
+        if not self.host.api_version.startswith("9.1"):
+            raise vmodl.query.InvalidProperty(name="runtime.diskChainBroken")
+        return self.host.chains_broken
 
     @leaf("runtime.cleanPowerOff")
     def _clean_power_off(self) -> object:

@@ -22,6 +22,7 @@ EXPECTED = {
         "warns NODE-NOT-CHECKED",
         "warns NODE-ROLE-UNVERIFIED",
     },
+    "chain-broken": {"blocks SNAP-CHAIN-BROKEN"},
     "changed-block-tracking": {"warns SNAP-CBT"},
     "clock-skew": {"blocks HOST-CLOCK", "blocks NODE-CLOCK"},
     "consolidation": {"blocks SNAP-CONSOLIDATION"},

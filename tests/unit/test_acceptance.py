@@ -78,6 +78,8 @@ def test_a_mere_warning_needs_no_acceptance():
         "REPL-NO-PARTNER",
         "SNAP-INDEPENDENT-DISK",
         "SNAP-NO-SPACE",
+        "SNAP-CONSOLIDATION",
+        "SNAP-CHAIN-BROKEN",
         "NOT-CHECKED",
         "HOST-UNREACHABLE",
         "SSO-UNREACHABLE",
