@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.operator_name import holder, operator
+from stsfix.plugin.run_guards import RunGuards
 from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
@@ -20,11 +21,11 @@ from stsfix.remediation.discover import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
-from stsfix.remediation.errors_run import DomainLockedError, RunStateError
+from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.newcomers import known_nodes, require_no_newcomer, reverts
-from stsfix.remediation.plan import build_steps, step_names, steps_of
+from stsfix.remediation.plan import build_steps, require_way_back, step_names, steps_of
 from stsfix.remediation.ports import Progress
 from stsfix.remediation.preflight import assess, plan_run, run_name
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from stsfix.snapshot.model import VmFacts
     from stsfix.snapshot.ports import Clock, Hypervisor
 
-CLOSED = frozenset({Phase.RELEASED, Phase.ROLLED_BACK})
-"""Phases in which a run holds its domain no more; its snapshots are preflight's business."""
-
 
 def _facts_of_host(host: Hypervisor) -> tuple[VmFacts, ...]:
     """Return all facts of every VM that is usable there."""
@@ -73,7 +71,7 @@ class RunOptions:
     force: bool
 
 
-class Runs:
+class Runs(RunGuards):
     """The runs of one state folder, worked on with the adapters of one configuration."""
 
     def __init__(
@@ -84,7 +82,7 @@ class Runs:
         stop_requested: Callable[[], bool],
         open_journal: Callable[[JournalFile, str, Clock], Journal] = Journal,
     ) -> None:
-        self._file = file
+        super().__init__(file)
         self._wiring = wiring
         self._stop_requested = stop_requested
         self._open_journal = open_journal
@@ -166,76 +164,37 @@ class Runs:
             inventory=saved_inventory,
         ).close()
 
-    def refuse_open_run(self, domain: str) -> None:
-        """Return if no run of *domain* in this state folder is unfinished.
-
-        Raises:
-            DomainLockedError: One is; nobody was contacted.
-        """
-        for name in self._file.names():
-            stored = self._file.read(name)
-            if stored.spec.domain == domain and stored.phase not in CLOSED:
-                raise DomainLockedError(domain, f"run {name}, which is {stored.phase}")
-
     def carry_on(self, run: str) -> Phase:
         """Go on with *run* in the direction it has; see `engine.run` for what is raised."""
         with self._opened(run) as journal:
             self._follow(journal)
-            return carry_on(
-                self._steps(journal),
-                journal,
-                progress=self._wiring.hook,
-                stop_requested=self._stop_requested,
-            )
+            return self._go_on(journal)
 
-    def require_resumable(self, run: str) -> None:
-        """Return if *run* can go on.
-
-        Raises:
-            RunStateError: It is finished in a way that leaves nothing to go on with.
-        """
-        self._require(
-            run, {Phase.OPEN, Phase.STOPPED, Phase.REPAIRED, Phase.ROLLING_BACK}, "resumed"
+    def _go_on(self, journal: Journal) -> Phase:
+        return carry_on(
+            self._steps(journal),
+            journal,
+            progress=self._wiring.hook,
+            stop_requested=self._stop_requested,
         )
 
-    def require_reversible(self, run: str) -> None:
-        """Return if *run* can be taken back.
-
-        Raises:
-            RunStateError: Its snapshots are (being) deleted, so there is no way back.
-        """
-        stored = self._file.read(run)
-        if Mark.RELEASING in marks(stored.records):
-            raise RunStateError(run, stored.phase, "rolled back")
-
-    def require_releasable(self, run: str, *, adopted: bool = False) -> None:
-        """Return if the snapshots of *run* may be deleted; *adopted* tells that its nodes were
-        just seen to be on, which stands for what its journal does not know.
-
-        Raises:
-            RunStateError: The run is neither repaired nor rolled back nor restored.
-        """
-        over = {Phase.REPAIRED, Phase.ROLLED_BACK, Phase.RESTORED}
-        releasable = over | {Phase.RELEASING, Phase.RELEASED}
-        self._require(run, releasable | ({Phase.ADOPTED} if adopted else set()), "released")
-
-    def _require(self, run: str, phases: set[Phase], wanted: str) -> None:
-        phase = self._file.read(run).phase
-        if phase not in phases:
-            raise RunStateError(run, phase, wanted)
-
     def roll_back(self, run: str) -> Phase:
-        """Take *run* back; every node is on as it was before the run, or an error tells.
+        """Take *run* back; every node is on as it was before the run, or an error tells. Until
+        every VM and what it would go back to is seen, the run stays what it is.
 
         Raises:
             RunStateError: See `require_reversible`.
             NodesJoinedError: The domain has nodes that would not go back; nothing was done.
+            OperationError: See `plan.require_way_back` and `engine.run`.
         """
         self.require_reversible(run)
         with self._opened(run) as journal:
+            self._follow(journal)
             self._require_same_domain(run, journal)
+            context = self._wiring.step_context(journal.spec, self._file.folder)
+            require_way_back(context, journal.plan, journal.records)
             turn_back(journal)
-        return self.carry_on(run)
+            return self._go_on(journal)
 
     def read_export(self, run: str) -> StsExport:
         """Return the STS entries that *run* saved before its first write.
@@ -246,15 +205,6 @@ class Runs:
         """
         self._file.read(run)
         return self._wiring.exports(self._file.folder).load(run)
-
-    def require_restorable(self, run: str) -> None:
-        """Return if the export of *run* may be put back.
-
-        Raises:
-            RunStateError: The run wrote nothing, goes on, or is being released.
-        """
-        phases = set(Phase) - {Phase.ROLLED_BACK, Phase.RELEASING, Phase.ADOPTED}
-        self._require(run, phases, "restored from its export")
 
     def plan_restore(self, run: str, export: StsExport) -> RestorePlan:
         """Return what `restore` would change now; reads only.
@@ -369,10 +319,13 @@ class Runs:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
 
     def _follow(self, journal: Journal) -> None:
-        """Note which VMs an earlier attempt left on another host than they are on now."""
-        if not journal.records:
-            return
+        """Note which VMs an earlier attempt left on another host than they are on now; before any
+        attempt it matters only if domain.toml does not have the host any more.
+        """
         spec = journal.spec
+        hosts = self._wiring.hypervisors
+        if not journal.records and all(node.vm.host in hosts for node in spec.nodes):
+            return
         with_snapshot = bears_snapshots(journal.records)
         moved = find_moved(spec, self._wiring.hypervisors, with_snapshot=with_snapshot)
         for node in spec.nodes:

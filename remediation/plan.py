@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import PlanChangedError
+from stsfix.remediation.newcomers import reverts
 from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
@@ -15,7 +16,7 @@ from stsfix.remediation.steps.credential import (
     written_leaves,
 )
 from stsfix.remediation.steps.export import ExportSts
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots, get_way_back
 from stsfix.remediation.steps.renewal import RenewCertificates
 from stsfix.remediation.steps.services import RestartServices, VerifyLogins
 from stsfix.remediation.steps.vmca_root import NewVmcaRoot
@@ -78,6 +79,21 @@ def build_steps(
         if name not in known:
             raise PlanChangedError(name)
     return tuple(known[name] for name in plan)
+
+
+def require_way_back(context: StepContext, plan: Sequence[str], records: Sequence[Record]) -> None:
+    """Return if what is to be undone of the run can be: every VM is found, and if nodes are to be
+    reverted, every snapshot. Reads only; a run that has begun nothing needs nothing.
+
+    Raises:
+        SnapshotSetIncompleteError: The snapshots are not whole, or would not hold everything.
+        OperationError: A host or a VM cannot be read.
+    """
+    over = {StepState.PENDING, StepState.UNDONE}
+    if reverts(records):
+        get_way_back(context)
+    elif any(state not in over for state in step_states(plan, records).values()):
+        context.coordinator.observe(context.vms)
 
 
 def step_names(*, retire: bool, renews: bool = False, new_root: bool = False) -> tuple[str, ...]:

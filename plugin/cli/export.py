@@ -28,10 +28,10 @@ def show(session: Session, run_name: str | None) -> int:
 
     RUN is the newest run of the domain if it is left out.
     """
-    from stsfix.plugin.cli.run import named
     from stsfix.plugin.export_view import export_lines, view_of_export
 
-    name = named(session, run_name)
+    name = run_name or session.journal.latest(session.settings.sso.domain)
+    session.about(name)
     with session.wiring() as wiring:
         view = view_of_export(wiring.exports(session.state_dir).load(name), session.clock.now())
     if session.as_json:
@@ -56,7 +56,7 @@ def restore(session: Session, run_name: str | None) -> int:
 
     require_answer(session)
     with session.runs() as runs:
-        name = named(session, run_name, "export restore")
+        name = named(session, runs, run_name, "export restore")
         runs.require_restorable(name)
         saved = runs.read_export(name)
         plan = runs.plan_restore(name, saved)

@@ -201,12 +201,23 @@ def show_run(session: Session, run_name: str) -> None:
     session.show(run_lines(view, width=session.width))
 
 
-def named(session: Session, run_name: str | None, asked: str = "") -> str:
+def named(session: Session, runs: Runs, run_name: str | None, asked: str = "") -> str:
     """Return the run that is meant: the one named, else the domain's newest; *asked* is what goes
     on with this command, see `RunContext`.
+
+    Raises:
+        RunStateError: It is of another site; whose VMs are whose is seen only later.
     """
-    name = run_name or session.journal.latest(session.settings.sso.domain)
+    settings = session.settings
+    name = run_name or session.journal.latest(settings.sso.domain)
     session.about(name, asked=asked)
+    guessed = run_name is None
+    runs.require_ours(
+        name,
+        domain=settings.sso.domain,
+        nodes=(*settings.sso.nodes, *(n.fqdn for n in settings.nodes)) if guessed else (),
+        hosts=tuple(host.host for host in settings.hosts) if guessed else (),
+    )
     return name
 
 
@@ -220,7 +231,7 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
     RUN is the newest run of the domain if it is left out.
     """
     with session.runs() as runs:
-        name = named(session, run_name)
+        name = named(session, runs, run_name)
         runs.require_resumable(name)
         return _go(session, runs, name, on_failure)
 
@@ -241,10 +252,11 @@ def taken_over(
     found = runs.find_adoptable(run_name)
     for line in adoptable_lines(found):
         session.say(line)
+    nodes = ", ".join(node.fqdn for node in found.spec.nodes)
     end = (
         "delete its snapshots? There is no way back then."
         if releasing
-        else "take it back, reverting every node?"
+        else f"take it back, reverting every node ({nodes})?"
     )
     question = f"Take {found.spec.run} over here ({ALONE}) and {end}"
     return runs.adopt(found, releasing=releasing) if confirmed(session, question) else None
@@ -263,12 +275,14 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     with session.runs() as runs:
         if adopt and (run_name := taken_over(session, runs, run_name, releasing=False)) is None:
             return 0
-        name = named(session, run_name, "rollback")
+        name = named(session, runs, run_name, "rollback")
         runs.require_reversible(name)
         spec = session.journal.read(name).spec
         for left in filter(None, (databases_to_restore(spec), disks_left_out(spec))):
             session.say(f"No snapshot holds everything: {left}.")
-        if not adopt and not confirmed(session, f"Take back {name}, reverting every node?"):
+        nodes = ", ".join(node.fqdn for node in spec.nodes)
+        question = f"Take back {name}, reverting every node ({nodes})?"
+        if not adopt and not confirmed(session, question):
             return 0
         with session.stoppable():
             runs.roll_back(name)
@@ -304,7 +318,7 @@ def release(session: Session, run_name: str | None, *, adopt: bool, unproven: bo
     with session.runs() as runs:
         if adopt and (run_name := taken_over(session, runs, run_name, releasing=True)) is None:
             return 0
-        name = named(session, run_name, _releasing(adopt=adopt, unproven=unproven))
+        name = named(session, runs, run_name, _releasing(adopt=adopt, unproven=unproven))
         question = f"Delete the snapshots of {name}? There is no way back then."
         if unproven:
             runs.require_unproven(name)

@@ -315,12 +315,25 @@ def revert_all(context: StepContext, step: str) -> None:
     is reverted, and nobody is powered on here: a node that meets a partner from the future
     breaks replication for good (vmdird measured, 8; KB 313886).
 
+    Raises:
+        SnapshotSetIncompleteError: Nothing was changed.
+        OperationError: Some nodes may be reverted and all are off; repeating it goes on.
+    """
+    found = get_way_back(context)
+    context.tell(step, "", "shutting down every node")
+    context.coordinator.shut_down(context.shutdown_waves())
+    context.tell(step, "", "reverting every node")
+    context.coordinator.revert(found, context.vms)
+
+
+def get_way_back(context: StepContext) -> SnapshotSet:
+    """Return the snapshots that every node can go back to; reads only.
+
     A disk that takes no part in snapshots stays as it is at a revert (vSphere VM administration
     guide, Snapshot Limitations): its node would stay ahead of all others, so nobody is reverted.
 
     Raises:
-        SnapshotSetIncompleteError: Nothing was changed.
-        OperationError: Some nodes may be reverted and all are off; repeating it goes on.
+        SnapshotSetIncompleteError: There is no such set.
     """
     found = context.coordinator.find(context.spec.run, context.vms)
     if not isinstance(found, SnapshotSet):
@@ -328,10 +341,7 @@ def revert_all(context: StepContext, step: str) -> None:
     left_out = _left_out(context)
     if left_out:
         raise SnapshotSetIncompleteError(context.spec.run, left_out)
-    context.tell(step, "", "shutting down every node")
-    context.coordinator.shut_down(context.shutdown_waves())
-    context.tell(step, "", "reverting every node")
-    context.coordinator.revert(found, context.vms)
+    return found
 
 
 def _left_out(context: StepContext) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from memory_vm import MemoryVm, datastore, facts_of, nic, summary_of
 from stsfix.snapshot.errors import (
@@ -126,7 +127,7 @@ class MemoryHost:
         vm = VmId(
             host=self._host,
             moref=str(number),
-            instance_uuid=f"50000000-0000-4000-8000-{number:012d}",
+            instance_uuid=f"{crc32(self._host.encode()):08x}-0000-4000-8000-{number:012d}",
             name=name,
         )
         state.setdefault("nics", (nic(),))

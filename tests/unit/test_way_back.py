@@ -1,0 +1,193 @@
+"""Before a run is turned back every VM and every snapshot is seen, or it stays what it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from machines_bench import PSC, VC, Bench
+from memory_hypervisor import MemoryHost
+from stsfix.plugin.run_guards import RunGuards
+from stsfix.plugin.runs import Runs
+from stsfix.remediation.errors_run import RunStateError
+from stsfix.remediation.journal import JournalFile
+from stsfix.remediation.plan import step_names
+from stsfix.remediation.records import Phase, StepRecord, StepState
+from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.snapshot.errors import (
+    HostUnreachableError,
+    SnapshotSetIncompleteError,
+    VmNotFoundError,
+)
+from stsfix.snapshot.model import PowerState
+
+if TYPE_CHECKING:
+    from stsfix.plugin.wiring import Wiring
+
+PLAN = step_names(retire=True)
+WRITTEN = PLAN
+"""Every step is done."""
+STOPPED = PLAN[: PLAN.index("export-sts")]
+"""Nothing is written yet."""
+
+
+class Repaired:
+    """A domain with snapshots that was changed since, and a journal in which *done* is done."""
+
+    def __init__(self, folder, done=WRITTEN):
+        self.bench = Bench()
+        for step in (Quiesce, TakeSnapshots, PowerOn):
+            self.bench.do(step(self.bench.context))
+        self.disk["certificate"] = "new"
+        self.file = JournalFile(folder, self.bench.clock)
+        self.spec = self.bench.context.spec
+        self.file.create(
+            self.spec,
+            PLAN,
+            version="0",
+            inventory="{}",
+            records=[
+                StepRecord(step=name, state=state)
+                for name in done
+                for state in (StepState.STARTED, StepState.DONE)
+            ],
+        ).close()
+        self.records = self.file.read(self.spec.run).records
+
+    @property
+    def disk(self):
+        return self.bench.hosts[0].vm(self.bench.psc).disk
+
+    def runs(self, hosts=None):
+        """Return the runs as a configuration of *hosts* has them."""
+        hosts = self.bench.hosts if hosts is None else hosts
+        wiring = SimpleNamespace(
+            clock=self.bench.clock,
+            hypervisors={host.host: host for host in hosts},
+            hook=lambda event: None,
+            believe=lambda shown: None,
+            step_context=lambda spec, folder: replace(self.bench.context, spec=spec),
+        )
+        return Runs(self.file, cast("Wiring", wiring), stop_requested=lambda: False)
+
+    def is_untouched(self):
+        """True if nothing was recorded, and every node is on as it was."""
+        same = self.file.read(self.spec.run).records == self.records
+        on = set(self.bench.power().values()) == {PowerState.ON}
+        return same and on and self.disk["certificate"] == "new"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A state folder."""
+    tmp_path.chmod(0o700)
+    return tmp_path
+
+
+def test_a_run_whose_snapshots_are_there_is_taken_back(folder):
+    """Every node is at its snapshot and on."""
+    world = Repaired(folder)
+
+    assert world.runs().roll_back(world.spec.run) is Phase.ROLLED_BACK
+
+    assert world.disk["certificate"] == "old"
+    assert set(world.bench.power().values()) == {PowerState.ON}
+
+
+def test_a_snapshot_that_is_gone_leaves_a_repaired_run_repaired(folder):
+    """Its domain works; it can be released still."""
+    world = Repaired(folder)
+    world.bench.hosts[1].vm(world.bench.vc).snapshots.clear()
+    runs = world.runs()
+
+    with pytest.raises(SnapshotSetIncompleteError, match="vc1"):
+        runs.roll_back(world.spec.run)
+
+    assert world.is_untouched()
+    runs.require_releasable(world.spec.run)
+
+
+def test_a_run_that_wrote_nothing_needs_no_snapshot(folder):
+    """Its nodes are only powered on."""
+    world = Repaired(folder, STOPPED)
+    world.bench.hosts[1].vm(world.bench.vc).snapshots.clear()
+
+    assert world.runs().roll_back(world.spec.run) is Phase.ROLLED_BACK
+
+    assert world.disk["certificate"] == "new"
+
+
+@pytest.mark.parametrize("done", [WRITTEN, STOPPED], ids=["written", "stopped"])
+def test_a_silent_host_leaves_a_run_as_it_is(folder, done):
+    """Whether its VM is there is not known."""
+    world = Repaired(folder, done)
+
+    def before(call, vm):
+        raise HostUnreachableError("esx2.lab.example", "timed out")
+
+    world.bench.hosts[1].before = before
+
+    with pytest.raises(HostUnreachableError):
+        world.runs().roll_back(world.spec.run)
+
+    world.bench.hosts[1].before = None
+    assert world.is_untouched()
+
+
+@pytest.mark.parametrize("done", [WRITTEN, STOPPED, ()], ids=["written", "stopped", "begun"])
+def test_another_sites_hosts_take_no_run_back(folder, done):
+    """Two sites may have domains of one name; the run of the one is nothing to the other."""
+    world = Repaired(folder, done)
+    other = MemoryHost("esx-b.lab.example", world.bench.clock)
+
+    with pytest.raises(VmNotFoundError):
+        world.runs([other]).roll_back(world.spec.run)
+
+    assert world.is_untouched()
+
+
+def test_a_host_that_left_the_configuration_before_the_first_step_is_named(folder):
+    """Not a bug of ours: what has to be in domain.toml is said."""
+    world = Repaired(folder, ())
+
+    with pytest.raises(VmNotFoundError) as caught:
+        world.runs(world.bench.hosts[:1]).carry_on(world.spec.run)
+
+    assert "domain.toml does not have esx2.lab.example any more" in caught.value.__notes__
+    assert world.is_untouched()
+
+
+def ours(world, *, domain="vsphere.local", nodes=(), hosts=()):
+    """Ask whether its run is of the configured site."""
+    RunGuards(world.file).require_ours(world.spec.run, domain=domain, nodes=nodes, hosts=hosts)
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        {},
+        {"nodes": ("psc9.lab.example", f"{VC.upper()}.")},
+        {"nodes": ("10.0.0.1",), "hosts": ("esx1.lab.example",)},
+    ],
+    ids=["named by the operator", "one of its nodes", "one of its hosts"],
+)
+def test_a_run_of_the_configured_site_is_taken(folder, configured):
+    """One node or one host is enough: names and places change."""
+    ours(Repaired(folder), **configured)
+
+
+def test_a_run_of_another_domain_is_refused(folder):
+    """The lock that is held is that of the configured domain."""
+    with pytest.raises(RunStateError, match=r"of SSO domain vsphere\.local: .* of b\.local"):
+        ours(Repaired(folder), domain="b.local")
+
+
+def test_the_newest_run_is_not_guessed_to_be_another_sites(folder):
+    """It is named, with its nodes and hosts."""
+    with pytest.raises(RunStateError, match=rf"{PSC} on esx1\.lab\.example") as caught:
+        ours(Repaired(folder), nodes=("psc.b.example",), hosts=("esx-b.lab.example",))
+
+    assert any("--state-dir" in note for note in caught.value.__notes__)
