@@ -76,3 +76,10 @@ class OutOfMemoryError(InDoubtError):
 
     def __init__(self) -> None:
         super().__init__("this workstation has no more memory for stsfix")
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Tell whether *error* is what Python raises when it gets no more memory, also for a thread."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+    )

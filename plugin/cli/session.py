@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
-from stsfix.plugin.errors import OutOfMemoryError, ReportFileError
+from stsfix.plugin.errors import OutOfMemoryError, ReportFileError, lacks_memory
 from stsfix.plugin.exit_codes import INTERNAL, exit_code
 from stsfix.plugin.hardening import harden
 from stsfix.plugin.interrupt import (
@@ -254,20 +254,13 @@ def session_options(function: F) -> F:
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except Exception as error:
-                if _lacks_memory(error):
+                if lacks_memory(error):
                     return report_error(session, OutOfMemoryError())
                 logger.exception("a bug in stsfix")  # redacted, unlike Python's own traceback
                 return _report_bug(session)
         return code if isinstance(code, int) else 0
 
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    """Tell whether *error* is what Python raises when it gets no more memory, also for a thread."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and str(error) == "can't start new thread"
-    )
 
 
 ACCEPT = click.option(

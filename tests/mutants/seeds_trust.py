@@ -12,6 +12,7 @@ DIRECTORY = "tests/lab/test_directory_session.py"
 ESX_HOST = "tests/lab/test_esxi_host.py"
 HTTPS = "tests/lab/test_https_client.py"
 DIRECTORY_CONTRACT = "tests/contract/test_directory_contract.py"
+LIMITS = "tests/unit/test_limits.py"
 SAML = "tests/unit/test_saml.py"
 XML = "tests/unit/test_xml.py"
 
@@ -111,7 +112,42 @@ MUTANTS = (
         file="remediation/https.py",
         old="            if len(content) > BODY_LIMIT:\n",
         new="            if len(content) > 99 * BODY_LIMIT:\n",
-        tests=(f"{HTTPS}::test_other_answers_are_unreachable",),
+        tests=(f"{HTTPS}::test_a_body_that_is_too_large_is_refused",),
+    ),
+    Mutant(
+        name="headers and all else of an answer have no limit",
+        file=_TLS,
+        old="        if self._answered > ANSWER_BYTES:\n",
+        new="        if self._answered > 99 * ANSWER_BYTES:\n",
+        tests=(f"{HTTPS}::test_headers_without_end_are_too_large",),
+    ),
+    Mutant(
+        name="LDAP: values without end are decoded",
+        file="remediation/ldap_connection.py",
+        old="        if self._elements > ELEMENTS:\n",
+        new="        if self._elements > 99 * ELEMENTS:\n",
+        tests=(f"{LIMITS}::test_values_without_end_are_too_many_elements",),
+    ),
+    Mutant(
+        name="LDAP: a message of any length is taken",
+        file="remediation/ldap_connection.py",
+        old="            if size > MESSAGE_BYTES:\n",
+        new="            if size > MESSAGE_BYTES << 40:\n",
+        tests=(f"{LIMITS}::test_a_message_is_refused_by_its_length",),
+    ),
+    Mutant(
+        name="SOAP: a document type is taken",
+        file="snapshot/soap_stub.py",
+        old="    parser.StartDoctypeDeclHandler = declared\n",
+        new="    del declared\n",
+        tests=(f"{LIMITS}::test_a_document_type_is_refused_in_any_encoding",),
+    ),
+    Mutant(
+        name="SSH: a packet of any length is taken",
+        file="remediation/transports/ssh_packets.py",
+        old="        if n > PACKET_BYTES:\n",
+        new="        if n < 0:\n",
+        tests=(f"{LIMITS}::test_a_packet_is_refused_by_its_length",),
     ),
     Mutant(
         name="a directory of another domain gets the password",
