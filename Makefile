@@ -79,7 +79,8 @@ test-only: dev
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test
 	STSFIX_FAULTS=all STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest -n 2 tests/crash $(PYTEST_ARGS)
-	STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest -n 2 tests/e2e/test_rehearse.py $(PYTEST_ARGS)
+	STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest -n 2 tests/e2e/test_rehearse.py tests/e2e/test_floods.py \
+		$(PYTEST_ARGS)
 
 # The counts of docs/reliability.md. Kinds that were not played (PYTEST_ARGS="tests/crash/test_time.py")
 # keep what they had; choose whole kinds.
