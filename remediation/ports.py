@@ -369,8 +369,8 @@ class ServiceControl(Protocol):
     def is_by_hand(self, node: NodePlan) -> bool:
         """Tell whether *node* has no transport at all: a person restarts its services."""
 
-    def read_services(self, node: NodePlan) -> ServiceReport:
-        """List services of *node*."""
+    def read_services(self, node: NodePlan, *, limit: timedelta = READ_LIMIT) -> ServiceReport:
+        """List services of *node*; *limit* is for a node that takes no orders."""
 
     def restart_all(
         self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.errors import ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Restart
-from stsfix.remediation.ports import UNAVAILABLE, Observed
+from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE, Observed
 from stsfix.remediation.proofs import fatal
 from stsfix.remediation.records import VERIFY_LOGINS
 from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
@@ -148,10 +148,12 @@ class RestartServices:
         """Return what ran on *node* before the first attempt, empty if nobody can tell."""
         known = noted.get(RAN + node.fqdn)
         if known is None:
+            limit = min(READ_LIMIT, self.context.limits.services / 4)  # as the restart's own looks
             try:
-                known = ",".join(self.context.services.read_services(node).running)
+                report = self.context.services.read_services(node, limit=limit)
             except UNAVAILABLE:
                 return ()  # the restart finds out by itself whether it gets through
+            known = ",".join(report.running)
             note(RAN + node.fqdn, known)
         return tuple(name for name in known.split(",") if name)
 

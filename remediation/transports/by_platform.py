@@ -75,9 +75,9 @@ class ServicesByPlatform:
         """See `ports.ServiceControl`."""
         return self._transport(node.fqdn) is Transport.NONE
 
-    def read_services(self, node: NodePlan) -> ServiceReport:
+    def read_services(self, node: NodePlan, *, limit: timedelta = READ_LIMIT) -> ServiceReport:
         """See `ports.ServiceControl`."""
-        return self._controls[node.platform].read_services(node)
+        return self._controls[node.platform].read_services(node, limit=limit)
 
     def restart_all(
         self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()

@@ -178,9 +178,11 @@ class ChosenServices:
         """See `ports.ServiceControl`."""
         return self._choice.used(node.fqdn) is Transport.NONE
 
-    def read_services(self, node: NodePlan) -> ServiceReport:
+    def read_services(self, node: NodePlan, *, limit: timedelta = READ_LIMIT) -> ServiceReport:
         """See `ports.ServiceControl`."""
-        return self._choice.call(node, "list services", lambda control: control.read_services(node))
+        return self._choice.call(
+            node, "list services", lambda control: control.read_services(node, limit=limit)
+        )
 
     def restart_all(
         self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()

@@ -251,9 +251,9 @@ class PolledServiceControl:
         del node
         return False
 
-    def read_services(self, node: NodePlan) -> ServiceReport:
+    def read_services(self, node: NodePlan, *, limit: timedelta = READ_LIMIT) -> ServiceReport:
         """See `ports.ServiceControl`; what is starting or stopping counts as stopped."""
-        status, _ = self._way.list(node, READ_LIMIT)
+        status, _ = self._way.list(node, limit)
         return report(node, status)
 
     def restart_all(

@@ -16,7 +16,7 @@ from reports import vm_of
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
-from stsfix.remediation.ports import Observed, ServiceReport
+from stsfix.remediation.ports import READ_LIMIT, Observed, ServiceReport
 from stsfix.remediation.restarts import NodeRestart, restart_of
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.services import RestartServices
@@ -58,7 +58,7 @@ class MemoryServices:
     def is_by_hand(self, node: NodePlan) -> bool:
         return node.fqdn in self.by_hand
 
-    def read_services(self, node: NodePlan) -> ServiceReport:
+    def read_services(self, node: NodePlan, *, limit: timedelta = READ_LIMIT) -> ServiceReport:
         self._reached(node)
         stopped = self.stopped.get(node.fqdn, ())
         return ServiceReport(node=node.fqdn, running=self.running, stopped=stopped)

@@ -33,7 +33,7 @@ class Services:
     def is_by_hand(self, node):
         return False
 
-    def read_services(self, node):
+    def read_services(self, node, *, limit=None):
         if self.error is not None:
             raise self.error
         return SERVICES

@@ -401,7 +401,7 @@ def test_a_node_whose_services_cannot_be_listed_is_restarted():
     bench = linked()
     listed = bench.services.read_services
 
-    def read_services(of):
+    def read_services(of, **limits):
         if of.fqdn == VC2 and VC2 not in bench.services.log:
             raise TransportUnavailableError(VC2, "SSH", "connection refused")
         return listed(of)
