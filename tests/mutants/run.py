@@ -51,7 +51,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 def failing(tree: Path, tests: Sequence[str], *, first: bool = True) -> tuple[str, ...]:
     """Return the *first* of *tests* that fails in *tree*, or all of them; a hang is no pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-n", "0"]
     command += ["-p", "no:cacheprovider", "--timeout", "60", "--tb=no", "-rfE", *tests]
     command += ["-x"] if first else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".dev", "tests/support"])}

@@ -258,16 +258,13 @@ MUTANTS = (
         file="remediation/claims.py",
         old="claimed.snapshots[: names.index(run)]",
         new="claimed.snapshots",
-        tests=(f"{CLAIMS}::test_whatever_the_order_one_run_goes_on_and_the_other_leaves_nothing",),
+        tests=(f"{CLAIMS}::test_of_two_claims_the_older_one_has_no_rival",),
     ),
     Mutant(
         name="a run shuts nodes down that another one works on",
         file="remediation/steps/machines.py",
-        old=(
-            "        for wave in self.context.shutdown_waves():\n"
-            "            require_no_rival(self.context)\n"
-        ),
-        new="        for wave in self.context.shutdown_waves():\n",
+        old="            facts = require_no_rival(self.context)\n",
+        new="            facts = self.context.coordinator.observe(self.context.vms)\n",
         tests=(f"{CLAIMS}::test_whatever_the_order_one_run_goes_on_and_the_other_leaves_nothing",),
     ),
     Mutant(

@@ -19,7 +19,7 @@ from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 from stsfix.snapshot.coordinator import Coordinator
 from stsfix.snapshot.errors import HypervisorFaultError, NoSpaceError, OperationError
 from stsfix.snapshot.fleet import Limits as FleetLimits
-from stsfix.snapshot.model import PowerState
+from stsfix.snapshot.model import PowerState, SnapshotRef
 from worlds import Killed
 
 pytestmark = pytest.mark.reliability("operators")
@@ -171,6 +171,28 @@ def like():
 ONCE = {(calls,) for calls in range(CALLS)}
 TWICE = {(first, then) for first in range(0, CALLS, 3) for then in range(1, CALLS, 3)}
 OFTEN = {(first, 1, second, 2) for first in range(0, CALLS, 4) for second in range(0, 12, 3)}
+
+
+def test_of_two_claims_the_older_one_has_no_rival(like):
+    """It goes on although it sees the other's; the other one sees it, and names it."""
+    estate = Estate(like)
+    context = estate.side(OURS, nodes=1, gate=lambda: None)
+    claimed = context.coordinator.observe(context.vms)[context.vms[0]]
+    first, second = (
+        SnapshotRef(
+            vm=context.vms[0],
+            moref=name,
+            name=name,
+            description="",
+            created=claimed_at,
+            taken_off=True,
+        )
+        for name, claimed_at in ((OURS, estate.clock.now()), (THEIRS, estate.clock.now()))
+    )
+    seen = replace(claimed, snapshots=(first, second))
+
+    assert rival_of(OURS, seen, [seen]) is None
+    assert rival_of(THEIRS, seen, [seen]) == Rival(run=OURS, by="")
 
 
 @pytest.mark.parametrize("nodes", [1, 2])

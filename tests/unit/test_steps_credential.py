@@ -130,6 +130,19 @@ def test_gaps_are_fine_and_the_highest_number_of_all_nodes_counts():
     assert "chain 4" in bench.names()
 
 
+def test_a_number_that_only_a_partner_has_is_not_used_again():
+    """What has not replicated yet, or never will, counts: two entries of one name diverge."""
+    bench = Bench()
+    bench.domain.seed(5, sts_material.credential("fifth"), chain=3)
+    entries = bench.domain.nodes[VC1].entries
+    for name in [name for name, entry in entries.items() if entry.index in (3, 5)]:
+        del entries[name]
+
+    bench.replace()
+
+    assert bench.names() == ["chain 1", "chain 4", "credential 1", "credential 6"]
+
+
 def test_replication_is_awaited_until_every_node_has_the_same_entries():
     """A slow partner is waited for."""
     bench = Bench(lag=4)
@@ -250,3 +263,16 @@ def test_nothing_is_retired_while_ours_does_not_sign():
 
     assert bench.names() == ["chain 1", "credential 1"]
     assert RetireOld(bench.context, bench.written, dict).probe({}) is Observed.UNCLEAR
+
+
+def test_nothing_is_retired_while_somebody_elses_credential_signs():
+    """Ours is there, and a later one is in force: which of them is to stay is not for a machine."""
+    bench = Bench()
+    bench.replace()
+    bench.domain.seed(9, sts_material.credential("foreign"))
+    before = bench.names()
+
+    with pytest.raises(DirectoryFaultError, match="does not sign"):
+        RetireOld(bench.context, bench.written, dict).do({}, bench.note)
+
+    assert bench.names() == before
