@@ -79,12 +79,34 @@ def stop_on_signals(flag: StopFlag, tell: Callable[[str], None]) -> Generator[No
 
     The journal is durable at every moment, so that ending at once loses nothing.
     """
+    text = "stopping at the next safe point; once more to exit now (both can be resumed)"
+    with _on_signals(flag, lambda: tell(text)):
+        yield
+
+
+@contextmanager
+def ends_on_signals(flag: StopFlag, tell: Callable[[], None]) -> Generator[None]:
+    """While nothing is changed, a signal ends the command, as *tell* says: cleaned up first, a
+    second at once.
+    """
+
+    def end() -> None:
+        tell()
+        raise KeyboardInterrupt
+
+    with _on_signals(flag, end):
+        yield
+
+
+@contextmanager
+def _on_signals(flag: StopFlag, first: Callable[[], None]) -> Generator[None]:
+    """Set *flag* and do *first* at the first signal; exit at the second."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if flag():
             os._exit(SECOND_SIGNAL)
         flag.set()
-        tell("stopping at the next safe point; once more to exit now (both can be resumed)")
+        first()
 
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in wanted}

@@ -6,7 +6,6 @@ import functools
 import logging
 import os
 import shutil
-import signal
 import sys
 import textwrap
 from contextlib import contextmanager
@@ -22,9 +21,9 @@ from stsfix.plugin.errors import OutOfMemoryError, ReportFileError, lacks_memory
 from stsfix.plugin.exit_codes import INTERNAL, exit_code
 from stsfix.plugin.hardening import harden
 from stsfix.plugin.interrupt import (
-    SECOND_SIGNAL,
     InterruptibleClock,
     StopFlag,
+    ends_on_signals,
     stop_on_signals,
 )
 from stsfix.plugin.logs import logging_to
@@ -38,7 +37,6 @@ from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
-    from types import FrameType
 
     from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
@@ -371,25 +369,3 @@ def _unless_default(config: Path) -> Path | None:
     """Return *config* if printed commands must name it."""
     source = click.get_current_context().get_parameter_source("config")
     return None if source is ParameterSource.DEFAULT else config
-
-
-@contextmanager
-def ends_on_signals(flag: StopFlag, tell: Callable[[], None]) -> Generator[None]:
-    """While nothing is changed, a signal ends the command, as *tell* says: cleaned up first, a
-    second at once.
-    """
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if flag():
-            os._exit(SECOND_SIGNAL)
-        flag.set()
-        tell()
-        raise KeyboardInterrupt
-
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in wanted}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

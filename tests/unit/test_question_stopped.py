@@ -12,8 +12,8 @@ import click
 import pytest
 
 from stsfix.plugin.cli import run as commands
-from stsfix.plugin.cli.session import Session, ends_on_signals
-from stsfix.plugin.interrupt import StopFlag
+from stsfix.plugin.cli.session import Session
+from stsfix.plugin.interrupt import StopFlag, ends_on_signals
 from stsfix.snapshot.errors import HostUnreachableError
 from stsfix.snapshot.model import HostRef
 
