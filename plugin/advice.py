@@ -58,6 +58,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         snapshot.VmNotFoundError: (
             "Find the host that runs this VM now; it may have been moved or registered again",
             "Add that host to domain.toml as [[esxi]]; the run follows the VM by its instance UUID",
+            (
+                "Only if it was deleted for good, and the others shall not go back: add"
+                " --without and the node's name to {release}"
+            ),
             GO_ON,
         ),
         snapshot.SnapshotSetIncompleteError: (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -17,6 +17,7 @@ from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
 from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.claims import RUN_PREFIX
+from stsfix.remediation.departed import departed, note_of_departure
 from stsfix.remediation.discover import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
@@ -34,6 +35,8 @@ from stsfix.remediation.renewal import NO_RENEWAL
 from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
+from stsfix.snapshot.errors import HostUnreachableError, VmNotFoundError
+from stsfix.snapshot.fleet import raise_worst
 from stsfix.snapshot.model import PowerState
 
 if TYPE_CHECKING:
@@ -45,12 +48,13 @@ if TYPE_CHECKING:
     from stsfix.remediation.durations import Phase as RunPhase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.journal import JournalFile
-    from stsfix.remediation.model import Finding, RunSpec
+    from stsfix.remediation.model import Finding, NodePlan, RunSpec
     from stsfix.remediation.ports import Step
     from stsfix.remediation.renewal import RenewalPlan
     from stsfix.remediation.sts_export import StsExport
     from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released
+    from stsfix.snapshot.errors import OperationError
     from stsfix.snapshot.model import VmFacts
     from stsfix.snapshot.ports import Clock, Hypervisor
 
@@ -295,22 +299,35 @@ class Runs(RunGuards):
             state = f"{found.phase}, and not for want of a proof of logins"
             raise RunStateError(run, state, "released without one")
 
-    def release(self, run: str, *, adopted: bool = False, unproven: bool = False) -> Released:
+    def release(
+        self,
+        run: str,
+        *,
+        adopted: bool = False,
+        unproven: bool = False,
+        without: Sequence[str] = (),
+    ) -> Released:
         """Delete the run's snapshots; from its first record on there is no rollback. *unproven*:
-        the operator does without the proof of logins, which is recorded first.
+        the operator does without the proof of logins, which is recorded first. *without* are
+        nodes whose VM is gone for good by the operator's word, which is recorded, too.
 
         Raises:
-            RunStateError: See `require_releasable` and `require_unproven`.
+            RunStateError: See `require_releasable` and `require_unproven`; or a VM that is called
+                gone is there.
+            VmNotFoundError: Some VMs are not there; the snapshots of all others are deleted.
         """
         self.require_unproven(run) if unproven else self.require_releasable(run, adopted=adopted)
         with self._opened(run) as journal:
-            self._follow(journal)
+            self._let_go(journal, without)
+            lost = self._follow_each(journal)
             if unproven and Mark.UNPROVEN not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.UNPROVEN))
             if Mark.RELEASING not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASING))
-            vms = [node.vm for node in journal.spec.nodes]
+            gone = departed(journal.records) | lost.keys()
+            vms = [node.vm for node in journal.spec.nodes if node.fqdn not in gone]
             released = self._wiring.coordinator.release(run, vms)
+            raise_worst(list(lost.values()))
             if Mark.RELEASED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASED))
         return released
@@ -322,13 +339,43 @@ class Runs(RunGuards):
         """Note which VMs an earlier attempt left on another host than they are on now; before any
         attempt it matters only if domain.toml does not have the host any more.
         """
-        spec = journal.spec
+        nodes, hosts = journal.spec.nodes, self._wiring.hypervisors
+        if journal.records or any(node.vm.host not in hosts for node in nodes):
+            self._follow_nodes(journal, nodes)
+
+    def _follow_each(self, journal: Journal) -> dict[str, OperationError]:
+        """Follow what can be; return why by FQDN for every other VM that is not called gone."""
+        known = departed(journal.records)
+        nodes = [node for node in journal.spec.nodes if node.fqdn not in known]
+        lost: dict[str, OperationError] = {}
+        with suppress(VmNotFoundError):
+            self._follow_nodes(journal, nodes)
+            return lost
+        for node in nodes:
+            try:
+                self._follow_nodes(journal, (node,))
+            except VmNotFoundError as error:
+                lost[node.fqdn] = error
+        return lost
+
+    def _let_go(self, journal: Journal, without: Sequence[str]) -> None:
+        """Record that the VMs of *without* are gone; refused for one that a host has."""
+        for fqdn in without:
+            node = journal.spec.node(fqdn)
+            try:
+                self._follow_nodes(journal, (node,))
+                self._wiring.coordinator.observe((journal.spec.node(fqdn).vm,))
+            except (VmNotFoundError, HostUnreachableError):
+                if fqdn not in departed(journal.records):
+                    journal.append(note_of_departure(fqdn, operator()))
+            else:
+                raise RunStateError(journal.run, f"whole: {fqdn} is there", "released without it")
+
+    def _follow_nodes(self, journal: Journal, nodes: Sequence[NodePlan]) -> None:
         hosts = self._wiring.hypervisors
-        if not journal.records and all(node.vm.host in hosts for node in spec.nodes):
-            return
         with_snapshot = bears_snapshots(journal.records)
-        moved = find_moved(spec, self._wiring.hypervisors, with_snapshot=with_snapshot)
-        for node in spec.nodes:
+        moved = find_moved(journal.spec, hosts, with_snapshot=with_snapshot, nodes=nodes)
+        for node in nodes:
             vm = moved.get(node.fqdn)
             if vm is not None:
                 journal.append(note_of(node.fqdn, vm))

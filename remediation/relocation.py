@@ -73,9 +73,14 @@ def bears_snapshots(records: Sequence[Record]) -> bool:
 
 
 def find_moved(
-    spec: RunSpec, hypervisors: Mapping[HostRef, Hypervisor], *, with_snapshot: bool
+    spec: RunSpec,
+    hypervisors: Mapping[HostRef, Hypervisor],
+    *,
+    with_snapshot: bool,
+    nodes: Sequence[NodePlan] | None = None,
 ) -> dict[str, VmId]:
     """Return by FQDN each VM that is not where *spec* has it but on one other host; reads only.
+    Only those of *nodes* are looked for if they are given.
 
     Hosts without a node are asked only if a VM is missing. A host that cannot be read, or that has
     a registration which it cannot use, may still run its VMs: they are taken from another host only
@@ -88,9 +93,10 @@ def find_moved(
         VmNotFoundError: A VM is on two other hosts, or without its snapshot, or its host is not
             configured any more and no other has it.
     """
-    own = [host for host in hypervisors if host in {node.vm.host for node in spec.nodes}]
+    nodes = spec.nodes if nodes is None else nodes
+    own = [host for host in hypervisors if host in {node.vm.host for node in nodes}]
     seen = _read(hypervisors, own)
-    missing = [node for node in spec.nodes if not _is_there(node, seen)]
+    missing = [node for node in nodes if not _is_there(node, seen)]
     if missing:
         seen |= _read(hypervisors, [host for host in hypervisors if host not in own])
     moved = {}

@@ -20,6 +20,7 @@ from stsfix.snapshot.errors import (
     RevertUnverifiedError,
     SnapshotSetIncompleteError,
     VmBusyError,
+    VmNotFoundError,
 )
 from stsfix.snapshot.fleet import Limits, raise_worst
 from stsfix.snapshot.model import PowerState, SnapshotRef, SnapshotSet, TaskKey, VmId
@@ -275,10 +276,34 @@ class Coordinator(PowerControl):
         Children and other people's snapshots stay. The VMs may be on.
 
         Raises:
+            VmNotFoundError: Some VMs are not there; from all others they were removed.
             TaskOverdueError: A removal still runs after `Limits.removal`; it goes on.
             AnswerLostError, NoSpaceError, VmBusyError, HypervisorFaultError: Some removal did
                 not succeed; the others were awaited first. Repeating it goes on.
         """
+        try:
+            return self._release(name, vms)
+        except VmNotFoundError:
+            there, errors = self._present(vms)
+            if not errors:
+                raise
+        self._release(name, there)
+        raise_worst(errors)
+        raise AssertionError("there are errors, so one was raised")
+
+    def _present(self, vms: Sequence[VmId]) -> tuple[list[VmId], list[OperationError]]:
+        there: list[VmId] = []
+        errors: list[OperationError] = []
+        for vm in vms:
+            try:
+                self._fleet.observe((vm,))
+            except VmNotFoundError as error:
+                errors.append(error)
+            else:
+                there.append(vm)
+        return there, errors
+
+    def _release(self, name: str, vms: Sequence[VmId]) -> Released:
         removed: list[SnapshotRef] = []
         while True:
             facts = self._fleet.observe(vms)

@@ -290,6 +290,19 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     return 0
 
 
+def _all_gone(session: Session, run_name: str, without: tuple[str, ...]) -> bool:
+    """Ask for each node that a release shall do without whether its VM is gone for good."""
+    nodes = [node.fqdn for node in session.journal.read(run_name).spec.nodes]
+    for fqdn in without:
+        if fqdn not in nodes:
+            raise click.UsageError(
+                f"--without {fqdn}: the nodes of {run_name} are {', '.join(nodes)}",
+                ctx=click.get_current_context(),
+            )
+    question = "Is the VM of {} gone for good? If it comes back, so does its snapshot."
+    return all(confirmed(session, question.format(fqdn)) for fqdn in without)
+
+
 def _releasing(*, adopt: bool, unproven: bool) -> str:
     return "release --adopt" if adopt else "release --unproven" if unproven else "release"
 
@@ -303,8 +316,22 @@ def _releasing(*, adopt: bool, unproven: bool) -> str:
     help="The last way: the run stopped at verify-logins, and you know by other means that logins"
     " work.",
 )
+@click.option(
+    "--without",
+    metavar="NODE",
+    multiple=True,
+    help="The VM of this node is gone for good: delete the snapshots of all others; may be given"
+    " more than once.",
+)
 @session_options
-def release(session: Session, run_name: str | None, *, adopt: bool, unproven: bool) -> int:
+def release(
+    session: Session,
+    run_name: str | None,
+    *,
+    adopt: bool,
+    unproven: bool,
+    without: tuple[str, ...],
+) -> int:
     """Delete the run's snapshots, and nobody else's. There is no rollback afterwards.
 
     RUN is the newest run of the domain if it is left out.
@@ -328,10 +355,12 @@ def release(session: Session, run_name: str | None, *, adopt: bool, unproven: bo
             )
         else:
             runs.require_releasable(name, adopted=adopt)
+        if not _all_gone(session, name, without):
+            return 0
         if not adopt and not confirmed(session, question):
             return 0
         with session.stoppable():
-            released = runs.release(name, adopted=adopt, unproven=unproven)
+            released = runs.release(name, adopted=adopt, unproven=unproven, without=without)
         for vm in released.consolidation_needed:
             session.say(f"{vm} needs disk consolidation: do it in the Host Client.")
         show_run(session, name)

@@ -12,6 +12,7 @@ from machines_bench import PSC, VC, Bench
 from memory_hypervisor import MemoryHost
 from stsfix.plugin.run_guards import RunGuards
 from stsfix.plugin.runs import Runs
+from stsfix.remediation.departed import departed
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.plan import step_names
@@ -68,6 +69,7 @@ class Repaired:
             clock=self.bench.clock,
             hypervisors={host.host: host for host in hosts},
             hook=lambda event: None,
+            coordinator=self.bench.context.coordinator,
             believe=lambda shown: None,
             step_context=lambda spec, folder: replace(self.bench.context, spec=spec),
         )
@@ -158,6 +160,53 @@ def test_a_host_that_left_the_configuration_before_the_first_step_is_named(folde
 
     assert "domain.toml does not have esx2.lab.example any more" in caught.value.__notes__
     assert world.is_untouched()
+
+
+def snapshots(world):
+    """Return how many snapshots the PSC has."""
+    return len(world.bench.hosts[0].vm(world.bench.psc).snapshots)
+
+
+@pytest.mark.parametrize("configured", [2, 1], ids=["unregistered", "its host is gone, too"])
+def test_a_node_that_is_gone_keeps_no_other_from_its_release(folder, configured):
+    """The others' snapshots go, it is named, and the operator's word closes the run."""
+    world = Repaired(folder)
+    del world.bench.hosts[1].vms[world.bench.vc.moref]
+    runs = world.runs(world.bench.hosts[:configured])
+
+    with pytest.raises(VmNotFoundError, match="vc1"):
+        runs.release(world.spec.run)
+    left, phase = snapshots(world), world.file.read(world.spec.run).phase
+    runs.release(world.spec.run, without=[VC])
+
+    assert (left, phase) == (0, Phase.RELEASING)
+    assert world.file.read(world.spec.run).phase is Phase.RELEASED
+    assert departed(world.file.read(world.spec.run).records) == {VC}
+
+
+def test_a_node_that_is_there_is_not_left_out(folder):
+    """Its snapshot would grow for ever."""
+    world = Repaired(folder)
+
+    with pytest.raises(RunStateError, match=f"{VC} is there"):
+        world.runs().release(world.spec.run, without=[VC])
+
+    assert world.is_untouched()
+
+
+def test_whose_host_is_silent_is_gone_by_the_operators_word(folder):
+    """Nobody else can tell."""
+    world = Repaired(folder)
+
+    def before(call, vm):
+        raise HostUnreachableError("esx2.lab.example", "timed out")
+
+    world.bench.hosts[1].before = before
+
+    world.runs().release(world.spec.run, without=[VC])
+
+    assert snapshots(world) == 0
+    assert world.file.read(world.spec.run).phase is Phase.RELEASED
 
 
 def ours(world, *, domain="vsphere.local", nodes=(), hosts=()):
