@@ -7,6 +7,7 @@ directory has it no more, and what people put into TRUSTED_ROOTS themselves stay
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from stsfix.lab.vmdir.store import DirectoryStore, Entry
 
 _CLASSES = [b"vmwCertificationAuthority", b"pkiCA", b"top"]
+
+_REMEMBERED = 512
+"""Values that are parsed once: vmafd looks at all of them every few seconds of the field."""
 
 
 def key_id(certificate: x509.Certificate) -> str:
@@ -86,7 +90,12 @@ def copy_to(vecs: Vecs, store: DirectoryStore) -> None:
 
 def _certificates(entry: Entry) -> Iterator[x509.Certificate]:
     for pem in entry.attributes.get("cACertificate", []):
-        try:
-            yield from x509.load_pem_x509_certificates(pem)
-        except ValueError:
-            continue
+        yield from _parsed(pem)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _parsed(pem: bytes) -> tuple[x509.Certificate, ...]:
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError:
+        return ()

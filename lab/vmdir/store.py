@@ -159,7 +159,12 @@ class DirectoryStore:
     def children(self, entry_dn: str) -> list[Entry]:
         """Return the direct children; tombstones are nobody's children."""
         above = dn.key(entry_dn)
-        return [e for k, e in self.entries.items() if dn.parent(k) == above and not e.last_dn]
+        end = "," + above if above else ""  # most entries are told from children by this alone
+        return [
+            entry
+            for key, entry in self.entries.items()
+            if key.endswith(end) and dn.parent(key) == above and not entry.last_dn
+        ]
 
     def below(self, key: str) -> Iterator[Entry]:
         """Yield the entry under *key* and every descendant, tombstones too."""
