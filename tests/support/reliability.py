@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KINDS = {
-    "deaths": "The process dies (SIGKILL) at a record of the journal or right after a write; the"
-    " run is then resumed, or taken back",
+    "deaths": "The process dies (SIGKILL) at a record of the journal or at a remote call, or the"
+    " answer is lost; run, rollback or release are then carried on, or taken back",
     "engine": "The engine alone dies at each record, with sound and broken plans",
     "faults": "A remote call is refused, dropped, reset, delayed or answered with garbage, before"
     " or after it was carried out",
