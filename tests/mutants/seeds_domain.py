@@ -210,7 +210,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a run that was released is rolled back",
-        file="plugin/runs.py",
+        file="plugin/run_guards.py",
         old="        stored = self._file.read(run)\n"
         "        if Mark.RELEASING in marks(stored.records):\n"
         '            raise RunStateError(run, stored.phase, "rolled back")\n',
@@ -219,7 +219,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a second run of a domain is begun beside an open one",
-        file="plugin/runs.py",
+        file="plugin/run_guards.py",
         old="            if stored.spec.domain == domain and stored.phase not in CLOSED:\n",
         new="            if not domain:\n",
         tests=("tests/unit/test_open_runs.py::test_an_open_run_forbids_another_one_of_its_domain",),
