@@ -260,7 +260,7 @@ class Runs(RunGuards):
             RunStateError: To be released, and a node is off: the run was in the middle. Or its
                 adoption was written in part and taken back as if nothing had been written.
         """
-        name = found.spec.run
+        name, plan = found.spec.run, step_names(retire=found.spec.retire)
         known = name in self._file.names()
         if known and Mark.ADOPTED not in marks(self._file.read(name).records):
             return name
@@ -270,7 +270,6 @@ class Runs(RunGuards):
         if known:
             self._complete_adoption(name)
             return name
-        plan = step_names(retire=found.spec.retire)
         self._file.create(
             found.spec,
             plan,
@@ -320,17 +319,16 @@ class Runs(RunGuards):
         with self._opened(run) as journal:
             self._let_go(journal, without)
             lost = self._follow_each(journal)
-            if unproven and Mark.UNPROVEN not in marks(journal.records):
-                journal.append(MarkRecord(mark=Mark.UNPROVEN))
-            if Mark.RELEASING not in marks(journal.records):
-                journal.append(MarkRecord(mark=Mark.RELEASING))
+            for mark in (*((Mark.UNPROVEN,) if unproven else ()), Mark.RELEASING):
+                if mark not in marks(journal.records):
+                    journal.append(MarkRecord(mark=mark))
             gone = departed(journal.records) | lost.keys()
             vms = [node.vm for node in journal.spec.nodes if node.fqdn not in gone]
             released = self._wiring.coordinator.release(run, vms)
             raise_worst(list(lost.values()))
             if Mark.RELEASED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASED))
-        return released
+            return released
 
     def _opened(self, run: str) -> AbstractContextManager[Journal]:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
@@ -344,7 +342,9 @@ class Runs(RunGuards):
             self._follow_nodes(journal, nodes)
 
     def _follow_each(self, journal: Journal) -> dict[str, OperationError]:
-        """Follow what can be; return why by FQDN for every other VM that is not called gone."""
+        """Follow what can be; return why by FQDN for every other VM that is not called gone. If
+        none is there, they are another site's hosts: that is raised, and nothing is decided.
+        """
         known = departed(journal.records)
         nodes = [node for node in journal.spec.nodes if node.fqdn not in known]
         lost: dict[str, OperationError] = {}
@@ -356,6 +356,8 @@ class Runs(RunGuards):
                 self._follow_nodes(journal, (node,))
             except VmNotFoundError as error:
                 lost[node.fqdn] = error
+        if len(lost) == len(nodes):
+            raise_worst(list(lost.values()))
         return lost
 
     def _let_go(self, journal: Journal, without: Sequence[str]) -> None:

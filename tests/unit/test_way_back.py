@@ -184,6 +184,17 @@ def test_a_node_that_is_gone_keeps_no_other_from_its_release(folder, configured)
     assert departed(world.file.read(world.spec.run).records) == {VC}
 
 
+def test_another_sites_hosts_release_no_run(folder):
+    """Not one of its VMs is there: its way back is not given up."""
+    world = Repaired(folder)
+    other = MemoryHost("esx-b.lab.example", world.bench.clock)
+
+    with pytest.raises(VmNotFoundError):
+        world.runs([other]).release(world.spec.run)
+
+    assert world.is_untouched()
+
+
 def test_a_node_that_is_there_is_not_left_out(folder):
     """Its snapshot would grow for ever."""
     world = Repaired(folder)
