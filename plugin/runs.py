@@ -307,12 +307,11 @@ class Runs(RunGuards):
         without: Sequence[str] = (),
     ) -> Released:
         """Delete the run's snapshots; from its first record on there is no rollback. *unproven*:
-        the operator does without the proof of logins, which is recorded first. *without* are
-        nodes whose VM is gone for good by the operator's word, which is recorded, too.
+        the operator does without the proof of logins. *without*: nodes whose VM is gone for good
+        by the operator's word. Both are recorded first.
 
         Raises:
-            RunStateError: See `require_releasable` and `require_unproven`; or a VM that is called
-                gone is there.
+            RunStateError: See `require_releasable`, `require_unproven`; a VM called gone is there.
             VmNotFoundError: Some VMs are not there; the snapshots of all others are deleted.
         """
         self.require_unproven(run) if unproven else self.require_releasable(run, adopted=adopted)
