@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from vmware.vapi.lib.log import get_client_wire_logger
 
 import sso_directory
 from memory_hypervisor import MemoryClock
@@ -339,6 +340,16 @@ def test_an_answer_without_a_session_is_no_login(node, logins, way):
 
     with pytest.raises(ProofError, match="without a session"):
         WAYS[way](logins)
+
+
+def test_the_sdk_logs_no_request(logins):
+    """Its wire logger would write the password where the root logger's level is DEBUG."""
+    wire = get_client_wire_logger()
+    wire.disabled = False
+
+    logins.open_vapi_session(NODE)
+
+    assert wire.disabled
 
 
 def test_no_secret_is_logged_or_shown(node, endpoint, caplog):
