@@ -74,7 +74,7 @@ class Trial:
         if moment.protocol == JOURNAL:
             death = Death(moment.nth - 1, durable=self._case.way is Way.AFTER)
         else:
-            bench.lab.faults.add(moment.rule(self._case.way, bench.command.kill))
+            bench.lab.faults.add(moment.rule(self._case.way, bench.command.killer()))
         code = bench.command(bench.config, self._state, command, death, steps=steps)
         bench.lab.faults.clear()
         return code

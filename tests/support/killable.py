@@ -257,6 +257,7 @@ class Killable:
         self._wish = wish
         self._begun = threading.Event()
         self._process: Any = None
+        self._number = 0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOAD)
         # The server imports what it preloads with Python's own path, not with this process's
@@ -280,7 +281,7 @@ class Killable:
         *,
         steps: int | None = None,
     ) -> int:
-        """Return the exit code, `KILLED` if it died as told or by `kill`."""
+        """Return the exit code, `KILLED` if it died as told or by a `killer`."""
         process = self._context.Process(
             target=carry_out,
             args=(str(config), str(state), command, death),
@@ -289,6 +290,7 @@ class Killable:
         self._begun.clear()
         process.start()
         self._process = process
+        self._number += 1
         self._begun.set()
         process.join(100)
         if process.exitcode is None:
@@ -297,14 +299,19 @@ class Killable:
             raise AssertionError(f"{command} hangs")
         return process.exitcode
 
-    def kill(self) -> None:
-        """Kill the process that was started last, from a thread of the lab that it has called;
-        return once it is dead.
-
-        Raises:
-            AssertionError: There is none, or it does not die.
+    def killer(self) -> Callable[[], None]:
+        """Return what kills the process that is started next, and no other: to be called in a
+        thread of the lab that the process has called. It returns once the process is dead,
+        also if it had ended before.
         """
-        assert self._begun.wait(_AT_ONCE_S)
-        process = self._process
-        os.kill(process.pid, signal.SIGKILL)
-        assert connection.wait([process.sentinel], _AT_ONCE_S)
+        number = self._number + 1
+
+        def kill() -> None:
+            assert self._begun.wait(_AT_ONCE_S)
+            process = self._process
+            if self._number != number or connection.wait([process.sentinel], 0):
+                return
+            os.kill(process.pid, signal.SIGKILL)
+            assert connection.wait([process.sentinel], _AT_ONCE_S)
+
+        return kill
