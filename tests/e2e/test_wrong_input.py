@@ -251,6 +251,7 @@ def test_a_lab_is_not_made_where_others_may_write(bench):
     (folder / "lab.log").symlink_to(bench.folder / "target")
 
     ended = bench.stsfix.run("lab", "up", "--dir", "open")
+    bench.stsfix.run("lab", "down", "--dir", "open")  # nothing, unless this test fails
 
     assert ended.code == 1
     assert "is no place for a lab" in ended.err
