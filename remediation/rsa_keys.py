@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 if TYPE_CHECKING:
     from stsfix.snapshot.secret import Secret
 
+_LEAST: Final = 3
 _MOST_BITS: Final = 16384
 """Longest modulus that OpenSSL works with (OPENSSL_RSA_MAX_MODULUS_BITS)."""
 
@@ -52,7 +53,12 @@ def _belong_together(key: rsa.RSAPrivateNumbers) -> bool:
     """Tell whether the numbers are those of RFC 8017, section 3.2, but for the primes."""
     n, e = key.public_numbers.n, key.public_numbers.e
     odd = key.p & key.q & e & 1
-    if not odd or min(key.p, key.q, e) < 3 or key.p * key.q != n or n.bit_length() > _MOST_BITS:  # noqa: PLR2004
+    if (
+        not odd
+        or min(key.p, key.q, e) < _LEAST
+        or key.p * key.q != n
+        or n.bit_length() > _MOST_BITS
+    ):
         return False
     return (
         0 < key.d < n
