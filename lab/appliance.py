@@ -240,7 +240,7 @@ class Appliance:
     def make_file_in(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
     ) -> str:
-        """See seams.FolderGuest."""
+        """See seams.PlacingGuest."""
         return self._tools().make_file_in(user, password, prefix, suffix, folder=folder)
 
     def make_temporary_folder(

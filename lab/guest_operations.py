@@ -149,7 +149,7 @@ class GuestTools:
     def make_file_in(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
     ) -> str:
-        """See seams.FolderGuest."""
+        """See seams.PlacingGuest."""
         with self._allowed("make_temporary_file", user, password):
             path = f"{folder}/{prefix}vmware{next(self._pids)}{suffix}"
             self.files.write(path, b"", 0o600)

@@ -84,13 +84,22 @@ class Guest(Protocol):
 
 
 @runtime_checkable
-class FolderGuest(Protocol):
-    """What some guests can do besides; all of it raises GuestRefusedError."""
+class PlacingGuest(Protocol):
+    """A guest that puts new files where it is told."""
 
     def make_file_in(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
     ) -> str:
-        """Create an empty file in *folder* and return its path."""
+        """Create an empty file in *folder* and return its path.
+
+        Raises:
+            GuestRefusedError: It is refused.
+        """
+
+
+@runtime_checkable
+class FolderGuest(Protocol):
+    """What some guests can do besides; all of it raises GuestRefusedError."""
 
     def make_temporary_folder(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str

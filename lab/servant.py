@@ -18,6 +18,7 @@ never computes another: an inventory of 1,000 VMs reads six leaves a VM.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -115,7 +116,8 @@ class Servant:
         elif plan.parts:
             value = plan.wire_type()
             for attribute, part in plan.parts:
-                setattr(value, attribute, self._compute(part))
+                with suppress(vmodl.query.InvalidProperty):  # one that this host does not know yet
+                    setattr(value, attribute, self._compute(part))
             return value
         if value is None and plan.required and not plan.rest:
             return fill(plan.wire_type)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stsfix.lab.faults import Refused
 from stsfix.lab.https import Reply, Request
-from stsfix.lab.seams import FolderGuest, GuestProgram, GuestRefusedError
+from stsfix.lab.seams import FolderGuest, GuestProgram, GuestRefusedError, PlacingGuest
 from stsfix.lab.servant import Servant, fill, leaf, operation
 from stsfix.lab.soap import named_fault
 from stsfix.lab.vmomi import vim, vmodl
@@ -227,7 +227,9 @@ class FileManager(_GuestServant):
         with _guest_faults():
             if not folder:
                 return vm.guest.make_temporary_file(who.user, who.password, prefix, suffix)
-            guest = _folder_guest(vm)
+            guest = vm.guest
+            if not isinstance(guest, PlacingGuest):
+                raise GuestRefusedError("OperationNotSupportedByGuest")
             return guest.make_file_in(who.user, who.password, prefix, suffix, folder=folder)
 
     @operation("CreateTemporaryDirectoryInGuest", write=True)

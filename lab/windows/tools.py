@@ -112,7 +112,7 @@ class WindowsTools(GuestTools):
     def make_file_in(
         self, user: str, password: str, prefix: str, suffix: str, *, folder: str
     ) -> str:
-        """See seams.FolderGuest."""
+        """See seams.PlacingGuest."""
         with self._allowed("make_temporary_file", user, password), _guest_faults():
             path = self._new_path(user, prefix, suffix, folder)
             self._of(user).write(path, b"")

@@ -162,7 +162,13 @@ class ScriptedGuest:
 
     def make_temporary_file(self, user: str, password: str, prefix: str, suffix: str) -> str:
         self._check(user, password)
-        path = f"/tmp/{prefix}{len(self.disk)}{suffix}"
+        return self.make_file_in(user, password, prefix, suffix, folder="/tmp")
+
+    def make_file_in(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        self._check(user, password)
+        path = f"{folder}/{prefix}{len(self.disk)}{suffix}"
         self.disk[path] = b""
         return path
 

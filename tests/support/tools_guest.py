@@ -59,3 +59,8 @@ class ToolsGuest:
 
     def make_temporary_file(self, user: str, password: str, prefix: str, suffix: str) -> str:
         return self.tools.make_temporary_file(user, password, prefix, suffix)
+
+    def make_file_in(
+        self, user: str, password: str, prefix: str, suffix: str, *, folder: str
+    ) -> str:
+        return self.tools.make_file_in(user, password, prefix, suffix, folder=folder)
