@@ -43,8 +43,9 @@ ELEMENTS: Final = 500_000
 """BER elements in all messages of one answer: ldap3 makes a tuple, an int and a copy of each (200
 bytes of memory for two of a message). The registrations of 15 vCenters are below 200,000."""
 
-MESSAGE_BYTES: Final = 4 * MIB
-"""One entry, or one result. The largest that a domain has are entries with a few certificates."""
+MESSAGE_BYTES: Final = 16 * MIB
+"""One entry, or one result. The largest that a domain has are entries with a few certificates; one
+with 10 MB of rubbish is told as such, and the others are read."""
 
 _SHORT_HEAD: Final = 2
 _CONSTRUCTED: Final = 0x20

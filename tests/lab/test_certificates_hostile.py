@@ -12,9 +12,10 @@ from preflight_lab import look
 from sso_directory import ROOT
 from stsfix.lab import pki
 from stsfix.lab.lab import Lab
-from stsfix.remediation.errors import NodeUnreachableError, ProofError
+from stsfix.remediation.errors import ProofError
 from stsfix.remediation.inventory_certificates import VALUE_LIMIT
 from stsfix.remediation.logins import NodeLogins
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust
@@ -105,7 +106,7 @@ def published(server, ca_file):
         (b"<a>" * 100_000, ProofError),
         (b"[" * 100_000, ProofError),
         (b'{"keys": [' + b"{}," * 200_000 + b"{}]}", ProofError),
-        (bytes(5 * 1024 * 1024), NodeUnreachableError),
+        (bytes(5 * 1024 * 1024), AnswerTooLargeError),
     ],
     ids=["entity bomb", "deep XML", "deep JSON", "many keys", "5 MiB"],
 )

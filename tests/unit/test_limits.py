@@ -96,7 +96,7 @@ def test_a_message_is_refused_by_its_length():
     """Nothing of it has to come first."""
     length = (MESSAGE_BYTES + 1).to_bytes(4, "big")
 
-    with pytest.raises(OversizedError, match="more than 4 MiB in one answer"):
+    with pytest.raises(OversizedError, match="more than 16 MiB in one answer"):
         receiver(b"\x30\x84" + length).receiving()
 
 
