@@ -7,6 +7,8 @@ test_faults.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from killable import KILLED, Death
@@ -65,7 +67,9 @@ def test_resume_leaves_no_key(bench, died):
 
 def test_dying_again_and_again_leaves_no_key(bench, died):
     """Each attempt removes what the one before left, its own at last."""
-    first = key_of(bench).content
+    first = b"PRIVATE KEY of the first attempt"
+    files = bench.lab.nodes[WRITER].disk.files
+    files[KEY] = replace(files[KEY], content=first)
     again = bench.command(bench.config, died, "resume", DEATH)
     second = key_of(bench).content
 

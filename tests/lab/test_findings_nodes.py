@@ -31,6 +31,7 @@ EXPECTED = {
     "clock-skew": {("blocks", "NODE-CLOCK", VC1)},
     "vmdir-read-only": {("blocks", "VMDIR-STATE", VC1)},
     "vcha": {("blocks", "NODE-VCHA", VC1)},
+    "somebody-else": {("blocks", "NODE-IDENTITY", VC1)},
     "root-password-expiring": {("warns", "ROOT-PASSWORD-EXPIRING", VC1)},
     "root-password-lapsed": {("blocks", "ROOT-PASSWORD-EXPIRED", VC1)},
     "root-password-expired": {("warns", "NODE-NOT-CHECKED", VC1)},

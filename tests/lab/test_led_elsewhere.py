@@ -140,7 +140,8 @@ def _referral(to: int):
     """Return an answerer that refers whatever it is asked to port *to* (RFC 4511 4.1.10)."""
 
     def reply(request: bytes) -> bytes:
-        number, operation = request[2:5], request[5]
+        end = 4 + request[3]  # of the message's number, which ldap3 begins anywhere
+        number, operation = request[2:end], request[end]
         if operation == 0x42:  # unbind
             return b""
         uri = f"ldaps://127.0.0.1:{to}/dc=vsphere,dc=local??sub".encode()
@@ -149,7 +150,7 @@ def _referral(to: int):
         answer = b"\x0a\x01\x0a\x04\x00\x04\x00" + bytes([0xA3, len(link)]) + link
         done = bytes([operation + (2 if operation == 0x63 else 1), len(answer)]) + answer
         parts = [part for part in (further, done) if part]
-        return b"".join(bytes([0x30, 3 + len(part)]) + number + part for part in parts)
+        return b"".join(bytes([0x30, len(number) + len(part)]) + number + part for part in parts)
 
     return reply
 
