@@ -122,7 +122,7 @@ def test_a_run_that_is_flooded_goes_on_and_leaves_nothing_half_done(bench):
         said.append(ended)
 
     assert [each.code for each in said] == [82, 51, 0]
-    assert "its answer was too large: more than 4 MiB in one answer" in said[0].said
+    assert "its answer was too large: more than 16 MiB in one answer" in said[0].said
     assert all(rule.seen for rule in rules)
     assert max(each.peak_mib for each in said) < PEAK_MIB
     assert run_judge.after_run(bench.state)["tokens"] == [None, None]

@@ -484,7 +484,7 @@ def test_a_client_that_hangs_up_ends_what_it_started(node):
 def test_one_slow_login_holds_nobody_up(node):
     """A rule that delays a login delays only that one."""
     client = node()
-    client.lab.faults.add(Rule(protocol="ssh", call="auth", effect=Effect.DELAY, delay_s=6.0))
+    client.lab.faults.add(Rule(protocol="ssh", call="auth", effect=Effect.DELAY, delay_s=15.0))
     slow = threading.Thread(target=client.run, args=("pwd",))
 
     slow.start()
