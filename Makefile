@@ -1,7 +1,7 @@
 # make rehearse   the main job on the embedded lab, from a fresh clone
 # make test       everything CI checks, with the real peers where they can be had
 # make test-all   the same, and every remote call going wrong in every way (hours; MATRIX=3/8: a shard)
-# make reliability      counts what a run survives, writes it into docs/reliability.md (-all: an hour)
+# make reliability      counts what a run survives, writes it into docs/reliability.md (-all: hours)
 # make mutants    seeds known mistakes into a copy and reports whether the tests see them
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
