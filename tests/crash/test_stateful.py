@@ -98,25 +98,19 @@ def _faults(draw: st.DrawFn) -> Rule:
 faults = _faults()
 
 
-def of_others(found: Everything) -> Everything:
-    """Return what no run may change: all but the STS credentials and their chains, and without
-    users whom somebody added meanwhile.
-    """
-    return {
-        node: {
-            dn: attributes
-            for dn, attributes in entries.items()
-            if not STS_ENTRIES.match(dn) and not dn.startswith(f"cn={THEIRS}")
-        }
-        for node, entries in found.items()
-    }
-
-
 def without_users(found: Everything) -> Everything:
     """Return *found* without users whom somebody added meanwhile."""
     return {
         node: {dn: a for dn, a in entries.items() if not dn.startswith(f"cn={THEIRS}")}
         for node, entries in found.items()
+    }
+
+
+def of_others(found: Everything) -> Everything:
+    """Return what no run may change: of the rest, all but STS credentials and their chains."""
+    return {
+        node: {dn: a for dn, a in entries.items() if not STS_ENTRIES.match(dn)}
+        for node, entries in without_users(found).items()
     }
 
 
