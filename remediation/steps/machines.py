@@ -10,6 +10,7 @@ from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
+from stsfix.remediation.relocation import SNAPSHOTS
 from stsfix.remediation.steps import adapters
 from stsfix.remediation.steps.reversion import prove_reverted
 from stsfix.snapshot.errors import (
@@ -218,7 +219,7 @@ class TakeSnapshots:
     """
 
     context: StepContext
-    name: ClassVar[str] = "take-snapshots"
+    name: ClassVar[str] = SNAPSHOTS
 
     def probe(self, noted: Facts) -> Observed:
         """Never complete: an attempt that did not end did not see that nobody was on meanwhile,
