@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import PlanChangedError
-from stsfix.remediation.newcomers import reverts
+from stsfix.remediation.newcomers import WRITERS, reverts
 from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states
 from stsfix.remediation.renewal_notes import shown_leaves
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports import Step
     from stsfix.remediation.records import Record
     from stsfix.remediation.steps.context import StepContext
-
-
-_REVERTING = (NewVmcaRoot.name, ReplaceSts.name)
-"""Steps whose undo reverts every node."""
 
 
 def build_steps(
@@ -60,7 +56,7 @@ def build_steps(
 
     def reverted() -> bool:
         states = step_states(plan, records())
-        return any(states.get(name) is StepState.UNDONE for name in _REVERTING)
+        return any(states.get(name) is StepState.UNDONE for name in WRITERS)
 
     steps: tuple[Step, ...] = (
         Quiesce(context, reverted),
