@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from killable import Command
     from recorded import Recorded
 
+_TASKS_END_S = 20.0
+
 
 def play(
     recorded: Recorded[DeathBench], case: Case, record_property: Callable[[str, object], None]
@@ -122,8 +124,12 @@ class Trial:
         return [] if (code, left) == (0, set()) else [f"release: exit code {code}, left: {left}"]
 
     def _refused(self) -> list[str]:
-        """What is being released is not taken back, and nothing is touched."""
+        """What is being released is not taken back, and nothing is touched. Tasks that the dead
+        process had begun end first: they take snapshots away.
+        """
         bench = self._bench
+        for host in bench.lab.hosts.values():
+            host.board.join(_TASKS_END_S)
         before = judge.node_snapshots(bench.lab), judge.power(bench.lab)
         code = bench.command(bench.config, self._state, "rollback")
         after = judge.node_snapshots(bench.lab), judge.power(bench.lab)
