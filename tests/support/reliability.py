@@ -2,11 +2,13 @@
 
 A module or test says its kind by the mark ``reliability(kind)``; one that plays many cases tells
 how many by ``record_property("cases", number)``. Every run of the tests prints the counts; only
-``make reliability`` and ``make reliability-all`` write them into the page.
+``make reliability`` and ``make reliability-all`` write them into the page, the latter with what
+earlier sessions of it have played.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from generated_pages import DOCS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 KINDS = {
     "deaths": "The process dies (SIGKILL) at a record of the journal or at a remote call, or the"
@@ -45,24 +48,43 @@ UNKNOWN = "not counted yet"
 WRITE = "STSFIX_RELIABILITY"
 """Names the column that is written, in the environment; empty for none."""
 
+EARLIER = DOCS.parent / ".reliability"
+"""Where sessions that write a column leave what they played: long matrices are played in shards,
+and what failed is played again alone. Without it, a count begins anew.
+"""
+
 
 @dataclass
 class Tally:
-    """Cases by kind: how many were played, and in how many of them all held."""
+    """What became of each test that plays cases: its kind, how many cases, whether all held."""
 
-    played: Counter[str] = field(default_factory=Counter)
-    survived: Counter[str] = field(default_factory=Counter)
+    found: dict[str, tuple[str, int, bool]] = field(default_factory=dict)
 
-    def take(self, outcome: str, properties: Iterable[tuple[str, Any]]) -> None:
+    def take(self, nodeid: str, outcome: str, properties: Iterable[tuple[str, Any]]) -> None:
         """Count one test that ended with *outcome*; one that failed survived nothing."""
         told = dict(properties)
         kind = told.get("reliability")
         if kind is None or outcome == "skipped":
             return
         number = sum(told["faults"].values()) if "faults" in told else int(told.get("cases", 1))
-        self.played[kind] += number
-        if outcome == "passed":
-            self.survived[kind] += number
+        self.found[nodeid] = kind, number, outcome == "passed"
+
+    @property
+    def played(self) -> Counter[str]:
+        """How many cases of each kind were played."""
+        return self._counted(survived=False)
+
+    @property
+    def survived(self) -> Counter[str]:
+        """How many cases of each kind were survived."""
+        return self._counted(survived=True)
+
+    def _counted(self, *, survived: bool) -> Counter[str]:
+        counted: Counter[str] = Counter()
+        for kind, number, held in self.found.values():
+            if held or not survived:
+                counted[kind] += number
+        return counted
 
     def lines(self) -> list[str]:
         """Return one line a kind that was played."""
@@ -95,8 +117,8 @@ def tell(reporter: Any) -> None:
     for reports in reporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") == "call":
-                tally.take(report.outcome, report.user_properties)
-    if not tally.played:
+                tally.take(report.nodeid, report.outcome, report.user_properties)
+    if not tally.found:
         return
     reporter.section(f"{tally.survived.total()} of {tally.played.total()} cases survived")
     for line in tally.lines():
@@ -104,10 +126,22 @@ def tell(reporter: Any) -> None:
     column = os.environ.get(WRITE, "")
     if not column:
         return
+    tally = with_earlier(tally, EARLIER / f"{column}.json")
     path = DOCS / "reliability.md"
     path.write_text(written(path.read_text("utf-8"), tally, column), "utf-8")
     words = ", ".join(tally.sound) or "nothing"
     reporter.write_line(f"written into docs/reliability.md: {words}")
+
+
+def with_earlier(tally: Tally, file: Path) -> Tally:
+    """Return what *file* has of earlier sessions and, in its place where it was played again, what
+    *tally* has; *file* has it too then.
+    """
+    earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    both = {**{nodeid: tuple(case) for nodeid, case in earlier.items()}, **tally.found}
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(both), "utf-8")
+    return Tally(both)
 
 
 def rows_of(page: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from generated_pages import DOCS
-from reliability import HEADERS, KINDS, TABLE, UNKNOWN, Tally, rows_of, written
+from reliability import HEADERS, KINDS, TABLE, UNKNOWN, Tally, rows_of, with_earlier, written
 
 TESTS = Path(__file__).parents[1]
 MARK = re.compile(r'pytest\.mark\.reliability\("([a-z]+)"\)')
@@ -19,7 +19,7 @@ def tally(**played):
     """Return a tally in which all of *played* survived."""
     made = Tally()
     for kind, number in played.items():
-        made.take("passed", [("reliability", kind), ("cases", number)])
+        made.take(kind, "passed", [("reliability", kind), ("cases", number)])
     return made
 
 
@@ -56,7 +56,7 @@ def test_what_counts(outcome, properties, counts):
     """A test that failed survived none of its cases; one that was skipped played none."""
     made = Tally()
 
-    made.take(outcome, list(properties.items()))
+    made.take("test", outcome, list(properties.items()))
 
     assert (made.played["time"], made.survived["time"]) == counts
 
@@ -77,9 +77,25 @@ def test_what_was_not_survived_is_not_written():
     """A kind that was not played, or not survived each time, keeps what it had."""
     first = written(EMPTY, tally(**dict.fromkeys(KINDS, 7)), "test")
     second = tally(time=9, faults=9)
-    second.take("failed", [("reliability", "faults")])
+    second.take("other", "failed", [("reliability", "faults")])
 
     found = {row[0]: row[2] for row in rows_of(written(first, second, "test"))}
 
     assert second.sound == ("time",)
     assert found == {**dict.fromkeys(KINDS, "7 of 7"), "time": "9 of 9"}
+
+
+def test_what_failed_is_played_again_alone(tmp_path):
+    """Shards add up, and the last time that a case was played counts."""
+    file = tmp_path / "folder" / "test-all.json"
+    first, again, other = tally(time=3), Tally(), tally(faults=5)
+    first.take("weak", "failed", [("reliability", "time")])
+    again.take("weak", "passed", [("reliability", "time")])
+
+    found = [with_earlier(made, file).lines() for made in (first, again, other)]
+
+    assert [[line.split() for line in lines] for lines in found] == [
+        [["3", "of", "4", "survived:", "time"]],
+        [["4", "of", "4", "survived:", "time"]],
+        [["5", "of", "5", "survived:", "faults"], ["4", "of", "4", "survived:", "time"]],
+    ]
