@@ -169,6 +169,13 @@ class Psql:
         return 0
 
 
+def verb(words: Sequence[str]) -> str:
+    """Return the first word of the statement that psql is asked with, in lower case; empty without
+    one.
+    """
+    return _options(words).get("c", "").strip().partition(" ")[0].lower()
+
+
 def _one(value: str, options: dict[str, str], streams: Streams) -> int:
     """Print the one row of a count."""
     before = "" if "A" in options else " "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stsfix.lab import pki, trusted_roots
 from stsfix.lab.certool import Certool, CertoolSettings
 from stsfix.lab.dir_cli import DirCli
-from stsfix.lab.extensions import Psql
+from stsfix.lab.extensions import Psql, verb
 from stsfix.lab.faults import Dropped, Refused
 from stsfix.lab.openssl_cli import OpensslCli
 from stsfix.lab.vecs import TRUSTED_ROOTS, EntryKind, VecsEntry, certificate_alias
@@ -56,7 +56,8 @@ class VmwareTools:
         files: Its files.
         reach: What is found over the network.
         faults: Rules of protocol ``guest`` with calls like ``vecs-cli entry create``, ``certool
-            --gencert`` and ``dir-cli service update``; a number as *detail* is the exit code.
+            --gencert``, ``dir-cli service update`` and ``psql update``; a number as *detail* is the
+            exit code.
         runs: Tells whether a service of the node runs.
         now: The node's clock, aware UTC.
     """
@@ -105,12 +106,12 @@ class VmwareTools:
                 running=lambda: runs("vmware-vpostgres"),
                 tasks=lambda: disk.scheduled_tasks,
             )
-            self.table["/opt/vmware/vpostgres/current/bin/psql"] = psql.run
+            path = "/opt/vmware/vpostgres/current/bin/psql"
+            self.table[path] = functools.partial(self._guarded, path, psql.run)
 
     def _guarded(self, path: str, program: Program, words: Sequence[str], streams: Streams) -> int:
         name = path.rpartition("/")[2]
-        asked = words[:1] if name == "certool" else words[:2]
-        call = " ".join([name, *(word.partition("=")[0] for word in asked)])
+        call = " ".join([name, *_asked(name, words)])
         try:
             with self._faults.around("guest", call, self._disk.fqdn):
                 return program(words, streams)
@@ -138,3 +139,10 @@ class VmwareTools:
                 copied=True,
             )
             self._disk.vecs.put(TRUSTED_ROOTS, entry)
+
+
+def _asked(name: str, words: Sequence[str]) -> list[str]:
+    """Return by which of its *words* a program's calls are told apart."""
+    if name == "psql":
+        return [verb(words)]
+    return [word.partition("=")[0] for word in (words[:1] if name == "certool" else words[:2])]

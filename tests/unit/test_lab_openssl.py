@@ -7,6 +7,7 @@ import pytest
 from lab_keys import shared_keys
 from stsfix.lab import pki
 from stsfix.lab.extensions import Extension
+from stsfix.lab.faults import Rule
 from vmca_node import VmcaNode
 
 PSQL = "/opt/vmware/vpostgres/current/bin/psql -d VCDB -U postgres"
@@ -71,6 +72,17 @@ def test_psql_changes_a_thumbprint(node):
     assert node.sh(f'{PSQL} -c "{statement.format("com.vmware.rbd")}"') == (0, "UPDATE 1\n")
     assert node.sh(f'{PSQL} -c "{statement.format("none")}"') == (0, "UPDATE 0\n")
     assert node.disk.extensions["com.vmware.rbd"].thumbprint == "CC"
+
+
+def test_calls_of_psql_can_go_wrong(node):
+    """Told apart by the verb of their statement; what is refused changes nothing."""
+    node.faults.add(Rule(protocol="guest", call="psql update"))
+    statement = "UPDATE vpx_ext SET thumbprint='CC' WHERE ext_id='com.vmware.rbd'"
+
+    assert node.sh(f'{PSQL} -c "{statement}"')[0] == 1
+    assert node.disk.extensions["com.vmware.rbd"].thumbprint == "AA:BB"
+    assert node.sh(f'{PSQL} -c "{statement}"') == (0, "UPDATE 1\n")
+    assert node.faults.calls["guest", "psql update", node.disk.fqdn] == 2
 
 
 def test_psql_refuses_what_it_does_not_model(node):
