@@ -76,9 +76,12 @@ test-only: WORKERS = -n 4 --dist loadgroup
 test-only: dev
 	$(BIN)/pytest $(WORKERS) $(PYTEST_ARGS)
 
+# Of thousands of cases a few at a time: every worker makes every lab once, and all end together.
+LONG := -n 4 --dist load --maxschedchunk 8
+
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test
-	STSFIX_FAULTS=all STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest -n 2 tests/crash $(PYTEST_ARGS)
+	STSFIX_FAULTS=all STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest $(LONG) tests/crash $(PYTEST_ARGS)
 	STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest -n 2 tests/e2e/test_rehearse.py tests/e2e/test_floods.py \
 		$(PYTEST_ARGS)
 
@@ -91,7 +94,7 @@ reliability: dev
 
 reliability-all: dev
 	STSFIX_RELIABILITY=test-all STSFIX_FAULTS=all STSFIX_MATRIX=$(MATRIX) STSFIX_STATEFUL=100 \
-	$(BIN)/pytest -n 2 --dist loadgroup -m reliability $(PYTEST_ARGS)
+	$(BIN)/pytest $(LONG) -m reliability $(PYTEST_ARGS)
 
 mutants: dev
 	$(BIN)/python tests/mutants/run.py

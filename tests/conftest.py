@@ -25,10 +25,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is not asked for, and put first what shall begin first."""
+    """Leave out what is not asked for, keep together what shares what is expensive, and in xdist's
+    workers put first what shall begin first.
+    """
     _leave_out(config, items)
-    if getattr(config.option, "loadgroup", False):
-        items.sort(key=lambda item: distribution.rank(item.nodeid))
+    order = distribution.arranged(
+        [item.nodeid for item in items], ranked=hasattr(config, "workerinput")
+    )
+    items[:] = [items[at] for at in order]
 
 
 def _leave_out(config, items):

@@ -50,7 +50,7 @@ nobody), and the only protocols that are disturbed (none named: all).
 """
 if not FULL:
     del LABS["vami"]  # each refused service is waited for until its limit
-    del LABS["renewal"]  # killed in test_sigkill_renewal.py, refused in e2e/test_renewal.py
+    del LABS["renewal"]  # killed in test_deaths.py, refused in e2e/test_renewal.py
 
 NEW_ROOT = Wish(new_vmca_root=True)
 """What the runs of the lab "renewal" do besides."""

@@ -2,8 +2,8 @@
 
 How many records a run has is measured by an undisturbed run, and the number below is checked
 against it: a record more or less must be added here, so that none is left out. By default every
-13th death is played, ``make test-all`` plays all. Deaths at calls, of rollbacks and releases, and
-in other topologies are in test_deaths_*.py.
+13th death is played, ``make test-all`` plays all. Deaths at calls, of rollbacks and releases, of
+renewals, and in other topologies are in test_deaths.py.
 """
 
 from __future__ import annotations

@@ -7,53 +7,111 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from deaths import BEGUN, CALLS, JOURNAL, rows_of, write_table
 from lab_keys import shared_keys
 from recorded import Recorded
 from saved_lab import DeathBench
 from stsfix.lab.lab import Lab
+from stsfix.remediation.checks_renewal import NOTHING, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from deaths import Row
     from killable import Command
 
 EVERYTHING = (JOURNAL, *CALLS, *BEGUN)
-LABS = {
-    "embedded": ("embedded", "expired", EVERYTHING),
-    "elm": ("elm", "expired", EVERYTHING),
-    "external-psc": ("external-psc", "expired", EVERYTHING),
-    "ssh": ("embedded", "ssh-only", ("ssh",)),
-    "vami": ("embedded", "vami-only", ("vami",)),
-}
-"""Topology, scenario, and at what processes die: every topology there is, and
-in the smallest the other two ways to a node.
-"""
-
 MORE: tuple[tuple[str, Command], ...] = (("take-snapshots", "rollback"), ("rollback", "release"))
 """A rollback of nodes that are off, and the release of a run that was taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeathLab:
+    """A lab, and at what processes die in it.
+
+    Attributes:
+        protocols: At whose calls.
+        wish: What its runs renew besides the STS credential.
+        segments: The only ones in which they die; empty for all.
+        more: Rollbacks and releases at other times (`Recorded`).
+        every: ``make test`` plays each case of so many; 0: none.
+    """
+
+    topology: str
+    scenario: str = "expired"
+    protocols: tuple[str, ...] = EVERYTHING
+    wish: Wish = NOTHING
+    segments: tuple[str, ...] = ()
+    more: tuple[tuple[str, Command], ...] = MORE
+    every: int = 0
+
+
+LABS = {
+    "embedded": DeathLab(topology="embedded", every=151),
+    "elm": DeathLab(topology="elm", every=151),
+    "external-psc": DeathLab(topology="external-psc", every=151),
+    "renewal": DeathLab(
+        topology="embedded",
+        scenario="vmca-root-expired",
+        wish=Wish(new_vmca_root=True),
+        segments=("new-vmca-root", "renew-certificates", "restart-services", "rollback"),
+        more=(),
+        every=301,
+    ),
+    "ssh": DeathLab(topology="embedded", scenario="ssh-only", protocols=("ssh",)),
+    "vami": DeathLab(topology="embedded", scenario="vami-only", protocols=("vami",)),
+}
+"""Every topology there is; in the smallest a run that renews everything, where it differs from one
+that does not, and the other two ways to a node.
+"""
 
 
 @contextmanager
 def recorded_lab(name: str, folder: Path) -> Iterator[Recorded[DeathBench]]:
     """Run the lab called *name*, and once everything in it."""
-    topology, scenario, protocols = LABS[name]
+    ours = LABS[name]
     for place in ("lab", "first", "states"):
         (folder / place).mkdir()
-    with Lab.build(topology, scenario, speed=2000, seed=3, keys=shared_keys()) as lab:
-        bench = DeathBench(lab, folder / "lab")
+    with Lab.build(ours.topology, ours.scenario, speed=2000, seed=3, keys=shared_keys()) as lab:
+        bench = DeathBench(lab, folder / "lab", ours.wish)
         bench.command(bench.config, folder / "first", "run", steps=0)
-        yield Recorded(bench, folder / "states", protocols, MORE)
+        yield Recorded(bench, folder / "states", ours.protocols, ours.more)
+
+
+class RecordedLabs:
+    """The labs by name. One runs at a time: that which was asked for last."""
+
+    def __init__(self, new_folder: Callable[[], Path]) -> None:
+        self._new_folder = new_folder
+        self._name = ""
+        self._running = ExitStack()
+        self._recorded: Recorded[DeathBench] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def __getitem__(self, name: str) -> Recorded[DeathBench]:
+        if self._recorded is None or name != self._name:
+            self._recorded = None
+            self._running.close()
+            self._recorded = self._running.enter_context(recorded_lab(name, self._new_folder()))
+            self._name = name
+        return self._recorded
 
 
 def rows(name: str, recorded: Recorded[DeathBench]) -> dict[Row, int]:
     """Return what was recorded in the lab called *name*, as its table has it."""
-    return rows_of(recorded.points, journal=JOURNAL in LABS[name][2])
+    lab, points = LABS[name], recorded.points
+    names = lab.segments or tuple(points)
+    return rows_of([points[name] for name in names], journal=JOURNAL in lab.protocols)
 
 
 def main() -> None:

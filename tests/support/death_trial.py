@@ -14,11 +14,13 @@ from recorded import told
 from saved_lab import GONE_WELL, DeathBench, but_leftovers
 from stsfix.lab import judge
 from stsfix.plugin.exit_codes import EXIT_CODES
+from stsfix.remediation.checks_renewal import NOTHING
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.records import Phase, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from deaths import Case
     from killable import Command
@@ -35,6 +37,18 @@ def play(
     ended = trial.hurt()
     record_property("deaths", {f"{trial.where}: {case.way.value}, {ended}": 1})
     return trial.mended()
+
+
+def die_and_resume(recorded: Recorded[DeathBench], segment: str, *, record: int) -> dict[str, Any]:
+    """Let a run die right after a *record* of *segment* (from 0) and carry it on to its end; return
+    what it leaves.
+    """
+    bench, point = recorded.bench, recorded.points[segment]
+    state = recorded.begin(point.start)
+    died = bench.command(bench.config, state, point.command, Death(record, durable=True))
+    code = bench.command(bench.config, state, "resume")
+    assert (died, code) == (KILLED, 0)
+    return bench.judge.after_run(state)
 
 
 def unlike(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
@@ -55,7 +69,8 @@ class Trial:
         self._point = recorded.points[case.moment.segment]
         self._state = recorded.begin(self._point.start)
         command: Command = "run" if self._point.steps else self._point.command
-        self.where = f"{self._bench.lab.topology.name} {command}"
+        renewal = "" if self._bench.wish == NOTHING else ", renewal"
+        self.where = f"{self._bench.lab.topology.name} {command}{renewal}"
 
     def hurt(self) -> str:
         """Let it go wrong; return how the process ended. What is repeated until something is so

@@ -1,4 +1,4 @@
-"""When and how a process dies in the matrix of test_deaths_*.py, read from a table of moments.
+"""When and how a process dies in the matrix of test_deaths.py, read from a table of moments.
 
 The table of a lab is a file of tests/data/moments: a line a kind of moment, with how many of it a
 segment has. A test compares it with an undisturbed run; ``python tests/support/death_labs.py``
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from stsfix.lab.faults import Effect, Rule, When
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from recorded import Point
 
@@ -39,6 +39,7 @@ CHANGES = re.compile(
 _ON_ITS_OWN = re.compile(
     r".*_Task|shut_down|service-control --(start|stop)|dir-cli .*(create|delete|update|publish).*"
     r"|certool --(gencert|genselfcacert|rootca).*|vecs-cli (entry (create|delete)|store create)"
+    r"|vecs-cli force-refresh|psql update"
 )
 """What goes on without the process and changes the world."""
 
@@ -127,12 +128,11 @@ def write_table(lab: str, rows: Mapping[Row, int]) -> None:
     (TABLES / f"{lab}.tsv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def rows_of(points: Mapping[str, Point], *, journal: bool) -> dict[Row, int]:
-    """Return the moments that were recorded, in the order of the segments; records too, if they
-    count (*journal*).
-    """
+def rows_of(points: Iterable[Point], *, journal: bool) -> dict[Row, int]:
+    """Return the moments of *points*, in their order; records too, if they count (*journal*)."""
     rows: dict[Row, int] = {}
-    for name, point in points.items():
+    for point in points:
+        name = point.name
         if journal:
             rows[name, JOURNAL, "record", "-"] = point.records
         for (protocol, call, target), count in sorted(point.calls.items()):

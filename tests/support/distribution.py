@@ -1,7 +1,8 @@
 """Which tests share one of xdist's workers, and which begin first (docs/adr/0045).
 
 What a file's fixtures make is made once if all its tests run in one worker. What takes longest
-begins first: the short tests at the end then fill all workers.
+begins first: the short tests at the end then fill all workers. Long runs go without groups
+(``--dist load``): there each worker makes everything once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
     from xdist.remote import Producer
 
@@ -33,6 +36,9 @@ OF_SCENARIOS = frozenset(
 of one scenario run in the same worker, whatever their file.
 """
 
+OF_LABS = frozenset({"tests/crash/test_deaths.py"})
+"""Files of which each test names its lab by its first parameter: a group is those of one lab."""
+
 ORDER = ("crash", "e2e", "lab", "contract", "unit")
 """Folders, that with the longest tests first."""
 
@@ -45,9 +51,13 @@ def group_of(nodeid: str) -> str:
     The scenario is the first parameter of most tests of scenarios; the few others pay a lab more.
     """
     file, _, rest = nodeid.partition("::")
-    if file not in OF_SCENARIOS:
+    if file not in OF_SCENARIOS | OF_LABS:
         return file
-    scenario = rest.partition("[")[2].removesuffix("]").partition(" ")[0]
+    first = rest.partition("[")[2].removesuffix("]").partition(" ")[0]
+    return f"{file} {first}" if file in OF_LABS else _of_scenario(first)
+
+
+def _of_scenario(scenario: str) -> str:
     for topology in _TOPOLOGIES:
         scenario = scenario.removesuffix(topology)
     return f"scenarios {zlib.crc32(scenario.encode()) % PARTS}"
@@ -60,6 +70,24 @@ def rank(nodeid: str) -> int:
         return -1
     folder = file.rpartition("/")[0].rpartition("/")[2]
     return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+
+def arranged(nodeids: Sequence[str], *, ranked: bool) -> list[int]:
+    """Return the places of tests in the order in which they run: those of a file and in it those of
+    a group one after the other, else as they were; by `rank` first if that is asked for.
+    """
+    files: dict[str, int] = {}
+    groups: dict[str, int] = {}
+    for nodeid in nodeids:
+        files.setdefault(nodeid.partition("::")[0], len(files))
+        groups.setdefault(group_of(nodeid), len(groups))
+
+    def place(at: int) -> tuple[int, int, int]:
+        nodeid = nodeids[at]
+        first = rank(nodeid) if ranked else 0
+        return first, files[nodeid.partition("::")[0]], groups[group_of(nodeid)]
+
+    return sorted(range(len(nodeids)), key=place)
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types

@@ -123,7 +123,7 @@ class FaultBench(SavedLab):
         sts = f'[sts]\nissuer = "{issuer}"\n\n' if issuer else ""
         quick = QUICK.replace("services = 5\n", f"services = {services_s}\n")
         self.config.write_text(f"{head}{sts}[timeouts]{quick}\n{tail}", "utf-8")
-        self.judge = RunJudge(lab)
+        self.judge = RunJudge(lab, renews=wish != NOTHING)
 
     def __call__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from certificates_judge import VMCA_FOLDER, CertificatesJudge
 from stsfix.lab import judge, judge_certificates
 from stsfix.lab.vecs import TRUSTED_ROOTS
 from stsfix.lab.vmdir.reader import dump
@@ -22,7 +23,6 @@ Everything = dict[str, dict[str, dict[str, list[bytes]]]]
 
 _KEY_ID = re.compile(r"[0-9a-f]{40}")
 _OURS = ("/tmp", "/var/tmp", "/run/stsfix", "/root/.stsfix")
-VMCA_FOLDER = "/var/lib/vmware/vmca/"
 _ROUNDS = 100
 _ROUND_S = 30.0
 
@@ -42,24 +42,30 @@ def everything(lab: Lab) -> Everything:
     }
 
 
-def shape(found: Everything) -> dict[str, dict[str, dict[str, int]]]:
-    """Return DNs and, per attribute, how many values: what does not depend on fresh keys."""
+def shape(found: Everything) -> dict[str, list[tuple[str, dict[str, int]]]]:
+    """Return DNs and, per attribute, how many values: what does not depend on fresh keys. Entries
+    that differ by the key in their names only are counted.
+    """
     return {
-        node: {
-            _KEY_ID.sub("#", dn): {name: len(values) for name, values in attributes.items()}
-            for dn, attributes in entries.items()
-        }
+        node: sorted(
+            (
+                (_KEY_ID.sub("#", dn), {name: len(values) for name, values in attributes.items()})
+                for dn, attributes in entries.items()
+            ),
+            key=str,
+        )
         for node, entries in found.items()
     }
 
 
 class RunJudge:
-    """Knows how a lab was before any run."""
+    """Knows how a lab was before any run, and whether runs in it renew certificates (*renews*)."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, renews: bool = False) -> None:
         self._lab = lab
+        self._renews = renews
         self._before = everything(lab)
-        self._stored = _held(lab)
+        self._certificates = CertificatesJudge(lab)
         self._foreign = judge.foreign_state(lab)
 
     def after_run(self, state: Path) -> dict[str, Any]:
@@ -102,6 +108,7 @@ class RunJudge:
             "foreign": judge.foreign_state(lab) == self._foreign,
             "leftovers": self._leftovers(),
             "keys": self._keys(),
+            **(self._certificates.now() if self._renews else {}),
         }
 
     def after_rollback(self, state: Path) -> dict[str, Any]:
@@ -113,7 +120,7 @@ class RunJudge:
             "power": [fqdn for fqdn, power in judge.power(lab).items() if power != "poweredOn"],
             "entries": _changes(self._before, now),
             "apart": apart,
-            "stored": sorted(_held(lab) ^ self._stored),
+            "stored": self._certificates.changes(),
             "foreign": judge.foreign_state(lab) != self._foreign,
             "leftovers": self._leftovers(),
             "keys": self._keys(),
@@ -148,17 +155,6 @@ class RunJudge:
             for path, file in node.disk.files.items()
             if b"PRIVATE KEY" in file.content and not path.startswith(VMCA_FOLDER)
         )
-
-
-def _held(lab: Lab) -> set[str]:
-    """Return every certificate of every store, one line each; copies of trusted roots come and go
-    with the directory, which is judged for itself.
-    """
-    return {
-        f"{c.node} {c.store} {c.alias} {c.sha256}"
-        for c in judge_certificates.stored(lab)
-        if c.store != TRUSTED_ROOTS
-    }
 
 
 def _changes(before: Everything, now: Everything) -> list[str]:

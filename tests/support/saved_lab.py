@@ -59,7 +59,7 @@ class DeathBench(SavedLab):
         super().__init__(lab, folder)
         self.rewrite(lambda text: re.sub(r"(?m)^poll = .*$", "poll = 0.02", text))
         self.wish = wish
-        self.judge = RunJudge(lab)
+        self.judge = RunJudge(lab, renews=wish != NOTHING)
         self.command = Killable(wish)
 
     def calls(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distribution import OF_SCENARIOS, ORDER, PARTS, group_of, rank
+from distribution import OF_LABS, OF_SCENARIOS, ORDER, PARTS, arranged, group_of, rank
 from stsfix.lab.scenario import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +18,20 @@ def test_a_file_is_one_group():
     file = "tests/crash/test_sigkill.py"
 
     assert {group_of(f"{file}::test_a[1-before]"), group_of(f"{file}::test_b")} == {file}
+
+
+def test_a_lab_of_deaths_is_one_group():
+    """Whatever dies in it; another lab is another worker's."""
+    (file,) = OF_LABS
+
+    elm = {
+        group_of(f"{file}::test_a[elm]"),
+        group_of(f"{file}::test_b[elm quiesce journal record - 1 before forward]"),
+    }
+
+    assert len(elm) == 1
+    assert group_of(f"{file}::test_a[external-psc]") not in elm
+    assert (ROOT / file).exists()
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
@@ -70,3 +84,18 @@ def test_groups_begin_in_a_fixed_order():
     assert {path.name for path in (ROOT / "tests").iterdir() if any(path.glob("test_*.py"))} == set(
         ORDER
     )
+
+
+def test_tests_of_a_lab_follow_each_other():
+    """However they were shuffled: a lab is made once, also where tests are handed out singly."""
+    (deaths,) = OF_LABS
+    nodeids = [
+        f"{deaths}::test_b[elm 1]",
+        "tests/unit/test_x.py::test_y",
+        f"{deaths}::test_b[vami 1]",
+        LAB,
+        f"{deaths}::test_a[elm]",
+    ]
+
+    assert arranged(nodeids, ranked=False) == [0, 4, 2, 1, 3]
+    assert arranged(nodeids, ranked=True) == [3, 0, 4, 2, 1]
