@@ -17,6 +17,7 @@ from stsfix.lab.services import State
 from stsfix.lab.shell import NOT_FOUND, USAGE, Shell
 from stsfix.lab.shell_builtins import holds
 from stsfix.lab.text_commands import TextCommands
+from stsfix.lab.vmon_cli import VmonCli
 from stsfix.lab.vmware_tools import Reach, VmwareTools
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Commands:
         self._table: dict[str, Callable[[Sequence[str], Streams], int]] = {}
         for folder in ("/bin", "/usr/bin"):
             self._table |= {f"{folder}/{name}": command for name, command in core.items()}
+        vmon = VmonCli(disk, board)
         self._table |= {
+            vmon.path: vmon.run,
             "/usr/bin/service-control": control.run,
             "/usr/lib/vmware-vmafd/bin/vmafd-cli": self._vmafd_cli,
         }
