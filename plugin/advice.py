@@ -272,6 +272,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
                 "Look at their logs below /var/log/vmware and start them: service-control --start"
                 " --all"
             ),
+            (
+                "If one is meant to stay down, disable it, and nobody waits for it:"
+                " vmon-cli --update NAME --starttype DISABLED"
+            ),
             GO_ON,
             BACK,
         ),

@@ -23,6 +23,7 @@ from stsfix.remediation.model import Platform
 from stsfix.remediation.proofs import fatal
 from stsfix.remediation.records import Phase, StepState
 from stsfix.remediation.restarts import SEEN_WORDS, Outcome
+from stsfix.remediation.service_expectation import WHY_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -191,6 +192,9 @@ def _steps(run: RunView, width: int) -> Iterator[Line]:
         if services.outcome is Outcome.NOT_NEEDED:
             text = f"- {services.node} was not restarted: every way in worked without it"
             yield from wrapped(text, width, hang="  ")
+        for each in services.left:
+            text = f"- {each.service} on {services.node} did not come up: {WHY_WORDS[each.why]}"
+            yield from wrapped(text, width, hang="  ", style="yellow")
         if services.seen is not None:
             text = f"- {services.node} counts as restarted by hand: {SEEN_WORDS[services.seen]}"
             yield from wrapped(text, width, hang="  ", style="yellow")

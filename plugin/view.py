@@ -25,6 +25,7 @@ from stsfix.remediation.records import (
 )
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
+from stsfix.remediation.service_expectation import Why
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -242,7 +243,18 @@ def _meaning(stored: StoredRun) -> str:
         return f"waits for a person: the services of {', '.join(waiting)} have to be restarted"
     if stored.phase is Phase.RELEASED:
         return _released(stored)
-    return MEANING[stored.phase]
+    lacking = _lacking(stored) if stored.phase is Phase.REPAIRED else ""
+    return MEANING[stored.phase] + (f"; {lacking} did not come up" if lacking else "")
+
+
+def _lacking(stored: StoredRun) -> str:
+    """Return the services that did not come up, although nobody disabled them."""
+    return ", ".join(
+        f"{each.service} on {found.node}"
+        for found in _services(stored)
+        for each in found.left
+        if each.why is not Why.DISABLED
+    )
 
 
 def _released(stored: StoredRun) -> str:

@@ -125,6 +125,7 @@ class NodeInventory:
             vm=self.vm.vm,
             platform=self.platform,
             external_database=isinstance(database, Database) and not database.is_local,
+            ran=self.services.under_way if self.services is not None else (),
         )
 
 

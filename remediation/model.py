@@ -162,6 +162,8 @@ class NodePlan:
     """One node of the domain with the VM it runs on; what a run and its resume work with.
 
     *external_database* tells that vCenter's database is elsewhere: no snapshot of ours holds it.
+    *ran* are the services that ran, or were starting, when the run was planned, as the node lists
+    them; empty if nobody could list them.
     """
 
     fqdn: str
@@ -169,6 +171,7 @@ class NodePlan:
     vm: VmId
     platform: Platform = Platform.APPLIANCE
     external_database: bool = False
+    ran: tuple[str, ...] = ()
 
 
 class Restart(enum.StrEnum):

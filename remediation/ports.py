@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         VerifiedToken,
     )
     from stsfix.remediation.ports_certificates import Registrations
+    from stsfix.remediation.service_expectation import LeftDown
     from stsfix.remediation.sts_export import StsExport, StsMaterial
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
@@ -354,13 +355,21 @@ class NodeShell(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceReport:
     """Services of one node as service-control lists them. *started* are those that run and did
-    not run before a restart.
+    not run before a restart, *left* those that do not run after it and need not. *pending* are
+    those of *stopped* that are starting or stopping.
     """
 
     node: str
     running: tuple[str, ...]
     stopped: tuple[str, ...]
     started: tuple[str, ...] = ()
+    left: tuple[LeftDown, ...] = ()
+    pending: tuple[str, ...] = ()
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """What runs or is starting."""
+        return (*self.running, *self.pending)
 
 
 class ServiceControl(Protocol):
@@ -379,10 +388,11 @@ class ServiceControl(Protocol):
 
         ``service-control`` may fail although the services come up by themselves minutes later
         (peers.md c13): the state is polled to *limit* before anything is called failed.
-        *ran* are the services that ran before the first attempt: after one that broke off all
-        are stopped, and a listing of then does not tell which have to run.
+        *ran* are the services that ran, or were starting, before the first attempt: after one
+        that broke off all are stopped, and a listing of then does not tell which have to run.
+        Which have to, and which are only told of, is `service_expectation`'s.
 
         Raises:
-            ServiceRestartError: Some automatic service is still down at *limit*.
+            ServiceRestartError: A service that has to run is still down at *limit*.
             OperationError: As `NodeShell`; see there.
         """

@@ -233,6 +233,7 @@ def spec_to_json(spec: RunSpec) -> str:
                     "name": node.vm.name,
                     "platform": node.platform.value,
                     "external_database": node.external_database,
+                    "ran": list(node.ran),
                 }
                 for node in spec.nodes
             ],
@@ -275,6 +276,7 @@ def spec_from_json(text: str) -> RunSpec:
                 # Older journals know appliances only.
                 platform=Platform(node.get("platform", Platform.APPLIANCE)),
                 external_database=bool(node.get("external_database", False)),
+                ran=tuple(node.get("ran", ())),
             )
             for node in raw["nodes"]
         ),

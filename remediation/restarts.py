@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.model import Platform
 from stsfix.remediation.proofs import fatal
+from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.service_names import CORE_OF, bare
 
 if TYPE_CHECKING:
@@ -24,10 +25,15 @@ RESTARTED: Final = "restarted."
 """Notes when all services of a node had been restarted and ran, ISO 8601."""
 
 RAN: Final = "ran."
-"""Notes the services that ran before the first attempt to restart, joined by commas."""
+"""Notes the services that ran before the first attempt to restart, joined by commas; where
+preflight could not list them, with those that were starting."""
 
 STARTED: Final = "started."
 """Notes the services that did not run before the restart and run now, joined by commas."""
+
+LEFT: Final = "left."
+"""Notes the services that do not run after the restart and need not, each with the reason
+(``name:why``), joined by commas."""
 
 DOWN: Final = "down."
 """Notes the services that did not start at the last attempt, joined by commas; empty since then."""
@@ -96,8 +102,9 @@ Source: KB 316619, KB 318197; the folder is the default of the PSC administratio
 class NodeRestart:
     """What a run noted of one node. *at* is when that was, ISO 8601, empty before.
 
-    *started* came up with the restart; *down* did not start. *command* is what a person has to
-    type there, empty unless it was asked for; *seen* is what was seen of what a person did.
+    *started* came up with the restart; *down* did not start; *left* do not run and need not.
+    *command* is what a person has to type there, empty unless it was asked for; *seen* is what was
+    seen of what a person did.
     """
 
     node: str
@@ -107,6 +114,7 @@ class NodeRestart:
     down: tuple[str, ...] = ()
     command: str = ""
     seen: Seen | None = None
+    left: tuple[LeftDown, ...] = ()
 
 
 def restart_waves(spec: RunSpec) -> tuple[tuple[NodePlan, ...], ...]:
@@ -193,6 +201,20 @@ def restart_of(node: NodePlan, noted: Mapping[str, str]) -> NodeRestart:
         down=_names(found[DOWN]),
         command=COMMANDS[node.platform] if outcome is Outcome.ASKED else "",
         seen=Seen(found[BY_HAND]) if found[BY_HAND] else None,
+        left=_left(noted.get(LEFT + fqdn, "")),
+    )
+
+
+def left_note(left: Sequence[LeftDown]) -> str:
+    """Return the note that tells of *left*."""
+    return ",".join(f"{each.service}:{each.why}" for each in left)
+
+
+def _left(note: str) -> tuple[LeftDown, ...]:
+    pairs = [name.partition(":") for name in _names(note)]
+    return tuple(
+        LeftDown(service=name, why=Why(why) if why in set(Why) else Why.UNKNOWN)
+        for name, _, why in pairs
     )
 
 

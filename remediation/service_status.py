@@ -1,25 +1,26 @@
-"""What ``service-control`` says: listings, failures, and which services are missing. Pure.
+"""What ``service-control`` says: listings and failures. Pure.
 
-Source: output formats of 6.5-8.0 are in peers.md (d), from public logs; which services are
-normally stopped too. Nothing of it is documented by VMware.
+Source: output formats of 6.5-8.0 are in peers.md (d), from public logs. Nothing of it is documented
+by VMware.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from stsfix.remediation.model import Platform
 from stsfix.remediation.ports import ServiceReport
-from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.service_expectation import Expectation
+    from stsfix.remediation.start_types import StartType
 
 STATUS: Final = "service-control --status --all"
 SAID: Final = 300
@@ -41,11 +42,14 @@ _MOST: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStatus:
-    """What one listing says. *pending* is every other state than running and stopped."""
+    """What one listing says. *pending* is every other state than running and stopped. *types* is
+    how services are started, by `bare` name, as far as that was asked and told.
+    """
 
     running: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    types: Mapping[str, StartType] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -92,36 +96,6 @@ def parse_status(text: str, platform: Platform = Platform.APPLIANCE) -> ServiceS
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-def as_before(status: ServiceStatus, ran: Collection[str]) -> ServiceStatus:
-    """Return *status* as it was before an attempt to restart that broke off: what *ran* then, and
-    is listed, counts as running.
-    """
-    names = {bare(name) for name in ran}
-    found = (*status.stopped, *status.pending)
-    return ServiceStatus(
-        running=_unique([*status.running, *(name for name in found if bare(name) in names)]),
-        stopped=tuple(name for name in status.stopped if bare(name) not in names),
-        pending=tuple(name for name in status.pending if bare(name) not in names),
-    )
-
-
-def missing_services(
-    now: ServiceStatus, before: ServiceStatus, platform: Platform = Platform.APPLIANCE
-) -> tuple[str, ...]:
-    """Return the services that should run and do not, in the order they are listed.
-
-    A stopped service is fine if it normally is, or if it was stopped before and is none of
-    `CORE_OF`. One that is still starting is missing, too.
-    """
-    was_stopped = {bare(name) for name in before.stopped} - CORE_OF[platform]
-    stopped = tuple(
-        name
-        for name in now.stopped
-        if bare(name) not in was_stopped and not is_normally_stopped(name)
-    )
-    return (*now.pending, *stopped)
 
 
 def parse_failures(text: str) -> tuple[ServiceFailure, ...]:
@@ -194,17 +168,17 @@ def _argument(found: dict[str, Any]) -> str:
 
 
 def report(
-    node: NodePlan, status: ServiceStatus, before: ServiceStatus | None = None
+    node: NodePlan, status: ServiceStatus, expected: Expectation | None = None
 ) -> ServiceReport:
-    """Return *status* as the report of *node*; what is pending counts as stopped. What runs and
-    did not run *before* has come up.
+    """Return *status* as the report of *node*; what is pending counts as stopped. After a restart
+    of which this was *expected*, what runs and did not run before has come up.
     """
-    ran = {bare(name) for name in before.running} if before is not None else None
+    came = () if expected is None else (n for n in status.running if not expected.ran(n))
     return ServiceReport(
         node=node.fqdn,
         running=status.running,
         stopped=(*status.stopped, *status.pending),
-        started=()
-        if ran is None
-        else tuple(name for name in status.running if bare(name) not in ran),
+        started=tuple(came),
+        left=() if expected is None else expected.absent(status).left,
+        pending=status.pending,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stsfix.remediation.service_names import CORE, bare
 from stsfix.remediation.service_status import ServiceStatus
+from stsfix.remediation.start_types import start_type
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -190,4 +191,5 @@ def status_of(services: Sequence[VamiService]) -> ServiceStatus:
         running=tuple(s.name for s in services if s.state == "STARTED"),
         stopped=tuple(s.name for s in services if s.state == "STOPPED"),
         pending=tuple(s.name for s in services if s.state not in {"STARTED", "STOPPED"}),
+        types={bare(s.name): kind for s in services if (kind := start_type(s.startup))},
     )

@@ -26,7 +26,7 @@ from stsfix.remediation.node_facts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 RUNNING_LINE: Final = "stsfix: a restart is running"
 _MARK_FILE: Final = "%SystemRoot%\\stsfix-restart.running"
@@ -44,7 +44,7 @@ _SET: Final = (
 )
 
 _CONTROL: Final = (
-    '"%SystemRoot%\\System32\\cmd.exe" /d /s /c ""%home%\\bin\\service-control.bat" {verb} --all"'
+    '"%SystemRoot%\\System32\\cmd.exe" /d /s /c ""%home%\\bin\\service-control.bat" {verb}"'
 )
 """In a cmd.exe of its own: whatever the batch file ends with, it ends nothing of ours."""
 
@@ -66,7 +66,7 @@ _FACTS: Final = {
     "database-host": f"findstr /b /i /c:url {_DB} | findstr /i "
     + " ".join(f'/c:"//{host}{end}"' for host in _HERE for end in _ENDS)
     + " > nul && echo here || echo elsewhere",
-    "services": _CONTROL.format(verb="--status"),
+    "services": _CONTROL.format(verb="--status --all"),
     # Last: it waits for a vmdird that hangs, and nothing here can end it.
     "vmdir-state": 'echo 6| "%home%\\vmdird\\vdcadmintool.exe"',
 }
@@ -117,25 +117,26 @@ def status_script() -> str:
         [
             *_SET,
             f'if exist "{_MARK_FILE}" echo {RUNNING_LINE}',
-            _CONTROL.format(verb="--status"),
+            _CONTROL.format(verb="--status --all"),
             "",
         ]
     )
 
 
-def restart_script() -> str:
-    """Return the script that stops and starts everything, and lists the services.
+def restart_script(by_name: Sequence[str] = ()) -> str:
+    """Return the script that stops and starts everything, starts the services *by_name*, and lists
+    the services.
 
     All of it is one line: cmd.exe reads the next one from a file that may be gone by then, and
     services that were stopped have to be started whatever happens here. service-control's exit
     code is not asked: it fails although the services come up by themselves later (peers.md c13).
     """
+    verbs = ("--stop --all", "--start --all", *(f"--start {name}" for name in by_name))
     work = " & ".join(
         [
-            _CONTROL.format(verb="--stop"),
-            _CONTROL.format(verb="--start"),
+            *(_CONTROL.format(verb=verb) for verb in verbs),
             f'del /f /q "{_MARK_FILE}"',
-            _CONTROL.format(verb="--status"),
+            _CONTROL.format(verb="--status --all"),
         ]
     )
     return "\n".join([*_SET, f'> "{_MARK_FILE}" echo %DATE% %TIME%', work, ""])

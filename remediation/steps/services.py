@@ -15,14 +15,17 @@ from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
     ASKED,
     DOWN,
+    LEFT,
     NOT_NEEDED,
     RAN,
     RESTARTED,
     STARTED,
     STEP,
     is_settled,
+    left_note,
     restart_waves,
 )
+from stsfix.remediation.service_expectation import WHY_WORDS
 from stsfix.remediation.steps.by_hand import ByHand, our_leaf, wait_for_person
 from stsfix.remediation.steps.handshakes import prove_shown
 from stsfix.remediation.steps.needed import Need
@@ -145,7 +148,9 @@ class RestartServices:
             raise failures[0]
 
     def _ran(self, node: NodePlan, noted: Facts, note: Note) -> tuple[str, ...]:
-        """Return what ran on *node* before the first attempt, empty if nobody can tell."""
+        """Return what ran on *node* before the first attempt, empty if nobody can tell. What was
+        only starting then counts where preflight could not list what ran.
+        """
         known = noted.get(RAN + node.fqdn)
         if known is None:
             limit = min(READ_LIMIT, self.context.limits.services / 4)  # as the restart's own looks
@@ -153,7 +158,7 @@ class RestartServices:
                 report = self.context.services.read_services(node, limit=limit)
             except UNAVAILABLE:
                 return ()  # the restart finds out by itself whether it gets through
-            known = ",".join(report.running)
+            known = ",".join(report.running if node.ran else report.under_way)
             note(RAN + node.fqdn, known)
         return tuple(name for name in known.split(",") if name)
 
@@ -161,9 +166,14 @@ class RestartServices:
         started = ",".join(report.started)
         if started:
             note(STARTED + node.fqdn, started)
+        if report.left:
+            note(LEFT + node.fqdn, left_note(report.left))
         note(RESTARTED + node.fqdn, self.context.clock.now().isoformat())
         came = f"; {', '.join(report.started)} did not run before" if started else ""
         self.context.tell(self.name, node.fqdn, f"{len(report.running)} services run{came}")
+        for each in report.left:
+            text = f"warning: {each.service} did not come up: {WHY_WORDS[each.why]}"
+            self.context.tell(self.name, node.fqdn, text)
 
     def _failed(self, node: NodePlan, error: ServiceRestartError, note: Note) -> None:
         note(DOWN + node.fqdn, ",".join(error.stopped))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,14 +21,10 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import Platform
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
-from stsfix.remediation.service_status import (
-    STATUS,
-    as_before,
-    missing_services,
-    parse_failures,
-    parse_status,
-    report,
-)
+from stsfix.remediation.service_expectation import Watch, expectation
+from stsfix.remediation.service_status import STATUS, parse_failures, parse_status, report
+from stsfix.remediation.start_types import SCRIPT as TYPES
+from stsfix.remediation.start_types import split_types
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -39,11 +35,12 @@ from stsfix.snapshot.errors import (
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import NodeShell, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
+    from stsfix.remediation.service_expectation import Expectation
     from stsfix.remediation.service_logs import LogExcerpt
     from stsfix.remediation.service_status import ServiceFailure, ServiceStatus
     from stsfix.remediation.transports.ssh import SshShell
@@ -54,6 +51,9 @@ _LOG: Final = "/run/stsfix-restart.log"
 _RUNNING_LINE: Final = "stsfix: a restart is running"
 _OUTPUT_LIMIT: Final = 2000
 """Characters of service-control's own words that an error keeps: the end tells the failure."""
+
+_GRACE: Final = 0.1
+"""Part of the limit that services get to come up that start by themselves and need not run."""
 
 _MAY_PASS = (TransientError, *UNAVAILABLE, TaskOverdueError, AnswerLostError)
 
@@ -80,24 +80,39 @@ class ServiceWay(Protocol):
     def patience(self) -> int:
         """At least 1."""
 
-    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
-        """Return all services, and whether a restart of ours still runs."""
-
-    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
-        """Stop and start everything; returns what was said meanwhile. May return early.
-
-        What *ran* before an earlier attempt is started, too, where each is started by name;
-        service-control starts what is automatic.
+    def list(
+        self, node: NodePlan, limit: timedelta, *, types: bool = False
+    ) -> tuple[ServiceStatus, bool]:
+        """Return all services, and whether a restart of ours still runs; with *types* also how
+        each is started, where that can be had.
         """
 
+    def restart(self, node: NodePlan, limit: timedelta, due: Due) -> Said:
+        """Stop and start everything; returns what was said meanwhile. May return early."""
 
-def restart_script() -> str:
-    """Return the script that stops and starts everything in a session of its own.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What a restart is to start besides what starts by itself. *ran* is all that ran before it,
+    *by_name* those of them that ``service-control --start --all`` leaves stopped.
+    """
+
+    ran: tuple[str, ...] = ()
+    by_name: tuple[str, ...] = ()
+
+
+NOTHING_ELSE: Final = Due()
+
+
+def restart_script(by_name: Sequence[str] = ()) -> str:
+    """Return the script that stops and starts everything in a session of its own, and starts the
+    services *by_name*.
 
     The work survives the end of the script's own process (VMware Tools restarting, for one).
     `_MARK` exists while it runs. service-control's exit code is not asked.
     """
-    work = f"service-control --stop --all; service-control --start --all; rm -f {_MARK}"
+    verbs = ("--stop --all", "--start --all", *(f"--start {name}" for name in by_name))
+    work = "; ".join([*(f"service-control {verb}" for verb in verbs), f"rm -f {_MARK}"])
     return "\n".join(
         [
             "umask 077",
@@ -121,13 +136,16 @@ def status_script() -> str:
 class ServiceScripts:
     """How services are listed and restarted on a platform.
 
-    *running_line* is what *status* prints while a restart of ours runs. *patience* is how many
-    times longer than an appliance the platform may take.
+    *types* is what *status* is followed by to tell how each service is started, empty if nothing
+    tells. *restart* takes the services that are started by name. *running_line* is what *status*
+    prints while a restart of ours runs. *patience* is how many times longer than an appliance the
+    platform may take.
     """
 
     platform: Platform = Platform.APPLIANCE
     status: str = status_script()
-    restart: str = restart_script()
+    types: str = f"{TYPES}\n"
+    restart: Callable[[Sequence[str]], str] = restart_script
     running_line: str = _RUNNING_LINE
     patience: int = 1
 
@@ -149,18 +167,21 @@ class ShellWay:
         """See `ServiceWay`."""
         return self._scripts.patience
 
-    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
+    def list(
+        self, node: NodePlan, limit: timedelta, *, types: bool = False
+    ) -> tuple[ServiceStatus, bool]:
         """See `ServiceWay`."""
-        output = self._shell.run(node, self._scripts.status, limit=limit).output
+        script = self._scripts.status + (self._scripts.types if types else "")
+        output, found = split_types(self._shell.run(node, script, limit=limit).output)
         status = parse_status(output, self.platform)
         if status.is_empty:
             raise GuestUnavailableError(node.vm, _nothing_listed(output))
-        return status, self._scripts.running_line in output
+        return replace(status, types=found), self._scripts.running_line in output
 
-    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
         """See `ServiceWay`."""
-        del ran
-        return _told(self._shell.run(node, self._scripts.restart, limit=limit).output)
+        script = self._scripts.restart(due.by_name)
+        return _told(self._shell.run(node, script, limit=limit).output)
 
 
 class OfAppliances:
@@ -176,22 +197,25 @@ class PlugInWay(OfAppliances):
     def __init__(self, shell: SshShell) -> None:
         self._shell = shell
 
-    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
-        """See `ServiceWay`."""
+    def list(
+        self, node: NodePlan, limit: timedelta, *, types: bool = False
+    ) -> tuple[ServiceStatus, bool]:
+        """See `ServiceWay`; no plug-in tells how services are started."""
+        del types
         output = self._shell.run_plug_in(node, STATUS, limit=limit)
         status = parse_status(output)
         if status.is_empty:
             raise TransportUnavailableError(node.fqdn, "SSH", _nothing_listed(output))
         return status, False
 
-    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
         """See `ServiceWay`. A stop that breaks off is followed by a start all the same."""
-        del ran
         half = limit / 2
         output = ""
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
             output = self._shell.run_plug_in(node, "service-control --stop --all", limit=half)
-        output += self._shell.run_plug_in(node, "service-control --start --all", limit=half)
+        for names in ("--all", *due.by_name):
+            output += self._shell.run_plug_in(node, f"service-control --start {names}", limit=half)
         return _told(output)
 
 
@@ -202,19 +226,21 @@ class SshWay(OfAppliances):
         self._bash = ShellWay(shell)
         self._plug_in = PlugInWay(shell)
 
-    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
+    def list(
+        self, node: NodePlan, limit: timedelta, *, types: bool = False
+    ) -> tuple[ServiceStatus, bool]:
         """See `ServiceWay`."""
         try:
-            return self._bash.list(node, limit)
+            return self._bash.list(node, limit, types=types)
         except NoShellError:
             return self._plug_in.list(node, limit)
 
-    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
         """See `ServiceWay`."""
         try:
-            return self._bash.restart(node, limit, ran)
+            return self._bash.restart(node, limit, due)
         except NoShellError:
-            return self._plug_in.restart(node, limit, ran)
+            return self._plug_in.restart(node, limit, due)
 
 
 class ServiceLogs:
@@ -262,37 +288,39 @@ class PolledServiceControl:
         """See `ports.ServiceControl`. A restart of ours that still runs is waited for first."""
         limit *= self._way.patience
         deadline = self._clock.monotonic() + limit.total_seconds()
-        before = as_before(self._await_earlier(node, limit), ran)
+        first = self._await_earlier(node, limit)
+        expected = expectation(node, first, ran, self._way.platform)
+        due = Due(ran=(*node.ran, *ran, *first.running), by_name=expected.by_name(first))
         said = Said()
         # An answer that was lost changes nothing: it was started, and the listings tell its end.
         with contextlib.suppress(AnswerLostError, TaskOverdueError):
-            said = self._way.restart(node, limit, ran)
+            said = self._way.restart(node, limit, due)
         left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
-        seen: list[ServiceStatus] = []
-
-        def missing(now: ServiceStatus) -> tuple[str, ...]:
-            return missing_services(now, before, self._way.platform)
+        watch = Watch(expected, self._clock, limit * _GRACE)
 
         def look() -> ServiceStatus | None:
             status, is_restarting = self._way.list(node, _read_limit(limit))
-            seen.append(status)
-            return None if is_restarting or missing(status) else status
+            return watch.judge(status, is_restarting=is_restarting)
 
         done = poll_until(
             look, clock=self._clock, limit=left, every=self._poll, transient=_MAY_PASS
         )
+        done = done or watch.good_enough
         if done is None:
-            raise self._failure(node, missing(seen[-1]), said)
-        return report(node, done, before)
+            raise self._failure(node, watch.required, said, expected)
+        return report(node, done, expected)
 
-    def _failure(self, node: NodePlan, missing: Sequence[str], said: Said) -> ServiceRestartError:
+    def _failure(
+        self, node: NodePlan, missing: Sequence[str], said: Said, expected: Expectation
+    ) -> ServiceRestartError:
+        reasons = [f"{name} {expected.reason(name)}" for name in missing]
         told = [f"{f.service or 'service-control'}: {f.said}" for f in said.failures if f.said]
         written = self._written(node, missing) if missing else []
         return ServiceRestartError(
             node.fqdn,
             missing or ("the restart still runs",),
             said.words[-_OUTPUT_LIMIT:],
-            evidence=[*told, *written],
+            evidence=[*reasons, *told, *written],
         )
 
     def _written(self, node: NodePlan, services: Sequence[str]) -> list[str]:
@@ -314,7 +342,7 @@ class PolledServiceControl:
         last: list[ServiceStatus] = []
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._way.list(node, _read_limit(limit))
+            status, is_restarting = self._way.list(node, _read_limit(limit), types=True)
             last.append(status)
             return None if is_restarting else status
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation.errors import NoShellError, TransportUnavailableError
 from stsfix.remediation.service_status import ServiceFailure
 from stsfix.remediation.transports.deadline import Deadline
-from stsfix.remediation.transports.service_control import OfAppliances, Said
+from stsfix.remediation.transports.service_control import NOTHING_ELSE, OfAppliances, Said
 from stsfix.remediation.transports.vami import NAME, Refusal, Vami
 from stsfix.remediation.vami_answers import (
     UNITS,
@@ -25,11 +25,12 @@ from stsfix.remediation.vami_answers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.service_status import ServiceStatus
+    from stsfix.remediation.transports.service_control import Due
     from stsfix.snapshot.ports import Clock
 
 _WAIT_S: Final = 600.0
@@ -48,13 +49,15 @@ class VamiWay(OfAppliances):
         self._open = open_vami
         self._clock = clock
 
-    def list(self, node: NodePlan, limit: timedelta) -> tuple[ServiceStatus, bool]:
-        """See `ServiceWay`; each request has its own deadline."""
-        del limit
+    def list(
+        self, node: NodePlan, limit: timedelta, *, types: bool = False
+    ) -> tuple[ServiceStatus, bool]:
+        """See `ServiceWay`; each request has its own deadline, and types are told in any case."""
+        del limit, types
         with self._open(node.fqdn) as vami:
             return status_of(_all(node.fqdn, vami)), False
 
-    def restart(self, node: NodePlan, limit: timedelta, ran: Collection[str] = ()) -> Said:
+    def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
         """See `ServiceWay`.
 
         Raises:
@@ -71,7 +74,7 @@ class VamiWay(OfAppliances):
                 if service.state != "STOPPED":
                     work.do(service, "stop")
             for _ in range(_ROUNDS):
-                left = _down(node.fqdn, vami, wanted(services, ran))
+                left = _down(node.fqdn, vami, wanted(services, due.ran))
                 if not left or not deadline.left_s:
                     break
                 for service in left:

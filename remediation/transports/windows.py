@@ -28,7 +28,8 @@ _POSSIBLE: Final = frozenset({Transport.AUTO, Transport.GUEST})
 WINDOWS_SERVICES: Final = ServiceScripts(
     platform=Platform.WINDOWS,
     status=status_script(),
-    restart=restart_script(),
+    types="",
+    restart=restart_script,
     running_line=RUNNING_LINE,
     patience=2,
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from stsfix.remediation.ports import IssuedCredential, Issuer
+    from stsfix.remediation.service_expectation import LeftDown
     from stsfix.remediation.steps.tools import RenewalTools
     from stsfix.snapshot.coordinator import Coordinator
     from stsfix.snapshot.model import VmFacts, VmId
@@ -41,12 +42,15 @@ SECOND = timedelta(seconds=1)
 
 class MemoryServices:
     """A fake `ServiceControl`. *broken* are services that do not start, by node, until they are
-    taken out; nodes *by_hand* have no transport. *log* is who was restarted, in order.
+    taken out; *pending* are starting when services are listed; *left* do not run after a restart.
+    Nodes *by_hand* have no transport. *log* is who was restarted, in order.
     """
 
     def __init__(self) -> None:
         self.broken: dict[str, tuple[str, ...]] = {}
         self.stopped: dict[str, tuple[str, ...]] = {}
+        self.pending: tuple[str, ...] = ()
+        self.left: tuple[LeftDown, ...] = ()
         self.by_hand: set[str] = set()
         self.log: list[str] = []
         self.running: tuple[str, ...] = ("vmafdd",)
@@ -61,7 +65,9 @@ class MemoryServices:
     def read_services(self, node: NodePlan, *, limit: timedelta = READ_LIMIT) -> ServiceReport:
         self._reached(node)
         stopped = self.stopped.get(node.fqdn, ())
-        return ServiceReport(node=node.fqdn, running=self.running, stopped=stopped)
+        return ServiceReport(
+            node=node.fqdn, running=self.running, stopped=stopped, pending=self.pending
+        )
 
     def restart_all(
         self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
@@ -73,7 +79,13 @@ class MemoryServices:
         if down := self.broken.get(node.fqdn):
             raise ServiceRestartError(node.fqdn, down, evidence=[f"log of {node.fqdn}"])
         came = self.stopped.pop(node.fqdn, ())
-        return ServiceReport(node=node.fqdn, running=("vmafdd", *came), stopped=(), started=came)
+        return ServiceReport(
+            node=node.fqdn,
+            running=("vmafdd", *came),
+            stopped=(),
+            started=came,
+            left=self.left,
+        )
 
     def _reached(self, node: NodePlan) -> None:
         if self.is_by_hand(node):

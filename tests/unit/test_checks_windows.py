@@ -133,7 +133,10 @@ def test_a_windows_node_has_no_management_interface(guest_os, count):
 def test_a_plan_says_what_a_node_is():
     """Platform and database are saved with a run."""
     windows = replace(node("w"), facts=replace(node().facts, database=ELSEWHERE))
-    inventory = domain(windows, node("z", guest_os="linuxGuest"))
+    services = ServiceReport(
+        node="z", running=("vmafdd",), stopped=("eam", "vpxd"), pending=("vpxd",)
+    )
+    inventory = domain(windows, replace(node("z", guest_os="linuxGuest"), services=services))
 
     plans = {plan.fqdn: plan for plan in located_nodes(inventory)}
 
@@ -141,6 +144,8 @@ def test_a_plan_says_what_a_node_is():
     assert plans["w"].external_database
     assert plans["z"].platform is Platform.APPLIANCE
     assert not plans["z"].external_database
+    assert plans["z"].ran == ("vmafdd", "vpxd")
+    assert replace(node("w"), services=None).plan.ran == ()
 
 
 def test_an_appliance_is_written_to_before_a_windows_node():

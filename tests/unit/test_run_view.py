@@ -24,7 +24,17 @@ from stsfix.remediation.records import (
     StepRecord,
     StepState,
 )
-from stsfix.remediation.restarts import ASKED, BY_HAND, DOWN, SEEN_WORDS, STEP, Outcome, Seen
+from stsfix.remediation.restarts import (
+    ASKED,
+    BY_HAND,
+    DOWN,
+    LEFT,
+    SEEN_WORDS,
+    STEP,
+    Outcome,
+    Seen,
+)
+from stsfix.remediation.service_expectation import WHY_WORDS, Why
 from worlds import node, spec
 
 VC = "vc1.lab.example"
@@ -160,6 +170,23 @@ def test_nobody_claims_to_know_that_a_person_restarted_anything(seen):
 
     shown = "\n".join(line.text for line in run_lines(run, width=200))
     assert f"{VC} counts as restarted by hand: {SEEN_WORDS[seen]}" in shown
+
+
+@pytest.mark.parametrize("why", Why)
+def test_services_that_did_not_come_up_and_need_not_are_told_at_the_end(why):
+    """Each with the reason; the sentence on the whole run names those that nobody disabled."""
+    names = step_names(retire=True)
+    done = [
+        StepRecord(step=name, state=state, at=AT)
+        for name in names[names.index(STEP) :]
+        for state in (StepState.STARTED, StepState.DONE)
+    ]
+    run = view(*done[:1], NoteRecord(step=STEP, key=LEFT + VC, value=f"eam:{why}"), *done[1:])
+
+    shown = "\n".join(line.text for line in run_lines(run, width=200))
+    assert run.phase is Phase.REPAIRED
+    assert f"- eam on {VC} did not come up: {WHY_WORDS[why]}" in shown
+    assert run.meaning.endswith(f"; eam on {VC} did not come up") is (why is not Why.DISABLED)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,14 +12,18 @@ import pytest
 from lab_node import BareNode, bare_disk
 from memory_hypervisor import MemoryClock
 from stsfix.lab.disk import Role as LabRole
+from stsfix.lab.faults import Rule
 from stsfix.lab.services import State
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.service_status import parse_status
+from stsfix.remediation.start_types import split_types
 from stsfix.remediation.transports.guest import GuestShell
 from stsfix.remediation.transports.service_control import (
     PolledServiceControl,
     ServiceLogs,
+    ServiceScripts,
     ShellWay,
     restart_script,
     status_script,
@@ -72,6 +77,9 @@ def control(guest, clock=None):
     )
 
 
+FIRST = ServiceScripts().status + ServiceScripts().types
+"""The listing before a restart, which also tells how each service is started."""
+
 UP = "Running:\n vmdird vmware-vpxd lwsmd\nStopped:\n vmcam\n"
 DOWN = "Running:\n vmdird lwsmd\nStopped:\n vmcam vmware-vpxd\n"
 BUSY = f"stsfix: a restart is running\n{UP}"
@@ -100,7 +108,7 @@ def test_restart_ends_when_everything_runs():
     report = control(guest).restart_all(NODE, limit=LIMIT)
 
     assert report.running == ("vmdird", "vmware-vpxd", "lwsmd")
-    assert guest.scripts == [status_script(), restart_script(), status_script()]
+    assert guest.scripts == [FIRST, restart_script(), status_script()]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +157,7 @@ def test_restart_waits_for_an_earlier_one():
 
     control(guest).restart_all(NODE, limit=LIMIT)
 
-    assert guest.scripts[:4] == [status_script()] * 3 + [restart_script()]
+    assert guest.scripts[:4] == [FIRST] * 3 + [restart_script()]
 
 
 def test_a_refused_login_is_not_repeated():
@@ -173,6 +181,110 @@ def test_restarts_a_node_of_the_lab(version, role):
     assert report.running == tuple(node.board.names(State.RUNNING))
     assert len(report.running) > 5
     assert not [path for path in node.disk.files if "stsfix" in path]
+
+
+def broken(node, name):
+    """Let the service *name* of a node of the lab not start."""
+    node.faults.add(Rule(protocol="guest", call=f"start {name}", times=10_000))
+
+
+def test_what_was_still_booting_when_the_restart_began_has_to_come_back():
+    """Its listing of then says Stopped of what the boot had not reached yet."""
+    node = BareNode()
+    for service in node.board.wanted()[:5]:
+        node.board.start(service)
+    assert node.board.state("applmgmt") is State.STOPPED
+    broken(node, "applmgmt")
+
+    with pytest.raises(ServiceRestartError) as caught:
+        control(LabGuest(node)).restart_all(NODE, limit=LIMIT)
+
+    assert caught.value.stopped == ("applmgmt",)
+    assert caught.value.evidence[0].startswith("applmgmt starts by itself; whether it ran")
+
+
+@pytest.mark.parametrize("version", ["6.5", "6.7", "7.0", "8.0"])
+def test_what_ran_at_preflight_has_to_come_back(version):
+    """It gave up at power-on, so the listing before the restart does not tell of it."""
+    node = BareNode(bare_disk(LabRole.EMBEDDED, version))
+    broken(node, "pschealth")
+    planned = replace(NODE, ran=("pschealth", "vmafdd"))
+
+    with pytest.raises(ServiceRestartError) as caught:
+        control(LabGuest(node)).restart_all(planned, limit=LIMIT)
+
+    assert caught.value.stopped == ("pschealth",)
+    assert caught.value.evidence[0] == "pschealth ran before the run"
+
+
+def test_what_preflight_saw_stopped_costs_a_while_and_is_told():
+    """It was broken before: the restart does not fail for it, nor wait to its limit."""
+    node, clock = BareNode(), MemoryClock()
+    broken(node, "pschealth")
+    planned = replace(NODE, ran=("vmafdd",))
+
+    found = control(LabGuest(node), clock).restart_all(planned, limit=LIMIT)
+
+    assert found.left == (LeftDown(service="pschealth", why=Why.AUTOMATIC),)
+    assert clock.slept == LIMIT.total_seconds() / 10
+
+
+@pytest.mark.parametrize("version", ["6.5", "8.0"])
+def test_what_was_disabled_or_never_started_is_left_alone(version):
+    """vsphere-ui was disabled on purpose: nobody waits for it, and nobody starts it."""
+    node, clock = BareNode(bare_disk(LabRole.EMBEDDED, version)), MemoryClock()
+    node.disk.disabled.add("vsphere-ui")
+    node.board.boot_all()
+
+    found = control(LabGuest(node), clock).restart_all(NODE, limit=LIMIT)
+
+    assert found.left == (LeftDown(service="vsphere-ui", why=Why.DISABLED),)
+    assert not {"vsphere-ui", "vmcam"} & set(found.running)
+    assert clock.slept == 0
+
+
+@pytest.mark.parametrize("version", ["6.5", "6.7", "7.0", "8.0"])
+def test_what_a_person_had_started_is_started_again(version):
+    """``--start --all`` leaves stopped what vMon calls MANUAL, and so would this restart."""
+    node = BareNode(bare_disk(LabRole.EMBEDDED, version))
+    node.board.boot_all()
+    dumper = node.board.find("vmware-netdumper")
+    assert dumper is not None
+    node.board.start(dumper)
+
+    found = control(LabGuest(node)).restart_all(NODE, limit=LIMIT)
+
+    assert "vmware-netdumper" in found.running
+    assert (found.left, found.started) == ((), ())
+
+
+def test_start_types_are_read_in_bash(tmp_path):
+    """A real bash asks vMon for each service, and a vmon-cli that fails costs the types only."""
+    listed = "Running:\n vmdird\n"
+    for name, work in {
+        "service-control": f"printf '{listed}'",
+        "vmon-cli": '[ "$1" = --list ] && printf "vsphere-ui\nrbd\n" && exit\n'
+        '[ "$2" = rbd ] && echo broken >&2 && exit 1\n'
+        'printf "Name: $2\nStarttype: DISABLED\nRunState: STOPPED\nMainProcessId: N/A\n"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{work}\n")
+        (tmp_path / name).chmod(0o755)
+    script = FIRST.replace("/usr/sbin/vmon-cli", f"{tmp_path}/vmon-cli")
+
+    done = subprocess.run(
+        ["/bin/bash"],
+        input=script,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    before, types = split_types(done.stdout)
+    assert parse_status(before).running == ("vmdird",)
+    assert types == {"vsphere-ui": "DISABLED"}
+    assert done.stderr == ""
 
 
 def test_scripts_run_in_bash(tmp_path):

@@ -8,15 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_client import NODE
 from stsfix.remediation.service_status import (
     ServiceFailure,
     ServiceStatus,
-    as_before,
-    missing_services,
     parse_failures,
     parse_status,
-    report,
 )
 
 
@@ -68,51 +64,6 @@ def test_any_text_is_read(text):
     status = parse_status(text)
 
     assert all(name in text for name in status.running + status.stopped + status.pending)
-
-
-@pytest.mark.parametrize(
-    ("stopped", "before", "missing"),
-    [
-        ("", "", ""),
-        ("vmcam vmware-vcha vsan-dps vcha netdumper", "", ""),
-        ("vmware-updatemgr", "", "vmware-updatemgr"),
-        ("vmware-updatemgr", "vmware-updatemgr", ""),
-        ("vmware-updatemgr", "updatemgr", ""),
-        ("vmware-vpxd", "vmware-vpxd", "vmware-vpxd"),
-        ("vpxd", "vmware-vpxd", "vpxd"),
-        ("vmware-stsd", "vmware-stsd", "vmware-stsd"),
-        ("sts", "sts", "sts"),
-        ("vmware-sts-idmd", "vmware-sts-idmd", "vmware-sts-idmd"),
-        ("vmware-envoy", "vmware-envoy", "vmware-envoy"),
-        ("vmdird vsphere-ui", "vmdird vsphere-ui", "vmdird vsphere-ui"),
-    ],
-)
-def test_judges_stopped_services(stopped, before, missing):
-    """Normally stopped ones are fine, earlier stopped ones too unless logins need them."""
-    now = ServiceStatus(running=("lwsmd",), stopped=tuple(stopped.split()))
-    earlier = ServiceStatus(stopped=tuple(before.split()))
-
-    assert missing_services(now, earlier) == tuple(missing.split())
-
-
-def test_an_attempt_that_broke_off_excuses_nothing():
-    """What ran before it is missing, though all was stopped when the next attempt began."""
-    now = ServiceStatus(running=("lwsmd", "vmware-stsd"), stopped=("vmdnsd", "vmware-sps"))
-    stopped = ServiceStatus(stopped=("vmware-stsd", "vmdnsd", "vmware-sps"), pending=("lwsmd",))
-
-    before = as_before(stopped, ("lwsmd", "vmdnsd", "vmware-stsd", "gone"))
-
-    assert before == ServiceStatus(
-        running=("vmware-stsd", "vmdnsd", "lwsmd"), stopped=("vmware-sps",)
-    )
-    assert missing_services(now, before) == ("vmdnsd",)
-
-
-def test_what_still_starts_is_missing():
-    """StartPending is not running, even if it was stopped before."""
-    now = ServiceStatus(running=("lwsmd",), pending=("vmware-updatemgr",))
-
-    assert missing_services(now, ServiceStatus(stopped=now.pending)) == ("vmware-updatemgr",)
 
 
 def failure(service, *, order=("detail", "componentKey"), indent=4):
@@ -199,15 +150,3 @@ def test_any_words_are_read(text):
 
         assert len(failures) <= 20
         assert all(len(failure.said) <= 300 for failure in failures)
-
-
-def test_a_report_tells_what_came_up():
-    """Names of two ways may differ in their prefix."""
-    before = ServiceStatus(running=("vmdird",), stopped=("vpxd",))
-    now = ServiceStatus(running=("vmdird", "vmware-vpxd"), stopped=("vmcam",), pending=("sts",))
-
-    found = report(NODE, now, before)
-
-    assert found.started == ("vmware-vpxd",)
-    assert found.stopped == ("vmcam", "sts")
-    assert report(NODE, now).started == ()

@@ -25,6 +25,7 @@ from stsfix.remediation.restarts import (
     in_need,
     restart_waves,
 )
+from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.steps.services import VerifyLogins
 from worlds import node
 
@@ -88,6 +89,45 @@ def test_what_ran_before_the_first_attempt_is_told_to_every_later_one():
     bench.do()
 
     assert bench.services.ran[VC] == [("vmafdd", "vmware-sts-idmd", "vmdnsd")] * 2
+
+
+@pytest.mark.parametrize(
+    ("planned", "noted"),
+    [((), "vmafdd,eam"), (("vmafdd", "sps"), "vmafdd")],
+    ids=["nobody-listed-them-before", "preflight-did"],
+)
+def test_what_was_starting_counts_where_preflight_could_not_tell(planned, noted):
+    """After an attempt that broke off the listing says Stopped of it, too."""
+    bench = RestartBench(replace(node(VC), ran=planned))
+    bench.services.pending = ("eam",)
+
+    bench.do()
+
+    assert bench.noted[f"ran.{VC}"] == noted
+
+
+def test_what_does_not_come_back_and_need_not_is_noted_and_told():
+    """The run goes on, and says it at the end, too."""
+    bench = RestartBench(node(VC))
+    left = tuple(LeftDown(service=f"svc-{why}", why=why) for why in Why)
+    bench.services.left = left
+
+    bench.do()
+
+    assert bench.of(VC).outcome is Outcome.RESTARTED
+    assert bench.of(VC).left == left
+    assert f"{VC} warning: svc-disabled did not come up: it is disabled" in bench.told
+
+
+def test_a_reason_of_another_version_is_read():
+    """A run of a later version says more than this one knows."""
+    bench = RestartBench(node(VC))
+    bench.noted[f"left.{VC}"] = "eam:novel,sps"
+
+    assert bench.of(VC).left == (
+        LeftDown(service="eam", why=Why.UNKNOWN),
+        LeftDown(service="sps", why=Why.UNKNOWN),
+    )
 
 
 def test_nodes_of_a_wave_that_fail_together_are_all_told():

@@ -152,6 +152,17 @@ def test_a_restart_stops_and_starts_everything():
     assert node.files.find("C:\\Windows\\stsfix-restart.running") is None
 
 
+def test_a_restart_starts_by_name_what_a_person_had_started():
+    """``--start --all`` leaves it stopped."""
+    node = BareWindows()
+    by_hand = next(service for service in node.board.services if not service.automatic)
+
+    node.batch(restart_script((by_hand.name,)))
+
+    assert by_hand.name in node.board.running()
+    assert node.board.missing() == []
+
+
 def test_a_restart_goes_on_without_its_file():
     """It is one line: services are started although the file is gone after the stop."""
     node = BareWindows()
