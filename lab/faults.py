@@ -25,8 +25,9 @@ class When(enum.Enum):
 class Effect(enum.Enum):
     """What happens. REFUSE only goes with BEFORE: the protocol's own way to say no. DROP closes the
     connection, RESET breaks it off (RST, where the server owns its socket), GARBAGE answers with
-    what is no answer of the protocol, FLOOD with one that does not end. MEANWHILE is what somebody
-    or something else does at that moment; the call itself goes on. KILL ends the process that
+    what is no answer of the protocol, FLOOD with one that does not end, DRIP with one of which a
+    byte comes now and then. MEANWHILE is what somebody or something else does at that moment; the
+    call itself goes on. KILL ends the process that
     called and closes the connection: the call is carried out only AFTER. What goes on without its
     caller (guest, task) takes MEANWHILE for it.
     """
@@ -36,6 +37,7 @@ class Effect(enum.Enum):
     RESET = "reset"
     GARBAGE = "garbage"
     FLOOD = "flood"
+    DRIP = "drip"
     DELAY = "delay"
     MEANWHILE = "meanwhile"
     KILL = "kill"
@@ -71,8 +73,22 @@ class Flooded(Dropped):
         self.kind = kind
 
 
+class Dripped(Dropped):
+    """The server begins to answer and sends a byte each *pause_s* (`stsfix.lab.flood`), by the kind
+    that the rule's *detail* says; one that has no way to do so closes the connection.
+    """
+
+    def __init__(self, kind: str, pause_s: float) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.pause_s = pause_s
+
+
 NOISE = b"\x00\xff\x1b[31m\xc3\x28noise of the lab\r\n\x07"
 """What a garbled answer consists of."""
+
+DRIP_S = 1.0
+"""Pause between two bytes of a dripping answer whose rule names none in *delay_s*."""
 
 
 _BREAKS = {Effect.DROP: Dropped, Effect.RESET: Reset, Effect.GARBAGE: Garbled}
@@ -86,8 +102,9 @@ class Rule:
 
     It fires on calls number *nth* to *nth* + *times* - 1 that match, counted from when it was
     added. *detail* is for the protocol: a fault name for soap, a result code for ldap, a kind of
-    flood. *others* is called for MEANWHILE, and for KILL, where it returns once the process is
-    dead: no server knows whose process is at the other end of its connection.
+    flood or drip. *delay_s* is how long DELAY takes, or from one byte of DRIP to the next. *others*
+    is called for MEANWHILE, and for KILL, where it returns once the process is dead: no server
+    knows whose process is at the other end of its connection.
     """
 
     protocol: str
@@ -160,6 +177,8 @@ class FaultBook:
                 rule.others()
             elif rule.effect is Effect.FLOOD:
                 raise Flooded(rule.detail)
+            elif rule.effect is Effect.DRIP:
+                raise Dripped(rule.detail, rule.delay_s or DRIP_S)
             elif rule.effect is Effect.KILL:
                 rule.others()
                 raise Dropped

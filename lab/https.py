@@ -10,7 +10,7 @@
 
 where ``route(request: Request) -> Reply``. Raising `stsfix.lab.faults.Dropped` in *route*
 closes the connection without an answer, `Reset` breaks it off, `Garbled` answers with noise,
-`Flooded` without end.
+`Flooded` without end, `Dripped` byte by byte.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Reset
-from stsfix.lab.flood import http_pieces
+from stsfix.lab.faults import NOISE, Dripped, Dropped, Flooded, Garbled, Reset
+from stsfix.lab.flood import http_drip, http_pieces, send_slowly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -203,6 +203,9 @@ class HttpsServer:
             break_off(tls)
         except Flooded as flood:
             self._flood(tls, flood.kind)
+        except Dripped as drip:
+            with contextlib.suppress(OSError):
+                send_slowly(http_drip(drip.kind), drip.pause_s, tls.sendall)
         except (OSError, Dropped, _BadRequestError, http.client.HTTPException) as reason:
             logger.debug("%s: connection closed: %r", self.name, reason)
         finally:

@@ -9,7 +9,7 @@ import asyncssh
 
 from stsfix.lab.appliance_shell import PATH as APPLIANCE_SHELL
 from stsfix.lab.appliance_shell import ApplianceShell
-from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Refused
+from stsfix.lab.faults import NOISE, Dripped, Dropped, Flooded, Garbled, Refused
 from stsfix.lab.flood import PIECE
 from stsfix.lab.login_shell import Login, bash
 from stsfix.lab.services import PowerLost
@@ -123,6 +123,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         except Flooded:
             while not self._gone.wait(_FLOOD_PAUSE_S):
                 self._send_output(PIECE, error=False)
+        except Dripped as drip:
+            while not self._gone.wait(drip.pause_s):
+                self._send_output(b".", error=False)
         except Dropped:
             self._loop.soon(self._cut)
         except (HungUp, PowerLost):

@@ -78,7 +78,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Find out who powered them on: HA, autostart or a person",
             GO_ON,
         ),
-        snapshot.HostUnreachableError: (
+        snapshot.HostUnreachableError: causes.silent_advice(
             "Check that {e.host} is up and that this workstation reaches its HTTPS port",
             "If DNS is down with the outage, set address in its [[esxi]] table",
             (
@@ -191,7 +191,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             GO_ON,
         ),
         remediation.NodeLoginError: causes.node_login_advice,
-        remediation.TransportUnavailableError: (
+        remediation.TransportUnavailableError: causes.silent_advice(
             "Look on the VM's console whether {e.node} is on and has started",
             (
                 "Check that {e.transport} is enabled there and that this workstation reaches its"
@@ -221,12 +221,12 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             ),
             GO_ON,
         ),
-        remediation.DirectoryUnreachableError: (
+        remediation.DirectoryUnreachableError: causes.silent_advice(
             "Check that {e.node} is on, that vmdird runs there and that its LDAPS port is open",
             'If DNS is down with the outage, set address in [nodes."{e.node}"]',
             GO_ON,
         ),
-        remediation.NodeUnreachableError: (
+        remediation.NodeUnreachableError: causes.silent_advice(
             "Services of a node need up to half an hour after power-on; wait and look again",
             'If DNS is down with the outage, set address in [nodes."{e.node}"]',
             GO_ON,

@@ -6,9 +6,10 @@ Templates as in `stsfix.plugin.advice`, whose table they belong to.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stsfix.remediation.errors import REFUSED, LoginRefusal
+from stsfix.snapshot.answers import TOO_SLOWLY
 
 if TYPE_CHECKING:
     from stsfix.plugin import errors as plugin
@@ -36,6 +37,25 @@ APART_ADVICE = (
     "If it stays so, leave all of them off and ask VMware's support which directory is to be kept",
 )
 APART_STATE = "Every VM was reverted and powered on, and the directories do not fit each other."
+
+
+def silent_advice(*lines: str) -> Advice:
+    """Advise with *lines* on a peer that does not answer, and first on one that is only slow."""
+
+    def advise(error: _Silent) -> tuple[str, ...]:
+        return (_SLOW, *lines) if TOO_SLOWLY in error.reason else lines
+
+    return advise
+
+
+_SLOW = (
+    "If the line to it is slow, raise read below [timeouts] in domain.toml; else look whether it is"
+    " overloaded, or something between here and there holds its answers back"
+)
+
+
+class _Silent(Protocol):
+    reason: str
 
 
 def host_login_advice(error: snapshot.HostLoginError) -> tuple[str, ...]:

@@ -17,12 +17,12 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
-from stsfix.snapshot.answers import MIB, OversizedError, bytes_over
+from stsfix.snapshot.answers import MIB, OverdueError, OversizedError, bytes_over
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.tls import NoHostError, PeerContext, peer_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from stsfix.snapshot.ports import Clock
@@ -99,7 +99,7 @@ def request(
     except ssl.SSLCertVerificationError as error:
         raise tls_error(endpoint, error) from error
     except TimeoutError as error:
-        raise NodeUnreachableError(endpoint.name, "no answer in time") from error
+        raise NodeUnreachableError(endpoint.name, _late(error)) from error
     except OversizedError as error:
         raise AnswerTooLargeError(endpoint.name, str(error)) from error
     except (OSError, http.client.HTTPException) as error:
@@ -109,6 +109,10 @@ def request(
     if answer.status == _UNAVAILABLE and not may_be_unavailable:
         raise NodeUnreachableError(endpoint.name, "503 Service Unavailable")
     return answer
+
+
+def _late(error: TimeoutError) -> str:
+    return str(error) if isinstance(error, OverdueError) else "no connection in time"
 
 
 def _exchange(
@@ -123,7 +127,7 @@ def _exchange(
     with plain:
         plain.settimeout(deadline.left())
         with context.wrap_socket(plain) as secure:
-            deadline = _Deadline(clock, endpoint.read_timeout_s)
+            deadline = _Deadline(clock, endpoint.read_timeout_s, secure.overdue)
             connection = http.client.HTTPConnection(endpoint.name, endpoint.port)
             connection.auto_open = 0
             # http.client only calls sendall, makefile and close of what it is given.
@@ -159,9 +163,12 @@ def _parsed(date: str | None) -> datetime | None:
 
 
 class _Deadline:
-    """A moment on the monotonic clock."""
+    """A moment on the monotonic clock, and what is raised after it."""
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(
+        self, clock: Clock, seconds: float, late: Callable[[], TimeoutError] = TimeoutError
+    ) -> None:
+        self._late = late
         self._clock = clock
         self._end = clock.monotonic() + seconds
 
@@ -169,7 +176,7 @@ class _Deadline:
         """Return the seconds left, or raise TimeoutError."""
         left = self._end - self._clock.monotonic()
         if left <= 0:
-            raise TimeoutError
+            raise self._late()
         return left
 
 

@@ -32,7 +32,7 @@ from stsfix.remediation.ldap_connection import (
     plain_text,
     reason,
 )
-from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.answers import OverdueError, OversizedError
 from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
@@ -209,7 +209,9 @@ class LdapSession:
             )
         except LOST as error:
             self._drop()
-            self._lost_while_reading = True
+            # Who answers too slowly would do so again.
+            is_slow = isinstance(error, OverdueError) and error.received
+            self._lost_while_reading = not is_slow
             raise self._unread(error) from error
         self._used_s = self._clock.monotonic()
         return found
@@ -260,6 +262,8 @@ class LdapSession:
                 doubt = WriteInDoubtError(self.node, call)
                 if isinstance(error, OversizedError):
                     doubt.add_note(f"its answer was too large: {error}")
+                elif isinstance(error, OverdueError):
+                    doubt.add_note(str(error))
                 raise doubt from error
             finally:
                 forget(connection)

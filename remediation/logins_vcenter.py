@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation import https
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
-from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.answers import OverdueError, OversizedError
 from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def soap_login(
         path="/sdk",
         version=_SOAP_VERSION,
         sslContext=https.context_for(endpoint),
-        httpConnectionTimeout=endpoint.read_timeout_s,
+        httpConnectionTimeout=endpoint.connect_timeout_s,
     )
     with _soap_translated(endpoint, way):
         try:
@@ -260,7 +260,7 @@ def _vapi_translated(endpoint: Endpoint) -> Generator[None]:
         ValueError,
         RecursionError,
     ) as error:
-        if any(isinstance(cause, OversizedError) for cause in _causes(error)):
+        if any(isinstance(cause, (OversizedError, OverdueError)) for cause in _causes(error)):
             raise _connection_error(endpoint, error) from error
         raise ProofError(name, way, f"no vAPI answer ({type(error).__name__})") from error
 
@@ -272,6 +272,8 @@ def _connection_error(endpoint: Endpoint, error: BaseException) -> Exception:
             return https.tls_error(endpoint, cause)
         if isinstance(cause, OversizedError):
             return AnswerTooLargeError(endpoint.name, str(cause))
+        if isinstance(cause, OverdueError):
+            return NodeUnreachableError(endpoint.name, str(cause))
     return NodeUnreachableError(endpoint.name, type(error).__name__)
 
 

@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError
 
 from pyVmomi import vim, vmodl
 
-from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.answers import OverdueError, OversizedError
 from stsfix.snapshot.errors import (
     AnswerLostError,
     AnswerTooLargeError,
@@ -143,6 +143,8 @@ def writing(host: HostRef, call: str, vm: VmId) -> Generator[None]:
         doubt = AnswerLostError(str(vm), call)
         if isinstance(error, OversizedError):
             doubt.add_note(f"its answer was too large: {error}")
+        elif isinstance(error, OverdueError):
+            doubt.add_note(str(error))
         raise doubt from error
 
 

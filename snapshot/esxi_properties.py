@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vim, vmodl
 
-from stsfix.snapshot.answers import ANSWER_BYTES, OversizedError, bytes_over
+from stsfix.snapshot.answers import ANSWER_BYTES, Exchange, OversizedError, bytes_over
 from stsfix.snapshot.esxi_faults import moref
 from stsfix.snapshot.esxi_lean import LeanReader
 from stsfix.snapshot.esxi_summary import SUMMARY_PATHS
@@ -76,6 +76,9 @@ DATASTORE_PATHS = (
 _PAGES = 10_000
 """Pages of one answer that are read at most."""
 
+_PAGES_S = 600.0
+"""How long all pages of one answer may take; each has its own limit besides."""
+
 _VMS = 50_000
 """VMs of one host that are read at most; ESXi takes 4,096 (configuration maximums of 8.0)."""
 
@@ -131,7 +134,7 @@ def _read_texts(
     )
     found: list[Texts] = []
     name, args = "RetrievePropertiesEx", [[spec], Collector.RetrieveOptions()]
-    for _ in range(_PAGES):
+    for _ in _pages():
         reader = LeanReader(paths)
         collector._stub.stream(collector, name, args, reader.feed)  # noqa: SLF001 - our own stub
         page = reader.close()
@@ -141,8 +144,22 @@ def _read_texts(
         if len(found) > _VMS:
             raise OversizedError(f"more than {_VMS} VMs")
         if not page.token:
-            return found
+            break
         name, args = "ContinueRetrievePropertiesEx", [page.token]
+    return found
+
+
+def _pages() -> Iterator[None]:
+    """Yield once for each page that may be asked for.
+
+    Raises:
+        OversizedError: There are more.
+        OverdueError: Each page comes in time, and yet there is no end of them.
+    """
+    exchange = Exchange(patience_s=_PAGES_S)
+    for _ in range(_PAGES):
+        exchange.left_s()
+        yield
     raise OversizedError(f"more than {_PAGES} pages")
 
 
@@ -173,7 +190,7 @@ def _read(
     collector: Any = content.propertyCollector
     name, args = "RetrievePropertiesEx", [[spec], Collector.RetrieveOptions()]
     seen = 0
-    for _ in range(_PAGES):
+    for _ in _pages():
         method = collector._GetMethodInfo(name)  # noqa: SLF001 - public by pyVmomi's docs
         page, size = collector._stub.ask(collector, method, args)  # noqa: SLF001 - our own stub
         if page is None:
@@ -190,4 +207,3 @@ def _read(
         if not page.token:
             return
         name, args = "ContinueRetrievePropertiesEx", [page.token]
-    raise OversizedError(f"more than {_PAGES} pages")

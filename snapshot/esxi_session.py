@@ -146,7 +146,6 @@ class EsxiSession:
             raise _tls_error(self.endpoint, error) from error
         except OSError as error:
             raise HostUnreachableError(self.host, describe(error)) from error
-        connection.sock.settimeout(self.endpoint.read_timeout_s)
         return connection
 
     def close(self) -> None:
@@ -287,7 +286,6 @@ class _Stub(BoundedStub):
             raise HostUnreachableError(self._endpoint.name, describe(error)) from error
         # A new one may be readable for another reason (TLS session tickets).
         self._used.add(connection)
-        connection.sock.settimeout(self._endpoint.read_timeout_s)
         return connection
 
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 import hashlib
 import ssl
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from stsfix.snapshot.answers import ANSWER_BYTES, bytes_over
+from stsfix.snapshot.answers import ANSWER_BYTES, Exchange, OverdueError, bytes_over
 from stsfix.snapshot.host_names import is_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    import socket
+    from collections.abc import Callable, Collection, Generator
     from pathlib import Path
 
 
@@ -57,7 +59,8 @@ class Trust:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A TLS peer. *name* is what its certificate must say and what messages print; *address*
-    is where to connect (DNS is often down in such an outage). Timeouts in seconds.
+    is where to connect (DNS is often down in such an outage). Timeouts in seconds: to connect, and
+    again for the TLS handshake; *read_timeout_s* for an answer that is small (`answers.Exchange`).
 
     *made* gives the leaves (DER) that a run made for this very peer: they are believed besides
     *trust*. It is asked for every context, because a run makes leaves while its adapters exist.
@@ -73,7 +76,8 @@ class Endpoint:
 
 
 class BoundedSocket(ssl.SSLSocket):
-    """Gives up on a peer that sends more than `ANSWER_BYTES` since something was sent to it.
+    """Gives up on a peer that sends more than `ANSWER_BYTES` since something was sent to it, or
+    that keeps us waiting (`Exchange`), also in reading what we send.
 
     Every read of data, also by http.client, urllib3 and ldap3, goes through `read`, and every write
     through `send`. Handshakes need no limit of ours: OpenSSL takes no certificates above 100 KiB
@@ -81,23 +85,68 @@ class BoundedSocket(ssl.SSLSocket):
     """
 
     _answered = 0
+    _has_answered = True
+    _exchange: Exchange
+    _patience_s: float
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for an answer, and longer if much of it comes. Before that nobody reads."""
+        self.settimeout(seconds)
+        self._patience_s = seconds
+        self._exchange = Exchange(patience_s=seconds)
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - ssl's name
-        """Read as usual, and count.
+        """Read as usual, count, and look at the clock.
 
         Raises:
             OversizedError: The limit is passed, now or before.
+            OverdueError: The peer keeps us waiting.
         """
-        got: Any = super().read(len, buffer)
-        self._answered += got if buffer is not None else memoryview(got).nbytes
+        self._has_answered = True
+        with self._in_time():
+            got: Any = super().read(len, buffer)
+        size = got if buffer is not None else memoryview(got).nbytes
+        self._exchange.took(size)
+        self._answered += size
         if self._answered > ANSWER_BYTES:
             raise bytes_over(ANSWER_BYTES)
         return got
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        """Send as usual; what comes now answers this."""
+        """Send as usual; what comes now answers this.
+
+        Raises:
+            OverdueError: The peer does not take what is sent.
+        """
         self._answered = 0
-        return super().send(*args, **kwargs)
+        if self._has_answered:
+            self._has_answered = False
+            self._exchange = Exchange(patience_s=self._patience_s)
+        with self._in_time():
+            sent = super().send(*args, **kwargs)
+        self._exchange.gave(sent)
+        return sent
+
+    def overdue(self) -> OverdueError:
+        """Return what is to be said of a peer that nobody waits for any longer."""
+        return self._exchange.overdue()
+
+    @contextmanager
+    def _in_time(self) -> Generator[None]:
+        """Let one operation take no longer than is left; OpenSSL's reads and writes each have one
+        deadline, however many pieces come (CPython, _ssl.c).
+        """
+        left_s, own_s = self._exchange.left_s(), self.gettimeout()
+        is_shorter = own_s is None or left_s < own_s
+        if is_shorter:
+            self.settimeout(left_s)
+        try:
+            yield
+        except TimeoutError as error:
+            raise self.overdue() from error
+        finally:
+            if is_shorter:
+                self.settimeout(own_s)
 
 
 class PeerContext(ssl.SSLContext):
@@ -108,15 +157,24 @@ class PeerContext(ssl.SSLContext):
     the handshake is *shared*'s, which no library gets hold of.
     """
 
-    server_name: str
+    endpoint: Endpoint
     pins: frozenset[str]
     shared: ssl.SSLContext
 
-    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        """Wrap as usual, with the endpoint's own name, then compare the pin."""
-        kwargs["server_hostname"] = self.server_name
+    def wrap_socket(self, sock: socket.socket, *args: Any, **kwargs: Any) -> BoundedSocket:
+        """Wrap as usual, with the endpoint's own name, then compare the pin.
+
+        The whole handshake has the endpoint's connect timeout, or the shorter one of *sock*.
+        """
+        kwargs["server_hostname"] = self.endpoint.name
         kwargs["do_handshake_on_connect"] = True
-        wrapped = self.shared.wrap_socket(*args, **kwargs)
+        own_s, most_s = sock.gettimeout(), self.endpoint.connect_timeout_s
+        limit_s = most_s if own_s is None else min(own_s, most_s)
+        sock.settimeout(limit_s)
+        try:
+            wrapped: Any = self.shared.wrap_socket(sock, *args, **kwargs)
+        except TimeoutError as error:
+            raise OverdueError(f"no TLS handshake in {limit_s:.3g} s") from error
         if self.pins:
             leaf = wrapped.getpeercert(binary_form=True) or b""
             found = hashlib.sha256(leaf).hexdigest()
@@ -125,7 +183,8 @@ class PeerContext(ssl.SSLContext):
                 raise ssl.SSLCertVerificationError(
                     f"pinned certificate mismatch: the peer shows sha256:{found}"
                 )
-        return wrapped
+        wrapped.be_patient(self.endpoint.read_timeout_s)
+        return wrapped  # type: ignore[no-any-return] # of sslsocket_class
 
     def wrap_bio(self, *_args: Any, **_kwargs: Any) -> ssl.SSLObject:
         """Refuse: nothing looks at a pin there, and no library in use needs it."""
@@ -142,7 +201,7 @@ def peer_context(endpoint: Endpoint) -> PeerContext:
     if not (is_host(endpoint.name) and is_host(endpoint.address)):
         raise NoHostError
     context = PeerContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.server_name = endpoint.name
+    context.endpoint = endpoint
     context.pins = frozenset()
     trust, made = endpoint.trust, endpoint.made()
     if trust.sha256 is not None:

@@ -1,4 +1,4 @@
-"""LDAP answers without end; each sender stops when its client hangs up."""
+"""LDAP answers without end, or byte by byte; each sender stops when its client hangs up."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def ldap_pieces(kind: str, number: int) -> Iterator[bytes]:
         yield from itertools.repeat(PIECE)
     few = b"".join(messages.entry(number, f"cn={i}", {}) for i in range(1000))
     yield from itertools.repeat(few)
+
+
+def ldap_drip() -> Iterator[bytes]:
+    """Yield one message of 1 MiB, byte by byte."""
+    yield b"\x30\x84\x00\x10\x00\x00"
+    yield from itertools.repeat(b"\x00")

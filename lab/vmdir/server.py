@@ -11,12 +11,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stsfix.lab.faults import NOISE, Dropped, Flooded, Garbled, Reset
+from stsfix.lab.faults import NOISE, Dripped, Dropped, Flooded, Garbled, Reset
+from stsfix.lab.flood import send_slowly
 from stsfix.lab.https import break_off
 from stsfix.lab.seams import read_tls
 from stsfix.lab.vmdir import ber
 from stsfix.lab.vmdir.ages import AGES, ServerDied
-from stsfix.lab.vmdir.flood import ldap_pieces
+from stsfix.lab.vmdir.flood import ldap_drip, ldap_pieces
 from stsfix.lab.vmdir.messages import decode_message
 from stsfix.lab.vmdir.reader import StoreReader
 from stsfix.lab.vmdir.replication import Replicator
@@ -260,6 +261,9 @@ class VmdirServer:
             except Flooded as flood:
                 for piece in ldap_pieces(flood.kind, message.id):
                     connection.sendall(piece)
+                return
+            except Dripped as drip:
+                send_slowly(ldap_drip(), drip.pause_s, connection.sendall)
                 return
             if answer is None:
                 return

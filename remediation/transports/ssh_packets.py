@@ -35,6 +35,13 @@ class BoundedPacketizer(Packetizer):
         """Look from now on at how much of *channel* is not read yet."""
         self._channels.add(channel)
 
+    def close(self) -> None:
+        """Close the connection, and end the timer of a key exchange that did not end: paramiko's
+        thread for it outlives the connection by 15 s, and keeps this process.
+        """
+        super().close()
+        self.complete_handshake()
+
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 - paramiko's signature
         """Read *n* bytes; paramiko asks for a whole packet, whose length the server chose."""
         if n > PACKET_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
 
@@ -67,11 +67,22 @@ def connect(
 
 
 def open_channel(transport: paramiko.Transport, *, wait_s: float) -> paramiko.Channel:
-    """Return a new channel, of which no more waits unread than its window allows."""
-    channel = transport.open_session(timeout=wait_s)
+    """Return a new channel, of which no more waits unread than its window allows, and which waits
+    no longer than *wait_s* for the answer to a request.
+    """
+    channel: Any = transport.open_session(timeout=wait_s)
+    wait = channel._wait_for_event  # noqa: SLF001 - paramiko's own waits for ever (5.1.0)
+
+    def wait_in_time() -> None:
+        if not channel.event.wait(wait_s):
+            channel.close()
+            raise paramiko.SSHException(f"no answer in {wait_s:.3g} s")
+        wait()
+
+    channel._wait_for_event = wait_in_time  # noqa: SLF001 - as above
     if isinstance(transport.packetizer, BoundedPacketizer):
         transport.packetizer.watch(channel)
-    return channel
+    return channel  # type: ignore[no-any-return] # stubs lack what is replaced
 
 
 def _greet(peer: SshPeer, keys: HostKeys) -> paramiko.Transport:

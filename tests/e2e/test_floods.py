@@ -103,6 +103,31 @@ def test_a_preflight_tells_the_rest(bench, name):
     assert found["nodes"]
 
 
+DRIPS = (("soap", "Retrieve*", HOSTS[0]), ("ldap", "SEARCH", VC1), ("https", "*", VC1))
+
+
+def test_a_preflight_does_not_wait_for_who_drips(bench):
+    """A host, a directory and a front that send a byte now and then are told as such, in time."""
+    bench.set_config(lambda text: text.replace("read = 60", "read = 1"))
+    rules = [
+        bench.lab.faults.add(
+            Rule(protocol=p, call=c, target=t, times=999, effect=Effect.DRIP, delay_s=0.1)
+        )
+        for p, c, t in DRIPS
+    ]
+
+    told = bench.stsfix.run("preflight", "--json", limit_s=60)
+
+    bench.lab.faults.clear()
+    found = told.json()
+    slow = [f["subject"] for f in found["findings"] if "answers too slowly" in f["evidence"]]
+    assert all(rule.seen for rule in rules)
+    assert {HOSTS[0], VC1} <= set(slow)
+    assert VC2 not in slow
+    assert len(found["hosts"]) == len(HOSTS) - 1
+    assert found["nodes"]
+
+
 def test_a_run_that_is_flooded_goes_on_and_leaves_nothing_half_done(bench):
     """What was done before the flood is found by looking, and done once."""
     rules = [

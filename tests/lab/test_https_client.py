@@ -99,7 +99,7 @@ def test_gives_up_at_the_deadline(endpoint, behaviour):
     """A node that sends a byte now and then does not keep the request alive."""
     with serving(behaviour) as server:
         started = time.monotonic()
-        with pytest.raises(NodeUnreachableError, match="in time"):
+        with pytest.raises(NodeUnreachableError, match=r"too slowly|no answer in"):
             get(endpoint, server, read_timeout_s=0.4)
         took = time.monotonic() - started
 

@@ -52,6 +52,7 @@ def ssh_shell(
     confirm: Callable[[HostKeyQuestion], bool] | None = None,
     user: str = "root",
     read_timeout_s: float = 20.0,
+    connect_timeout_s: float = 20.0,
 ) -> Generator[SshShell]:
     """Yield the transport to an SSH server on loopback; closed at the end."""
     peer = SshPeer(
@@ -60,7 +61,7 @@ def ssh_shell(
         port=port,
         sha256=sha256,
         known_hosts=known_hosts,
-        connect_timeout_s=20.0,
+        connect_timeout_s=connect_timeout_s,
         read_timeout_s=read_timeout_s,
     )
     keys = HostKeys(memory or MemoryKeys(), confirm)

@@ -12,13 +12,21 @@ from stsfix.plugin.advice import ADVICE
 from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
 from stsfix.plugin.errors import ConfigError, ConfigProblem
-from stsfix.remediation.errors import DirectoryFaultError, NodeTlsError, ServiceRestartError
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    DirectoryUnreachableError,
+    NodeTlsError,
+    NodeUnreachableError,
+    ServiceRestartError,
+    TransportUnavailableError,
+)
 from stsfix.remediation.errors_run import (
     InterruptedRunError,
     JournalUnwritableError,
     UndoFailedError,
 )
 from stsfix.remediation.records import Phase
+from stsfix.snapshot.answers import TOO_SLOWLY
 from stsfix.snapshot.errors import (
     HostLoginError,
     HostTlsError,
@@ -30,6 +38,27 @@ from stsfix.snapshot.errors import (
 
 RUN = RunContext(config=Path("my domain.toml"), run="run-1", phase="stopped")
 LEAVES = error_leaves()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda reason: HostUnreachableError("esx1", reason),
+        lambda reason: DirectoryUnreachableError("vc1", reason),
+        lambda reason: NodeUnreachableError("vc1", reason),
+        lambda reason: TransportUnavailableError("vc1", "VAMI", reason),
+    ],
+    ids=["host", "directory", "node", "transport"],
+)
+def test_a_slow_answer_has_an_advice_of_its_own(error):
+    """A slow line may be given more time; silence is no matter of time."""
+    slow, silent = (
+        explain(error(reason)).next_actions
+        for reason in (f"{TOO_SLOWLY}: 9 bytes in 60 s", "no answer in 60 s")
+    )
+
+    assert "[timeouts]" in slow[0]
+    assert slow[1:] == silent
 
 
 def test_every_leaf_has_advice_and_nothing_else_has():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from types import SimpleNamespace
@@ -23,11 +24,13 @@ from stsfix.remediation.transports.ssh_packets import (
     BoundedPacketizer,
 )
 from stsfix.snapshot import soap_stub
-from stsfix.snapshot.answers import OversizedError
+from stsfix.snapshot.answers import BYTES_A_SECOND, Exchange, OverdueError, OversizedError
 from stsfix.snapshot.soap_stub import ReplyRefusedError, require_plain
 
 if TYPE_CHECKING:
     import ldap3
+
+    from stsfix.snapshot.ports import Clock
 
 import paramiko
 
@@ -208,3 +211,72 @@ def test_limits_leave_room_for_what_openssh_sends():
     assert PACKET_BYTES > 256 * 1024
     assert GREETING_BYTES > 255
     assert ssh_packets.UNREAD_BYTES >= 2 * paramiko.common.DEFAULT_WINDOW_SIZE
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def monotonic(self):
+        return self.now_s
+
+
+def exchange(patience_s=60.0):
+    """Return an exchange that has just begun, and its clock."""
+    clock = Hands()
+    return Exchange(patience_s=patience_s, clock=cast("Clock", clock)), clock
+
+
+@given(st.lists(st.floats(0.5, 30), min_size=1, max_size=10))
+def test_a_byte_now_and_then_earns_no_patience(pauses):
+    """Whatever the pauses are, a peer that drips is left after the patience, and a moment."""
+    slow, clock = exchange()
+
+    for pause in itertools.cycle(pauses):
+        left_s = slow.left_s()
+        clock.now_s += min(pause, left_s)
+        if pause >= left_s:  # the read timed out
+            break
+        slow.took(1)
+
+    assert 60 <= clock.now_s < 61
+
+
+@pytest.mark.parametrize("rate", [BYTES_A_SECOND + 1, 16 * 1024, 1024 * 1024])
+def test_a_slow_line_carries_its_answer(rate):
+    """What comes at the rate that is wanted may take far longer than a small answer may."""
+    slow, clock = exchange()
+    clock.now_s = 59.0
+
+    for _ in range(500):
+        assert slow.left_s() > 0
+        clock.now_s += 1
+        slow.took(rate)
+
+
+def test_no_answer_takes_for_ever():
+    """Ten times the patience is the end, however much comes."""
+    endless, clock = exchange(patience_s=6.0)
+
+    clock.now_s = 59.0
+    endless.took(1 << 30)
+    assert endless.left_s() == 1.0
+    clock.now_s = 60.0
+    with pytest.raises(OverdueError, match="1073741824 bytes in 60 s"):
+        endless.left_s()
+
+
+@pytest.mark.parametrize(
+    ("received", "said"),
+    [(0, "no answer in 7 s"), (1, "it answers too slowly: 1 byte in 7 s")],
+)
+def test_silence_is_told_from_slowness(received, said):
+    """What was sent before is no answer."""
+    slow, clock = exchange()
+    slow.gave(5000)
+    slow.took(received)
+    clock.now_s = 7.0
+
+    assert str(slow.overdue()) == said
