@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 import threading
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.text import lasted, printable
+from stsfix.plugin.text import folded, lasted, printable
 from stsfix.remediation.records import StepState
 
 if TYPE_CHECKING:
@@ -38,14 +37,14 @@ _ENDS = {
     StepState.UNDO_FAILED: "could NOT be taken back",
 }
 _INDENT = " " * 10
-MIN_WIDTH = 40
 
 
 class ProgressPrinter:
     """Writes events of several threads as lines.
 
     Every line begins with the time in UTC, as the journal has it. What is told twice in one
-    step is written once. *width* is the terminal's; None leaves lines whole, for a file.
+    step is written once. *width* is the terminal's; None leaves lines whole, for a file. *redact*
+    takes secrets out of what peers say.
     """
 
     def __init__(
@@ -54,10 +53,12 @@ class ProgressPrinter:
         now: Callable[[], datetime],
         *,
         width: int | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._write = write
         self._now = now
         self._width = width
+        self._redact = redact
         self._lock = threading.Lock()
         self._step = ""
         self._began: dict[str, datetime] = {}
@@ -89,17 +90,12 @@ class ProgressPrinter:
         self._line(step, f"{_ENDS[state]}{took}")
 
     def _line(self, step: str, text: str) -> None:
-        line = printable(f"{self._now():%H:%M:%S}  {step:<18} {text}")
+        told = printable(self._redact(text))  # before a line's end divides a secret
+        line = f"{self._now():%H:%M:%S}  {step:<18} {told}"
         if self._width is None:
             self._write(line)
             return
-        for part in textwrap.wrap(
-            line,
-            max(self._width, MIN_WIDTH),
-            subsequent_indent=_INDENT,
-            break_on_hyphens=False,
-            drop_whitespace=True,
-        ):
+        for part in folded(line, self._width, rest=_INDENT):
             self._write(part)
 
 

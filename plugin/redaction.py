@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import enum
 import html
 import json
 import logging
@@ -10,10 +12,17 @@ import threading
 import traceback
 import urllib.parse
 import xml.sax.saxutils
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from stsfix.plugin.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from stsfix.snapshot.secret import Secret
+
+T = TypeVar("T")
 
 STARS = "***"
 MIN_LENGTH = 4
@@ -42,6 +51,53 @@ class Redactor:
         for form in self._forms:
             text = text.replace(form, STARS)
         return text
+
+
+def cleared(value: T, redact: Callable[[str], str]) -> T:
+    """Return *value* with every text in it given to *redact*; the very *value* if none changes.
+
+    For what is cut, wrapped or put into columns before it is written: half a secret is found by
+    nobody. Goes through frozen dataclasses, tuples, lists, sets and mappings. What cannot be made
+    anew with stars in it is left as it is: lines are redacted once more when they are written.
+    """
+    return cast("T", _cleared(value, redact))
+
+
+def _cleared(value: object, redact: Callable[[str], str]) -> object:
+    match value:
+        case enum.Enum():
+            return value
+        case str():
+            return redact(value)
+        case tuple() | list() | frozenset() | set():
+            return _anew(value, (_cleared(item, redact) for item in value))
+        case Mapping():
+            pairs = tuple(value.items())
+            found = _cleared(pairs, redact)
+            return value if found is pairs else dict(cast("tuple[tuple[object, object]]", found))
+        case _:
+            is_value = dataclasses.is_dataclass(value) and not isinstance(value, type)
+            return _cleared_fields(value, redact) if is_value else value
+
+
+def _cleared_fields(value: Any, redact: Callable[[str], str]) -> object:
+    held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+    found = {name: _cleared(item, redact) for name, item in held.items()}
+    changed = {name: item for name, item in found.items() if item is not held[name]}
+    try:
+        return dataclasses.replace(value, **changed) if changed else value
+    except (TypeError, ValueError):
+        return value
+
+
+def _anew(
+    value: tuple[object, ...] | list[object] | frozenset[object] | set[object],
+    items: Iterable[object],
+) -> object:
+    found = list(items)
+    if all(new is old for new, old in zip(found, value, strict=True)):
+        return value
+    return type(value)(found)
 
 
 class RedactionFilter(logging.Filter):
@@ -82,6 +138,7 @@ def _forms(value: str) -> set[str]:
     forms = {
         value,
         repr(value)[1:-1],
+        printable(value),
         json.dumps(value)[1:-1],
         xml.sax.saxutils.escape(value),
         html.escape(value),

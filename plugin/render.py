@@ -6,7 +6,6 @@ means the same without them (NO_COLOR, a file, a screen reader).
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from stsfix.plugin.renewal_view import (
     pin_lines,
     renewal_sentences,
 )
-from stsfix.plugin.text import lasted, printable
+from stsfix.plugin.text import folded, lasted, printable
 from stsfix.remediation.adoption import ADOPTED, LONG_SPREAD
 from stsfix.remediation.model import Platform
 from stsfix.remediation.proofs import fatal
@@ -52,7 +51,6 @@ _STATE_TEXTS = {
     StepState.UNDONE: "taken back",
     StepState.UNDO_FAILED: "not taken back",
 }
-MIN_WIDTH = 40
 SHORT_LIFE = timedelta(days=5 * 365)
 """A certificate that lives shorter is remarked on, as `stsfix.remediation.vmca.SHORT`."""
 
@@ -69,15 +67,7 @@ def wrapped(
     text: str, width: int, *, indent: str = "", hang: str = "", style: str = ""
 ) -> Iterator[Line]:
     """Yield *text* in lines of at most *width* columns; *hang* is in front of all but the first."""
-    room = max(width, MIN_WIDTH)
-    lines = textwrap.wrap(
-        printable(text),
-        room,
-        initial_indent=indent,
-        subsequent_indent=indent + hang,
-        break_on_hyphens=False,  # names and UUIDs are copied whole
-    )
-    for line in lines or [""]:
+    for line in folded(printable(text), width, first=indent, rest=indent + hang):
         yield Line(line, style)
 
 

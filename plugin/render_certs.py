@@ -30,7 +30,7 @@ _WORDS: Final = {
     State.EXPIRING: ("soon", "yellow"),
     State.VALID: ("ok", ""),
 }
-_INDENT: Final = " " * 22
+INDENT: Final = " " * 22
 _SHOWN: Final = 6
 """Places of one certificate that are spelled out."""
 
@@ -128,9 +128,9 @@ def _certificate(group: _Group, width: int, *, domain: str = "") -> Iterator[Lin
     head = f"  {word:<7} {end:<10}  "
     yield from _hung(head, where, width, style)
     detail = f"no certificate: {found.reason}" if isinstance(found, Malformed) else _about(found)
-    yield from wrapped(detail, width, indent=_INDENT)
+    yield from wrapped(detail, width, indent=INDENT)
     used = "; ".join(dict.fromkeys(row.used_by for row in group.rows))
-    yield from wrapped(used, width, indent=_INDENT)
+    yield from wrapped(used, width, indent=INDENT)
 
 
 def _about(found: Certificate) -> str:
@@ -153,7 +153,7 @@ def _name(name: x509.Name) -> str:
 
 
 def _hung(head: str, text: str, width: int, style: str) -> Iterator[Line]:
-    lines = list(wrapped(text, width, indent=_INDENT, style=style))
+    lines = list(wrapped(text, width, indent=INDENT, style=style))
     yield Line(head + lines[0].text[len(head) :], style)
     yield from lines[1:]
 

@@ -22,8 +22,8 @@ from stsfix.plugin.preflight_view import (
     total,
     version_words,
 )
-from stsfix.plugin.render import MIN_WIDTH, Line, wrapped
-from stsfix.plugin.text import counted, printable
+from stsfix.plugin.render import Line, wrapped
+from stsfix.plugin.text import MIN_WIDTH, counted, printable
 from stsfix.remediation.certificates import Certificate
 from stsfix.remediation.durations import UNMEASURED, downtime
 from stsfix.remediation.model import Severity

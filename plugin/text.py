@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 _TENTHS_S, _MINUTE_S, _HOUR_S = 9.95, 60, 3600
+MIN_WIDTH = 40
+"""Columns that a terminal is given at least; a narrower one breaks the lines itself."""
+
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -30,6 +34,23 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return *text* with its line ends kept and each line made `printable`."""
     return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def folded(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """Return *text* in lines of at most *width* columns, ended between words only: what is copied
+    (a path, a fingerprint, a DN) stays whole, also where it is longer than a line.
+
+    *first* is in front of the first line, *rest* of all others. There is always one line.
+    """
+    lines = textwrap.wrap(
+        text,
+        max(width, MIN_WIDTH),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return lines or [first.rstrip()]
 
 
 def _shown(character: str) -> str:

@@ -41,5 +41,6 @@ def certs(session: Session, *, by_expiry: bool, soon_days: int) -> int:
     if session.as_json:
         session.output.json(certs_document(report, version=metadata.version("stsfix")))
     else:
-        session.show(certs_lines(report, width=session.width, by_expiry=by_expiry))
+        shown = session.cleared(report)
+        session.show(certs_lines(shown, width=session.width, by_expiry=by_expiry))
     return report.exit_code

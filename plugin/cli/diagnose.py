@@ -34,5 +34,5 @@ def diagnose(session: Session) -> int:
     if session.as_json:
         session.output.json(diagnosis_document(found, command=command))
     else:
-        session.show(diagnosis_lines(found, width=session.width, command=command))
+        session.show(diagnosis_lines(session.cleared(found), width=session.width, command=command))
     return EXIT_CODES[found.outcome]

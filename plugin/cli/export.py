@@ -37,7 +37,7 @@ def show(session: Session, run_name: str | None) -> int:
     if session.as_json:
         session.output.json({"export": view})
     else:
-        session.show(export_lines(view, width=session.width))
+        session.show(export_lines(session.cleared(view), width=session.width))
     return 0
 
 

@@ -104,7 +104,7 @@ def show_preflight(session: Session, report: PreflightReport) -> None:
         session.output.json(preflight_document(report))
         return
     marks = tree_marks(sys.stdout.encoding)
-    session.show(preflight_lines(report, width=session.width, marks=marks))
+    session.show(preflight_lines(session.cleared(report), width=session.width, marks=marks))
 
 
 def _write_page(session: Session, report: PreflightReport, html: Path | None) -> None:
@@ -112,7 +112,7 @@ def _write_page(session: Session, report: PreflightReport, html: Path | None) ->
     from stsfix.plugin.report_html import preflight_page
 
     if html is not None:
-        write_private(html, session.redactor.redact(preflight_page(report)))
+        write_private(html, session.redactor.redact(preflight_page(session.cleared(report))))
         session.say(f"The page is in {html}.")
 
 

@@ -198,7 +198,7 @@ def show_run(session: Session, run_name: str) -> None:
     if session.as_json:
         session.output.json({"run": view})
         return
-    session.show(run_lines(view, width=session.width))
+    session.show(run_lines(session.cleared(view), width=session.width))
 
 
 def named(session: Session, runs: Runs, run_name: str | None, asked: str = "") -> str:

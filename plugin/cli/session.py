@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import sys
-import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +28,8 @@ from stsfix.plugin.interrupt import (
 from stsfix.plugin.logs import logging_to
 from stsfix.plugin.output import Output
 from stsfix.plugin.progress import ProgressPrinter
-from stsfix.plugin.redaction import Redactor
-from stsfix.plugin.text import printable
+from stsfix.plugin.redaction import Redactor, cleared
+from stsfix.plugin.text import folded, printable
 from stsfix.remediation.journal import JournalFile
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound="Callable[..., Any]")
-MIN_WIDTH = 40
+T = TypeVar("T")
 
 
 def default_state_dir() -> Path:
@@ -118,6 +117,10 @@ class Session:
             text = printable(self.redactor.redact(line.text))
             self.output.drawn(Text(text, style=line.style))
 
+    def cleared(self, seen: T) -> T:
+        """Return what peers said without our secrets: for what is cut or wrapped before `show`."""
+        return cleared(seen, self.redactor.redact)
+
     @property
     def width(self) -> int:
         """Columns of standard output; 80 where it is no terminal."""
@@ -127,7 +130,8 @@ class Session:
     def progress(self) -> ProgressHook:
         """Writes what happens to standard error as it happens."""
         width = _error_width()
-        return ProgressPrinter(self.output.note, self.clock.now, width=width)
+        redact = self.redactor.redact
+        return ProgressPrinter(self.output.note, self.clock.now, width=width, redact=redact)
 
     def say(self, text: str) -> None:
         """Write a diagnostic to standard error, wrapped at words on a terminal."""
@@ -299,7 +303,7 @@ def report_error(session: Session, error: OperationError, **seen: object) -> int
     """
     if session.context.run:
         session.about(session.context.run)
-    diagnosis = explain(error, session.context)
+    diagnosis = session.cleared(explain(error, session.context))
     code = exit_code(error)
     if session.as_json:
         _json(
@@ -348,16 +352,7 @@ def _show_action(session: Session, action: str) -> None:
 
 
 def _wrapped(text: str, width: int | None, *, first: str = "", indent: str = "") -> list[str]:
-    if width is None:
-        return [first + text]
-    return textwrap.wrap(
-        text,
-        max(width, MIN_WIDTH),
-        initial_indent=first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+    return [first + text] if width is None else folded(text, width, first=first, rest=indent)
 
 
 def _error_width() -> int | None:

@@ -53,7 +53,7 @@ def verify(session: Session, *, wait: int) -> int:
     failed = fatal(proofs)
     facts = {"ok": not failed, "failed": failed, "proofs": proofs}
     if not session.as_json:
-        session.show(proof_lines(proofs, width=session.width))
+        session.show(proof_lines(session.cleared(proofs), width=session.width))
     elif not failed:
         session.output.json({"exit_code": 0, **facts})
     if not failed:

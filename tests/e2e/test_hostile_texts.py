@@ -1,6 +1,7 @@
 """Names and texts of a lab whose owner is an attacker: no output obeys them.
 
-VM, snapshot, its description, nodes in the directory, lines in logs.
+VM, snapshot, its description, nodes in the directory, lines in logs. The VM's name and the log
+say our passwords, too, which have blanks: no line ends in one of them and shows its halves.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ def said(tmp_path_factory):
     with build("expired", topology="embedded") as lab:
         fqdn = "vc1.lab.example"
         machine, disk = lab.machines[fqdn], lab.nodes[fqdn].disk
-        machine.name = TEXT
+        machine.name = f"{TEXT} {lab.passwords.sso}"
         machine.take_snapshot(TEXT, TEXT, now=lab.clock.now(), memory=False, quiesce=False)
         log = "/var/log/vmware/sso/vmware-identity-sts.log"
-        lines = disk.files[log].content.rstrip(b"\n") + LOGGED.encode() + b"\n"
+        told = f"{LOGGED} {' '.join(lab.passwords.everything())}"
+        lines = disk.files[log].content.rstrip(b"\n") + told.encode() + b"\n"
         disk.files[log] = replace(disk.files[log], content=lines)
         with disk.directory.lock:
             for name in (f"ldap://{TEXT}", "a..b"):
@@ -68,6 +70,16 @@ def test_nothing_that_a_terminal_obeys_comes_through(said, words):
     assert ended.code == COMMANDS[words], ended.err
     assert {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}} <= {"\n"}
     assert "FORGED" in text
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_no_line_ends_in_a_password_and_shows_its_halves(said, words):
+    """Whatever the line ends and indents are, none of our passwords is there; stars are."""
+    ended = said.said[words]
+
+    text = "".join((ended.out + ended.err).split())
+    assert [p for p in said.lab.passwords.everything() if "".join(p.split()) in text] == []
+    assert "***" in text
 
 
 @pytest.mark.parametrize("words", COMMANDS)

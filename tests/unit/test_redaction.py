@@ -7,16 +7,31 @@ import io
 import json
 import logging
 import urllib.parse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stsfix.plugin.cli import session as cli_session
+from stsfix.plugin.cli.session import Session, report_error
+from stsfix.plugin.diagnostics import RunContext
+from stsfix.plugin.errors import SecretError
+from stsfix.plugin.interrupt import StopFlag
 from stsfix.plugin.logs import logging_to
-from stsfix.plugin.redaction import RedactionFilter, Redactor
+from stsfix.plugin.output import Output
+from stsfix.plugin.progress import ProgressPrinter
+from stsfix.plugin.redaction import RedactionFilter, Redactor, cleared
+from stsfix.plugin.render import proof_lines
+from stsfix.remediation.model import LoginProof
+from stsfix.remediation.ports import Progress
 from stsfix.snapshot.secret import Secret
 
 PASSWORD = "p\"ss <w>&'rd/1"
+DIVIDED = "correct horse-battery " + "staple" * 9
+"""Blanks, a hyphen and a word of more than one line: everything that lines are ended at."""
 
 
 class Explosive:
@@ -197,3 +212,82 @@ def test_a_secret_on_a_page_is_replaced():
     redactor.register(Secret('it\'s <me> & "you"'))
 
     assert redactor.redact(html.escape('said: it\'s <me> & "you"')) == "said: ***"
+
+
+def divided(width):
+    """Return a sentence in which a line of *width* columns ends somewhere in the password."""
+    return f"refused {'x' * (width // 3)} the word {DIVIDED} that was given"
+
+
+def progressed(redactor, width):
+    """Return what progress tells of a peer that says the password."""
+    written: list[str] = []
+    printer = ProgressPrinter(
+        written.append,
+        lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        width=width,
+        redact=redactor.redact,
+    )
+    printer(Progress(step="verify-logins", subject="vc1", text=divided(width)))
+    return "\n".join(written)
+
+
+def proven(redactor, width):
+    """Return what is shown of a proof whose detail says the password."""
+    proof = LoginProof(node="vc1", way="login", ok=False, detail=divided(width))
+    lines = proof_lines(cleared((proof,), redactor.redact), width=width)
+    return "\n".join(line.text for line in lines)
+
+
+def advised(redactor, width, monkeypatch):
+    """Return what is shown of an error that says the password."""
+    monkeypatch.setattr(cli_session, "_error_width", lambda: width)
+    err = io.StringIO()
+    session = Session(
+        config=Path("domain.toml"),
+        state_dir=Path("state"),
+        as_json=False,
+        yes=True,
+        output=Output(io.StringIO(), err, {}, redactor.redact),
+        redactor=redactor,
+        context=RunContext(),
+        flag=StopFlag(),
+    )
+    report_error(session, SecretError(divided(width), "is empty"))
+    return err.getvalue()
+
+
+@pytest.mark.parametrize("width", range(40, 121, 4))
+def test_a_line_that_ends_in_a_password_shows_no_half_of_it(width, monkeypatch):
+    """Secrets are taken out before lines are made, whatever the terminal's width."""
+    redactor = Redactor()
+    redactor.register(Secret(DIVIDED))
+
+    texts = (
+        progressed(redactor, width),
+        proven(redactor, width),
+        advised(redactor, width, monkeypatch),
+    )
+
+    for text in texts:
+        assert "***" in text
+        assert "given" in text
+        assert [part for part in ("correct", "horse", "battery", "staple") if part in text] == []
+
+
+def test_what_holds_no_secret_stays_the_very_object(redactor):
+    """Nothing is copied for the usual case; certificates and secrets are not looked into."""
+    seen = {"a": ({"b"}, [LoginProof(node="vc1", way="login", ok=True, detail=PASSWORD[:5])])}
+
+    assert cleared(seen, redactor.redact) is seen
+
+
+def test_a_secret_in_depth_is_stars(redactor):
+    """In fields, sets and both sides of a mapping."""
+    proof = LoginProof(node="vc1", way="login", ok=True, detail=f"took {PASSWORD}")
+
+    found: Any = cleared({PASSWORD: [proof, frozenset({PASSWORD}), b"x", 1]}, redactor.redact)
+
+    assert list(found) == ["***"]
+    assert found["***"][0].detail == "took ***"
+    assert found["***"][1:] == [frozenset({"***"}), b"x", 1]
