@@ -60,6 +60,8 @@ class NewVmcaRoot:
             node = context.spec.node(fqdn)
             ours = roots(noted, fqdn)
             current = await_vmca(context, node).chain[0]
+            if ours:  # an attempt died: the key of its root may still lie there, in a script
+                context.renewal.stores.sweep(node)
             if fingerprint(current) in ours:
                 root = current
                 self._publish(root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory_node import Fault
-from renewal_bench import Bench
+from renewal_bench import Bench, Killer
 from renewal_worlds import VC1, VC2
 from sts_material import key, root
 from stsfix.lab import pki
@@ -13,6 +13,7 @@ from stsfix.remediation import vecs
 from stsfix.remediation.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.errors import ReplicationOverdueError, VecsError, VmcaError
 from stsfix.remediation.ports import Observed
+from worlds import Killed
 
 
 @pytest.fixture
@@ -90,6 +91,26 @@ def test_doing_it_again_keeps_the_root(bench):
 
     assert current(bench) == new
     assert bench.killer.passed[passed:] == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_next_attempt_leaves_no_key_of_one_that_died(bench, when):
+    """Guest operations put a script on the node, which has the key in it; it may be that of the
+    root that VMCA issues with now. What did not begin is not looked for.
+    """
+    bench.do(bench.rooting())
+    at = bench.killer.passed.index(f"{when} install_root")
+    dying = Bench(root_end=-1, new_root=True)
+    dying.killer = Killer(at)
+    with pytest.raises(Killed):
+        dying.do(dying.rooting())
+    dying.killer = Killer()
+
+    dying.do(dying.rooting())
+
+    assert bench.stores.swept == []
+    assert dying.stores.swept == [VC1]
+    assert dying.our_roots() == {current(dying)}
 
 
 def test_a_root_that_no_vmca_got_is_removed_again(bench):
