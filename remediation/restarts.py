@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation.model import Platform
 from stsfix.remediation.proofs import fatal
 from stsfix.remediation.service_expectation import LeftDown, Why
-from stsfix.remediation.service_names import CORE_OF, bare
+from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,6 +161,14 @@ def in_need(proofs: Sequence[LoginProof]) -> dict[str, str]:
 def down_of(report: ServiceReport, platform: Platform) -> tuple[str, ...]:
     """Return the services of a node that logins need and that do not run."""
     return tuple(name for name in report.stopped if bare(name) in CORE_OF[platform])
+
+
+def lost_of(report: ServiceReport, node: NodePlan) -> tuple[str, ...]:
+    """Return the services of *node* that ran at preflight and do not run now. Those that a person
+    starts are left out: no power-on starts them, and no restart is worth it.
+    """
+    ran = {bare(name) for name in node.ran}
+    return tuple(n for n in report.stopped if bare(n) in ran and not is_normally_stopped(n))
 
 
 def seen_of(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.certificates import Certificate, Expiry, classify, fingerprint, parse
 from stsfix.remediation.checks import SOON
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
-from stsfix.remediation.restarts import STEP, down_of, in_need
+from stsfix.remediation.restarts import STEP, down_of, in_need, lost_of
 from stsfix.remediation.sts import leaf_of
 from stsfix.remediation.verify import verify_logins
 from stsfix.snapshot.errors import AnswerTooLargeError, OperationError
+from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,10 @@ class Need:
         certificate had expired, services that logins need and that do not run, or cannot be
         listed: vpxd gave up at power-on and will not come. With none of them, what fails of every
         way in, a token of each STS to each vCenter included; at last such services again, which
-        had their time by then. Where only others fail, who were restarted before, they get the
-        time that services need to come up: until then nobody knows whose tokens are refused.
+        had their time by then, and those that ran at preflight, which get as long as logins: what
+        gave up at power-on does not come by itself. Where only others fail, who were restarted
+        before, they get the time that services need to come up: until then nobody knows whose
+        tokens are refused.
 
         Raises:
             ProofError: Of the others some way in still fails, so nobody can be left alone.
@@ -62,7 +65,7 @@ class Need:
         if found and not found.keys() & wanted:
             first = next(proof for proof in proofs if not proof.ok and proof.node in found)
             raise ProofError(first.node, first.way, first.detail)
-        return {fqdn: why for fqdn, why in found.items() if fqdn in wanted} or self._down(nodes)
+        return {fqdn: why for fqdn, why in found.items() if fqdn in wanted} or self._lacking(nodes)
 
     def _prove(self, limit: timedelta) -> tuple[LoginProof, ...]:
         context = self.context
@@ -85,14 +88,37 @@ class Need:
             return str(error)
         return "" if shown == self.leaf else f"its STS publishes sha256:{shown}"
 
-    def _down(self, nodes: Sequence[NodePlan]) -> dict[str, str]:
+    def _lacking(self, nodes: Sequence[NodePlan]) -> dict[str, str]:
+        """Return who lacks services that logins need, or else that ran at preflight; these are
+        waited for.
+        """
+        lost: dict[str, str] = {}
+
+        def look() -> dict[str, str] | None:
+            lost.clear()
+            down = self._down(nodes, lost)
+            return None if lost and not down else down
+
+        limits = self.context.limits
+        found = poll_until(look, clock=self.context.clock, limit=limits.logins, every=limits.poll)
+        return lost if found is None else found
+
+    def _down(
+        self, nodes: Sequence[NodePlan], lost: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return who lacks services that logins need; *lost* gets who lacks others that ran."""
+
         def look(node: NodePlan) -> str:
             if self.context.services.is_by_hand(node):
                 return ""
             try:
-                down = down_of(self.context.services.read_services(node), node.platform)
+                report = self.context.services.read_services(node)
             except OperationError as error:
                 return f"its services could not be listed: {error}"
+            gone = lost_of(report, node)
+            if gone and lost is not None:
+                lost[node.fqdn] = f"not running, as it did before the run: {', '.join(gone)}"
+            down = down_of(report, node.platform)
             return f"not running: {', '.join(down)}" if down else ""
 
         reasons = self.context.each(nodes, look)

@@ -419,6 +419,36 @@ def test_a_node_whose_services_are_down_is_restarted(stopped, old):
     assert bench.of(VC2).outcome is Outcome.NOT_NEEDED
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_ran_at_preflight_and_gave_up_at_power_on_is_a_reason_to_restart(late):
+    """Every way in works without it. One that only comes late is waited for instead, and what was
+    stopped before, or a person starts, is no reason.
+    """
+    bench = linked()
+    nodes = [replace(n, ran=("vmware-eam", "vmcam")) for n in bench.context.spec.nodes]
+    bench.context = replace(bench.context, spec=replace(bench.context.spec, nodes=tuple(nodes)))
+    bench.services.stopped = {VC: ("eam", "sps", "vmcam"), VC2: ("sps", "vmcam")}
+    listed = bench.services.read_services
+
+    def read_services(of, **limits):
+        if late and bench.context.clock.monotonic() >= began + 5:
+            bench.services.stopped[VC] = ("sps", "vmcam")
+        return listed(of)
+
+    began = bench.context.clock.monotonic()
+    bench.services.read_services = read_services
+
+    bench.do()
+
+    assert bench.services.log == ([] if late else [VC])
+    assert bench.of(VC).outcome is (Outcome.NOT_NEEDED if late else Outcome.RESTARTED)
+    assert bench.of(VC2).outcome is Outcome.NOT_NEEDED
+    told = f"{VC} needs a restart: not running, as it did before the run: eam"
+    assert (told in bench.told) is not late
+    waited = bench.context.clock.monotonic() - began
+    assert waited == (5 if late else bench.context.limits.logins.total_seconds())
+
+
 def test_what_gave_up_at_power_on_is_not_waited_for():
     """With an expired certificate vpxd will not come: it is restarted before anything is proven."""
     bench = linked()
