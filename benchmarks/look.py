@@ -20,8 +20,8 @@ def look(config: Path) -> dict[str, float]:
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.sources import preflight_sources
     from stsfix.plugin.wiring import Wiring
-    from stsfix.remediation.discover import Discovery
-    from stsfix.remediation.preflight import assess
+    from stsfix.remediation.checks.preflight import assess
+    from stsfix.remediation.discovery.domain import Discovery
     from stsfix.snapshot.system_clock import SystemClock
 
     settings = load_settings(config)

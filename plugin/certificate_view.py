@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation import dn
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
-from stsfix.remediation.checks import SOON
-from stsfix.remediation.checks_stores import is_solution_user
+from stsfix.remediation.checks.domain import SOON
+from stsfix.remediation.checks.stores import is_solution_user
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.vecs import MACHINE_SSL, TRUSTED_ROOTS

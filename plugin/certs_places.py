@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation import dn
-from stsfix.remediation.checks_stores import ENCIPHERMENT, SMS, is_backup, is_solution_user
+from stsfix.remediation.checks.stores import ENCIPHERMENT, SMS, is_backup, is_solution_user
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.vecs import MACHINE_SSL, TRUSTED_ROOTS, EntryKind

@@ -20,7 +20,7 @@ from stsfix.plugin.certs_lists import (
 from stsfix.plugin.certs_places import Place, certificates_at
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.renewal import LEFT
+from stsfix.remediation.renewal.plan import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

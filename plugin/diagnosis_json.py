@@ -6,13 +6,13 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
-from stsfix.remediation.diagnosis_model import Outcome
-from stsfix.remediation.log_signatures import BY_ID
+from stsfix.remediation.diagnosis.log_signatures import BY_ID
+from stsfix.remediation.diagnosis.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stsfix.remediation.diagnosis_model import Diagnosis, NamedCause, Quote
+    from stsfix.remediation.diagnosis.model import Diagnosis, NamedCause, Quote
 
 JsonObject = dict[str, object]
 

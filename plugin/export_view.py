@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.render import Line, wrapped
 from stsfix.remediation.certificates import Certificate, classify, key_matches, parse
-from stsfix.remediation.checks import SOON
+from stsfix.remediation.checks.domain import SOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

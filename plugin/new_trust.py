@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, UnknownIssuer
 from stsfix.remediation.certificates import Certificate, issued_by, parse
-from stsfix.remediation.renewal_notes import shown_leaves
+from stsfix.remediation.renewal.notes import shown_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable

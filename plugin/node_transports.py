@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import Settings
-    from stsfix.remediation.discover_nodes import GuestReader
+    from stsfix.remediation.discovery.nodes import GuestReader
     from stsfix.remediation.host_keys import HostKeys
     from stsfix.remediation.ports import NodeShell, ProgressHook, ServiceControl
     from stsfix.remediation.ports_scripts import BatchShell

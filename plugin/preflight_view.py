@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import validity_words
 from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
-from stsfix.remediation.checks import SOON
+from stsfix.remediation.checks.domain import SOON
+from stsfix.remediation.checks.preflight import needs_repair, verdict
 from stsfix.remediation.model import Severity, Transport
 from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.preflight import needs_repair, verdict
-from stsfix.remediation.renewal import NO_RENEWAL
+from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.snapshot.model import LockdownMode, PowerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from stsfix.remediation.checks.preflight import Verdict
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding
-    from stsfix.remediation.preflight import Verdict
-    from stsfix.remediation.renewal import RenewalPlan
+    from stsfix.remediation.renewal.plan import RenewalPlan
 
 
 TRANSPORT_WORDS = {

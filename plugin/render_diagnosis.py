@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.plugin.render import Line, wrapped
 from stsfix.plugin.text import counted, lasted
-from stsfix.remediation.diagnosis_model import Confidence, Outcome
-from stsfix.remediation.log_signatures import BY_ID
+from stsfix.remediation.diagnosis.log_signatures import BY_ID
+from stsfix.remediation.diagnosis.model import Confidence, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from stsfix.remediation.diagnosis_model import Diagnosis, NamedCause, Quote
+    from stsfix.remediation.diagnosis.model import Diagnosis, NamedCause, Quote
 
 _LINES: Final = 6
 """Quotes of one cause that are spelled out; the JSON has all."""

@@ -25,9 +25,9 @@ from stsfix.plugin.preflight_view import (
 from stsfix.plugin.render import Line, wrapped
 from stsfix.plugin.text import MIN_WIDTH, counted, printable
 from stsfix.remediation.certificates import Certificate
+from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.durations import UNMEASURED, downtime
 from stsfix.remediation.model import Severity
-from stsfix.remediation.preflight import Verdict
 from stsfix.remediation.service_names import unusually_stopped
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import printable
-from stsfix.remediation.dependents import ALWAYS, OF_THE_SIGNER, Dependent, dependents
 from stsfix.remediation.records import KEPT_PREFIX, VERIFY_LOGINS, StepState, noted, step_states
-from stsfix.remediation.renewal_notes import (
+from stsfix.remediation.renewal.dependents import ALWAYS, OF_THE_SIGNER, Dependent, dependents
+from stsfix.remediation.renewal.notes import (
     NEW_VMCA_ROOT,
     RENEW_CERTIFICATES,
     UNKNOWN,

@@ -22,8 +22,8 @@ from stsfix.plugin.report_json_parts import (
     topology_object,
 )
 from stsfix.remediation.certificates import Certificate, Malformed, key_usages
+from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.model import Renew, Severity
-from stsfix.remediation.preflight import Verdict
 
 if TYPE_CHECKING:
     from stsfix.plugin.certificate_view import Validity
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
-    from stsfix.remediation.renewal import RenewalPlan
+    from stsfix.remediation.renewal.plan import RenewalPlan
     from stsfix.remediation.replication import Lag
 
 EXIT_CODES = {Verdict.CLEAN: SUCCESS, Verdict.WARNINGS: WARNINGS, Verdict.BLOCKED: BLOCKED}

@@ -11,7 +11,7 @@ from stsfix.plugin.report_json_tools import tools_unread
 from stsfix.plugin.report_tables import table
 from stsfix.plugin.text import counted
 from stsfix.remediation.certificates import Expiry, Malformed, classify, parse
-from stsfix.remediation.checks import SOON
+from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.node_facts import Unread
 
 if TYPE_CHECKING:

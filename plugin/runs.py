@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.operator_name import holder, operator
 from stsfix.plugin.run_guards import RunGuards
 from stsfix.plugin.sources import preflight_sources
-from stsfix.remediation.acceptance import accept, parse_acceptances
 from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
-from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
+from stsfix.remediation.checks.acceptance import accept, parse_acceptances
+from stsfix.remediation.checks.findings import RULES
+from stsfix.remediation.checks.preflight import assess, plan_run, run_name
+from stsfix.remediation.checks.renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.departed import departed, note_of_departure
-from stsfix.remediation.discover import Discovery
+from stsfix.remediation.discovery.domain import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors_run import RunStateError
-from stsfix.remediation.findings import RULES
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.newcomers import known_nodes, require_no_newcomer, reverts
 from stsfix.remediation.plan import build_steps, require_way_back, step_names, steps_of
 from stsfix.remediation.ports import Progress
-from stsfix.remediation.preflight import assess, plan_run, run_name
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
 from stsfix.remediation.relocation import bears_snapshots, find_moved, note_of
-from stsfix.remediation.renewal import NO_RENEWAL
-from stsfix.remediation.renewal_notes import shown_leaves
+from stsfix.remediation.renewal.notes import shown_leaves
+from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
 from stsfix.snapshot.errors import HostUnreachableError, VmNotFoundError
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.journal import JournalFile
     from stsfix.remediation.model import Finding, NodePlan, RunSpec
     from stsfix.remediation.ports import Step
-    from stsfix.remediation.renewal import RenewalPlan
+    from stsfix.remediation.renewal.plan import RenewalPlan
     from stsfix.remediation.sts_export import StsExport
     from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.discover import Discovery, Sources
-from stsfix.remediation.discover_certificates import CertificateSources
-from stsfix.remediation.investigate import STEP, InvestigationSources
+from stsfix.remediation.checks.preflight import located_nodes
+from stsfix.remediation.diagnosis.investigate import STEP, InvestigationSources
+from stsfix.remediation.discovery.certificates import CertificateSources
+from stsfix.remediation.discovery.domain import Discovery, Sources
 from stsfix.remediation.model import Platform
-from stsfix.remediation.preflight import located_nodes
-from stsfix.remediation.tls_probe import TlsProbe
 from stsfix.remediation.transports.by_platform import ReaderByPlatform
 from stsfix.remediation.transports.log_reader import ShellLogReader
 from stsfix.remediation.transports.node_reader import WINDOWS_LOOK, GuestNodeReader
 from stsfix.remediation.transports.tools_reader import NodeToolsReader
+from stsfix.remediation.web.tls_probe import TlsProbe
 
 if TYPE_CHECKING:
     from stsfix.plugin.settings import Settings
     from stsfix.plugin.wiring import Wiring
-    from stsfix.remediation.discover_nodes import GuestReader
+    from stsfix.remediation.discovery.nodes import GuestReader
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import Progress
@@ -65,7 +65,7 @@ def find_nodes(wiring: Wiring) -> tuple[NodePlan, ...]:
 
 def diagnosis_sources(wiring: Wiring) -> InvestigationSources:
     """Return whom a diagnosis asks."""
-    from stsfix.remediation.web_probe import WebProbe  # noqa: PLC0415 - lxml
+    from stsfix.remediation.web.web_probe import WebProbe  # noqa: PLC0415 - lxml
 
     settings = wiring.settings
 

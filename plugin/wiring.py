@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from stsfix.plugin.export_file import ExportFiles
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import NodeSettings, Settings
-    from stsfix.remediation.discover_certificates import ShownLeaves
-    from stsfix.remediation.discover_nodes import FrontReader
+    from stsfix.remediation.discovery.certificates import ShownLeaves
+    from stsfix.remediation.discovery.nodes import FrontReader
     from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import RunSpec
     from stsfix.remediation.ports import (
@@ -154,7 +154,7 @@ class Wiring:
 
     def logins(self, nodes: Sequence[str]) -> Logins:
         """Return the proofs of login for *nodes*."""
-        from stsfix.remediation.logins import NodeLogins
+        from stsfix.remediation.logins.node_logins import NodeLogins
 
         return NodeLogins(
             {fqdn: self._node(fqdn).https for fqdn in nodes},
@@ -218,7 +218,7 @@ class Wiring:
     @property
     def shown(self) -> ShownLeaves:
         """The certificates that ports of nodes show."""
-        from stsfix.remediation.tls_probe import TlsProbe
+        from stsfix.remediation.web.tls_probe import TlsProbe
 
         def endpoint(fqdn: str, port: TlsPort) -> Endpoint:
             node = self.settings.node(fqdn)
@@ -367,7 +367,7 @@ class Wiring:
     @cached_property
     def front(self) -> FrontReader:
         """Clock and version of nodes over HTTPS."""
-        from stsfix.remediation.node_front import HttpsNodeFront
+        from stsfix.remediation.web.node_front import HttpsNodeFront
 
         return HttpsNodeFront(lambda fqdn: self._node(fqdn).https, self.clock)
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from stsfix.remediation.diagnosis.log_lines import LINE_LIMIT, LocalDate, line_time
+from stsfix.remediation.diagnosis.log_signatures import SIGNATURES, Signature
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.log_lines import LINE_LIMIT, LocalDate, line_time
-from stsfix.remediation.log_signatures import SIGNATURES, Signature
 from stsfix.remediation.node_logs import LOGS, LogFile
 
 TAIL_BYTES: Final = 4 * 1024 * 1024

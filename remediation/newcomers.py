@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation.errors import DirectoryLoginError, PlainBindRefusedError
 from stsfix.remediation.errors_run import NodesJoinedError
 from stsfix.remediation.records import REPLACE_STS, StepState, step_states
-from stsfix.remediation.renewal_notes import NEW_VMCA_ROOT
+from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.errors_run import PlanChangedError
 from stsfix.remediation.newcomers import WRITERS, reverts
 from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states
-from stsfix.remediation.renewal_notes import shown_leaves
+from stsfix.remediation.renewal.notes import shown_leaves
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.steps.credential import (
     AwaitReplication,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.extensions import Extension
     from stsfix.remediation.inventory_certificates import SolutionUser, UnreadPart
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.trust_anchors import Replacement, TrustAnchors
+    from stsfix.remediation.renewal.trust_anchors import Replacement, TrustAnchors
     from stsfix.remediation.vecs import NodeStores
     from stsfix.remediation.vecs_writing import NewEntry
     from stsfix.snapshot.secret import Secret

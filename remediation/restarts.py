@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from stsfix.remediation.logins.proofs import fatal
 from stsfix.remediation.model import Platform
-from stsfix.remediation.proofs import fatal
 from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.checks_nodes import version_of
+from stsfix.remediation.checks.nodes import version_of
 
 if TYPE_CHECKING:
     from stsfix.remediation.inventory import Inventory

@@ -26,7 +26,7 @@ from stsfix.remediation.inventory_certificates import (
     TrustedRoot,
     UnreadPart,
 )
-from stsfix.remediation.trust_anchors import TrustAnchors
+from stsfix.remediation.renewal.trust_anchors import TrustAnchors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.ldap_connection import Entry
     from stsfix.remediation.ldap_session import LdapSession
-    from stsfix.remediation.trust_anchors import Replacement, TrustAnchors
+    from stsfix.remediation.renewal.trust_anchors import Replacement, TrustAnchors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def certs(session: Session, *, by_expiry: bool, soon_days: int) -> int:
     from stsfix.plugin.certs_view import certs_report
     from stsfix.plugin.render_certs import certs_lines
     from stsfix.plugin.sources import preflight_sources
-    from stsfix.remediation.discover import Discovery
+    from stsfix.remediation.discovery.domain import Discovery
 
     with session.wiring() as wiring:
         inventory = Discovery(preflight_sources(wiring)).discover()

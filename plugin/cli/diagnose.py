@@ -9,7 +9,7 @@ import click
 from stsfix.plugin.cli.session import Session, session_options
 
 if TYPE_CHECKING:
-    from stsfix.remediation.diagnosis_model import Diagnosis
+    from stsfix.remediation.diagnosis.model import Diagnosis
 
 
 @click.command()
@@ -25,8 +25,8 @@ def diagnose(session: Session) -> int:
     from stsfix.plugin.diagnosis_json import EXIT_CODES, diagnosis_document
     from stsfix.plugin.render_diagnosis import diagnosis_lines
     from stsfix.plugin.sources import diagnosis_sources
-    from stsfix.remediation.diagnosis import diagnose as judge
-    from stsfix.remediation.investigate import investigate
+    from stsfix.remediation.diagnosis.diagnose import diagnose as judge
+    from stsfix.remediation.diagnosis.investigate import investigate
 
     with session.wiring(partial=True) as wiring:
         found: Diagnosis = judge(investigate(diagnosis_sources(wiring)))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from stsfix.plugin.preflight_view import PreflightReport
     from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
-    from stsfix.remediation.checks_renewal import Wish
-    from stsfix.remediation.renewal import RenewalPlan
+    from stsfix.remediation.checks.renewal import Wish
+    from stsfix.remediation.renewal.plan import RenewalPlan
 
 
 @click.command()
@@ -63,7 +63,7 @@ def preflight(
 
 def wish_of(renew: str | None, *, new_vmca_root: bool) -> Wish:
     """Return what the options ask a run to renew."""
-    from stsfix.remediation.checks_renewal import Wish
+    from stsfix.remediation.checks.renewal import Wish
     from stsfix.remediation.model import Renew
 
     return Wish(renew=Renew(renew or Renew.NONE), new_vmca_root=new_vmca_root)
@@ -74,7 +74,7 @@ def looked_at(runs: Runs, accepted: tuple[str, ...], wish: Wish) -> PreflightRep
     from importlib import metadata
 
     from stsfix.plugin.preflight_view import PreflightReport
-    from stsfix.remediation.checks_renewal import renewal_of
+    from stsfix.remediation.checks.renewal import renewal_of
 
     inventory, findings = runs.look(accepted, wish)
     renewal = renewal_of(inventory, wish)
@@ -131,7 +131,7 @@ def next_command(report: PreflightReport) -> str:
     A risk is accepted of the objects it was accepted of, and of no other. Words are quoted as a
     shell wants them.
     """
-    from stsfix.remediation.preflight import Verdict
+    from stsfix.remediation.checks.preflight import Verdict
 
     if report.verdict is Verdict.BLOCKED:
         name = "preflight"

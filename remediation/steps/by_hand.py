@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors import DirectoryFaultError
 from stsfix.remediation.errors_run import RestartByHandError
+from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.restarts import (
     ASKED,
     BOOTED,
@@ -18,7 +19,6 @@ from stsfix.remediation.restarts import (
     seen_of,
 )
 from stsfix.remediation.sts import leaf_of, our_pair
-from stsfix.remediation.verify import verify_logins
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:

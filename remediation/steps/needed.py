@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.certificates import Certificate, Expiry, classify, fingerprint, parse
-from stsfix.remediation.checks import SOON
+from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
+from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.restarts import STEP, down_of, in_need, lost_of
 from stsfix.remediation.sts import leaf_of
-from stsfix.remediation.verify import verify_logins
 from stsfix.snapshot.errors import AnswerTooLargeError, OperationError
 from stsfix.snapshot.polling import poll_until
 

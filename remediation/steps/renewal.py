@@ -24,7 +24,7 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.extensions import thumbprint
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.renewal_notes import (
+from stsfix.remediation.renewal.notes import (
     RENEW_CERTIFICATES,
     UNKNOWN,
     encoded,
@@ -34,10 +34,10 @@ from stsfix.remediation.renewal_notes import (
     issued_key,
     shown_key,
 )
-from stsfix.remediation.renewal_request import described, renewal_request, with_one_name
+from stsfix.remediation.renewal.request import described, renewal_request, with_one_name
+from stsfix.remediation.renewal.trust_anchors import replacements
 from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.tools import await_stores, await_vmca
-from stsfix.remediation.trust_anchors import replacements
 from stsfix.remediation.vecs_writing import BACKUP_PREFIX, NewEntry
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.authority import SignedCertificate
     from stsfix.remediation.model import NodePlan, Renewal
     from stsfix.remediation.ports import Facts, Note
-    from stsfix.remediation.renewal_request import Asked
+    from stsfix.remediation.renewal.request import Asked
     from stsfix.remediation.steps.context import StepContext
     from stsfix.remediation.vecs import NodeStores
 

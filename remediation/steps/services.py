@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.errors import ProofError, ServiceRestartError
 from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.remediation.logins.proofs import fatal
+from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.model import Restart
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE, Observed
-from stsfix.remediation.proofs import fatal
 from stsfix.remediation.records import VERIFY_LOGINS
-from stsfix.remediation.renewal_notes import UNKNOWN, registered_key
+from stsfix.remediation.renewal.notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
     ASKED,
     DOWN,
@@ -29,7 +30,6 @@ from stsfix.remediation.service_expectation import WHY_WORDS
 from stsfix.remediation.steps.by_hand import ByHand, our_leaf, wait_for_person
 from stsfix.remediation.steps.handshakes import prove_shown
 from stsfix.remediation.steps.needed import Need
-from stsfix.remediation.verify import verify_logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

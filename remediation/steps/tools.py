@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.remediation.authority import Authority
-    from stsfix.remediation.discover_certificates import ShownLeaves
+    from stsfix.remediation.discovery.certificates import ShownLeaves
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports_certificates import (
         CertificateAuthority,

@@ -17,7 +17,7 @@ from stsfix.remediation import issuing, vecs
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ReplicationOverdueError, VecsError
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.renewal_notes import NEW_VMCA_ROOT, old_root_key, root_key, roots
+from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT, old_root_key, root_key, roots
 from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.machines import revert_all
 from stsfix.remediation.steps.tools import await_vmca

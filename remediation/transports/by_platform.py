@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import timedelta
 
-    from stsfix.remediation.discover_nodes import GuestAnswer, GuestReader
+    from stsfix.remediation.discovery.nodes import GuestAnswer, GuestReader
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.ports import NodeShell, ServiceControl, ServiceReport
     from stsfix.snapshot.ports import GuestResult
@@ -87,11 +87,11 @@ class ServicesByPlatform:
 
 
 class ReaderByPlatform:
-    """`discover_nodes.GuestReader` by the node's platform."""
+    """`discovery.nodes.GuestReader` by the node's platform."""
 
     def __init__(self, readers: Mapping[Platform, GuestReader]) -> None:
         self._readers = readers
 
     def read_guest(self, node: NodePlan) -> GuestAnswer:
-        """See `discover_nodes.GuestReader`."""
+        """See `discovery.nodes.GuestReader`."""
         return self._readers[node.platform].read_guest(node)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation import node_facts, windows_scripts
-from stsfix.remediation.discover_nodes import GuestAnswer
+from stsfix.remediation.discovery.nodes import GuestAnswer
 from stsfix.remediation.errors import NoShellError
 from stsfix.remediation.model import Transport
 from stsfix.remediation.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from stsfix.remediation.discover_nodes import GuestReader
+    from stsfix.remediation.discovery.nodes import GuestReader
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.node_facts import Management
     from stsfix.remediation.ports import ServiceControl, ServiceReport
@@ -46,7 +46,7 @@ WINDOWS_LOOK: Final = Look(
 
 
 class GuestNodeReader:
-    """`discover_nodes.GuestReader` by a script; *shell* runs the language of *look*."""
+    """`discovery.nodes.GuestReader` by a script; *shell* runs the language of *look*."""
 
     def __init__(self, shell: ScriptRunner, clock: Clock, look: Look = APPLIANCE_LOOK) -> None:
         self._shell = shell
@@ -65,7 +65,7 @@ class GuestNodeReader:
 
 
 class ChosenNodeReader:
-    """`discover_nodes.GuestReader` for appliances, by the transport of each.
+    """`discovery.nodes.GuestReader` for appliances, by the transport of each.
 
     Where scripts cannot be run, but services can be listed (VAMI, or SSH without a bash), these
     are read and the rest is told as not checked. *scripts* and *listing* name the transports that

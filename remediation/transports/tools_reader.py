@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation import certool, extensions, scheduled_tasks, vcdb, vecs
-from stsfix.remediation.discover_stores import ToolAnswer
+from stsfix.remediation.discovery.stores import ToolAnswer
 from stsfix.remediation.transports.vmca import STORES_BYTES, STORES_LIMIT, new_nonce
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NodeToolsReader:
-    """`discover_stores.ToolsReader` by certool, psql and vecs-cli on the node.
+    """`discovery.stores.ToolsReader` by certool, psql and vecs-cli on the node.
 
     The scripts are one run: each run costs a dozen calls by guest operations. Each has
     marks of its own, so that an output that ends early costs only what is missing. Stores come

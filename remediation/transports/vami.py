@@ -18,15 +18,15 @@ from stsfix.remediation.errors import (
     NodeUnreachableError,
     TransportUnavailableError,
 )
-from stsfix.remediation.https import request
 from stsfix.remediation.pam_words import refusal_in
 from stsfix.remediation.vami_answers import SESSION, parse_error, parse_text
+from stsfix.remediation.web.https import request
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from stsfix.remediation.https import Answer
+    from stsfix.remediation.web.https import Answer
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.secret import Secret
     from stsfix.snapshot.tls import Endpoint

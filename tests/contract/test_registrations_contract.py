@@ -12,7 +12,7 @@ from sts_material import NODE, leaf
 from stsfix.lab import pki
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import DirectoryFaultError, EntryChangedError
-from stsfix.remediation.trust_anchors import replacements
+from stsfix.remediation.renewal.trust_anchors import replacements
 
 NEW_USER = pki.der(leaf("new-user"))
 

@@ -10,7 +10,7 @@ import pytest
 from signed_assertion import DS, ENVELOPED, EXC, SAML2, Recipe, sign, signer
 from stsfix.lab import pki
 from stsfix.remediation.errors import ProofError
-from stsfix.remediation.saml import verify_assertion
+from stsfix.remediation.logins.saml import verify_assertion
 from stsfix.snapshot.secret import Secret
 
 XMLSEC1 = shutil.which("xmlsec1")

@@ -19,7 +19,7 @@ from lab_keys import shared_keys
 from recorded import Recorded
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
-from stsfix.remediation.checks_renewal import NOTHING, Wish
+from stsfix.remediation.checks.renewal import NOTHING, Wish
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.plan import step_names
 

@@ -10,9 +10,9 @@ from lab_keys import shared_keys
 from preflight_lab import wired
 from stsfix.lab.lab import Lab
 from stsfix.plugin.runs import RunOptions, Runs
+from stsfix.remediation.checks.preflight import Verdict, verdict
 from stsfix.remediation.errors_run import AcceptanceError, PreflightBlockedError
 from stsfix.remediation.journal import JournalFile
-from stsfix.remediation.preflight import Verdict, verdict
 from stsfix.snapshot.system_clock import SystemClock
 
 pytestmark = pytest.mark.lab

@@ -14,7 +14,7 @@ from stsfix.lab import pki
 from stsfix.lab.lab import Lab
 from stsfix.remediation.errors import ProofError
 from stsfix.remediation.inventory_certificates import VALUE_LIMIT
-from stsfix.remediation.logins import NodeLogins
+from stsfix.remediation.logins.node_logins import NodeLogins
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock

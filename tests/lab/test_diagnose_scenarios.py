@@ -10,8 +10,8 @@ import pytest
 from diagnosed_lab import examined
 from diagnosis_table import DIAGNOSED, LOG_ONLY, NAMED, causes_of
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation.diagnosis_causes import CAUSES
-from stsfix.remediation.diagnosis_model import Confidence
+from stsfix.remediation.diagnosis.causes import CAUSES
+from stsfix.remediation.diagnosis.model import Confidence
 
 pytestmark = pytest.mark.lab
 

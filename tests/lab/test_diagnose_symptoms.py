@@ -10,7 +10,7 @@ import pytest
 from diagnosed_lab import cause_of, examined, named
 
 if TYPE_CHECKING:
-    from stsfix.remediation.diagnosis_model import Quote
+    from stsfix.remediation.diagnosis.model import Quote
 
 pytestmark = pytest.mark.lab
 

@@ -16,11 +16,11 @@ from finding_tables import EXPECTED, USUAL
 from preflight_lab import seen, wished
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation import checks_renewal
-from stsfix.remediation.findings import RULES
+from stsfix.remediation.checks import renewal as checks_renewal
+from stsfix.remediation.checks.findings import RULES
+from stsfix.remediation.checks.preflight import assess
+from stsfix.remediation.checks.rules_stores import VMCA_RULES
 from stsfix.remediation.model import Severity
-from stsfix.remediation.preflight import assess
-from stsfix.remediation.rules_stores import VMCA_RULES
 
 pytestmark = pytest.mark.lab
 

@@ -11,7 +11,7 @@ from finding_rows import CERTIFICATES
 from preflight_lab import seen
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation.checks_certificates import RULES
+from stsfix.remediation.checks.certificates import RULES
 from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.remediation.model import Severity
 

@@ -8,8 +8,8 @@ import pytest
 
 from preflight_lab import seen
 from stsfix.lab.scenario import SCENARIOS
+from stsfix.remediation.checks.rules_nodes import RULES
 from stsfix.remediation.model import Severity
-from stsfix.remediation.rules_nodes import RULES
 
 pytestmark = pytest.mark.lab
 

@@ -6,7 +6,7 @@ import pytest
 
 from preflight_lab import seen, wished
 from stsfix.lab.certificate_plan import REPAIR_PLANS
-from stsfix.remediation.checks_renewal import RULES, Wish, renewal_of
+from stsfix.remediation.checks.renewal import RULES, Wish, renewal_of
 from stsfix.remediation.model import Renew, Severity
 
 pytestmark = pytest.mark.lab

@@ -15,8 +15,8 @@ import sso_directory
 from odd_tls import drips, sends, serving, silent
 from ready_keys import another_key
 from stsfix.lab import pki
-from stsfix.remediation import https
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
+from stsfix.remediation.web import https
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust

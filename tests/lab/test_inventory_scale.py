@@ -8,7 +8,7 @@ from estate_lab import running_estate
 from lab_keys import shared_keys
 from preflight_lab import wired
 from stsfix.plugin.sources import preflight_sources
-from stsfix.remediation.discover import Discovery
+from stsfix.remediation.discovery.domain import Discovery
 
 pytestmark = pytest.mark.lab
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 import pytest
 
 from stsfix.lab import pki
-from stsfix.remediation import https
 from stsfix.remediation.errors import DirectoryFaultError, DirectoryUnreachableError, NodeTlsError
 from stsfix.remediation.ldap_session import LdapSession
-from stsfix.remediation.logins import NodeLogins
-from stsfix.remediation.logins_vcenter import open_vapi_session, soap_login
+from stsfix.remediation.logins.node_logins import NodeLogins
+from stsfix.remediation.logins.vcenter import open_vapi_session, soap_login
 from stsfix.remediation.transports.vami import Vami
-from stsfix.remediation.web_probe import WebProbe
+from stsfix.remediation.web import https
+from stsfix.remediation.web.web_probe import WebProbe
 from stsfix.snapshot.errors import HostTlsError, OperationError
 from stsfix.snapshot.esxi import EsxiHost
 from stsfix.snapshot.guest_session import GuestManagers, GuestSession

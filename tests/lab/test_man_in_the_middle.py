@@ -14,13 +14,13 @@ from stsfix.remediation.errors import (
     TransportUnavailableError,
 )
 from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
-from stsfix.remediation.logins import NodeLogins
-from stsfix.remediation.logins_vcenter import open_vapi_session, soap_login
+from stsfix.remediation.logins.node_logins import NodeLogins
+from stsfix.remediation.logins.vcenter import open_vapi_session, soap_login
 from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.node_front import HttpsNodeFront
 from stsfix.remediation.transports import ssh_session
 from stsfix.remediation.transports.vami import Vami
 from stsfix.remediation.vmdir import LdapDirectory
+from stsfix.remediation.web.node_front import HttpsNodeFront
 from stsfix.snapshot.errors import HostTlsError
 from stsfix.snapshot.esxi import EsxiHost
 from stsfix.snapshot.guest import EsxiGuestOperations

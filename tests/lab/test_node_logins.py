@@ -22,7 +22,6 @@ from sso_node import NODE, Node, running
 from stsfix.lab import pki
 from stsfix.lab.faults import Effect, Rule, When
 from stsfix.lab.https import Reply
-from stsfix.remediation import saml
 from stsfix.remediation.errors import (
     NodeTlsError,
     NodeUnreachableError,
@@ -30,9 +29,10 @@ from stsfix.remediation.errors import (
     SigningCertificateError,
     SsoLoginError,
 )
-from stsfix.remediation.logins import NodeLogins
+from stsfix.remediation.logins import saml
+from stsfix.remediation.logins.node_logins import NodeLogins
+from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.model import NodePlan, Role
-from stsfix.remediation.verify import verify_logins
 from stsfix.snapshot.model import HostRef, VmId
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
@@ -393,7 +393,7 @@ def test_verifies_a_whole_node(node, endpoint):
 def test_import_is_cheap():
     """Importing the module loads neither pyVmomi nor the vAPI SDK nor requests."""
     code = (
-        "import sys, stsfix.remediation.logins, stsfix.remediation.verify;"
+        "import sys, stsfix.remediation.logins.node_logins, stsfix.remediation.logins.verify;"
         "print([m for m in sys.modules if m.split('.')[0] in "
         "('pyVmomi', 'pyVim', 'vmware', 'com', 'requests')])"
     )

@@ -12,9 +12,9 @@ from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
 from stsfix.lab.topology import HOSTS
 from stsfix.plugin.sources import preflight_sources
-from stsfix.remediation.discover import Discovery
+from stsfix.remediation.checks.preflight import assess
+from stsfix.remediation.discovery.domain import Discovery
 from stsfix.remediation.node_facts import ClockReading
-from stsfix.remediation.preflight import assess
 
 pytestmark = pytest.mark.lab
 

@@ -18,7 +18,7 @@ from odd_tls import serving, silent
 from stsfix.lab import pki
 from stsfix.lab.https import server_context
 from stsfix.remediation.errors import NodeUnreachableError
-from stsfix.remediation.tls_probe import TlsProbe
+from stsfix.remediation.web.tls_probe import TlsProbe
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust
 

@@ -15,7 +15,7 @@ TRANSPORT_CHOICE = "tests/unit/test_transport_choice.py"
 MUTANTS = (
     Mutant(
         name="an older release is proven first",
-        file="remediation/checks_transports.py",
+        file="remediation/checks/transports.py",
         old="    if older:",
         new="    if not told:",
         tests=(

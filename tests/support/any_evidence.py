@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from any_inventory import INVENTORIES
 from sts_material import NOW
-from stsfix.remediation.evidence import Evidence, NodeEvidence, TokenAnswer, WebAnswer
+from stsfix.remediation.diagnosis.evidence import Evidence, NodeEvidence, TokenAnswer, WebAnswer
+from stsfix.remediation.diagnosis.log_lines import line_time
+from stsfix.remediation.diagnosis.log_signatures import BY_ID, SIGNATURES
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.log_lines import line_time
 from stsfix.remediation.log_script import LogQuote, LogReading
-from stsfix.remediation.log_signatures import BY_ID, SIGNATURES
 
 REFUSED = (
     "Signing certificate is not valid at Mon Nov 23 12:00:00 EST 2026, cert validity: TimePeriod "

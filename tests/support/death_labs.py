@@ -17,7 +17,7 @@ from lab_keys import shared_keys
 from recorded import Recorded
 from saved_lab import DeathBench
 from stsfix.lab.lab import Lab
-from stsfix.remediation.checks_renewal import NOTHING, Wish
+from stsfix.remediation.checks.renewal import NOTHING, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

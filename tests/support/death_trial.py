@@ -14,7 +14,7 @@ from recorded import told
 from saved_lab import GONE_WELL, DeathBench, but_leftovers
 from stsfix.lab import judge
 from stsfix.plugin.exit_codes import EXIT_CODES
-from stsfix.remediation.checks_renewal import NOTHING
+from stsfix.remediation.checks.renewal import NOTHING
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.records import Phase, StepState
 

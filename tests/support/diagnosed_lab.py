@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from diagnosis_table import DIAGNOSED
 from preflight_lab import shown, wired
 from stsfix.plugin.sources import diagnosis_sources
-from stsfix.remediation.diagnosis import diagnose
-from stsfix.remediation.investigate import investigate
+from stsfix.remediation.diagnosis.diagnose import diagnose
+from stsfix.remediation.diagnosis.investigate import investigate
 
 if TYPE_CHECKING:
     from stsfix.lab.lab import Lab
-    from stsfix.remediation.diagnosis_model import Diagnosis, NamedCause
-    from stsfix.remediation.evidence import Evidence
+    from stsfix.remediation.diagnosis.evidence import Evidence
+    from stsfix.remediation.diagnosis.model import Diagnosis, NamedCause
 
 
 def examine(lab: Lab) -> tuple[Evidence, Diagnosis]:

@@ -16,7 +16,7 @@ from killable import after_steps, execute
 from run_judge import RunJudge
 from saved_lab import SavedLab
 from stsfix.lab.faults import Effect, Rule, When
-from stsfix.remediation.checks_renewal import NOTHING, Wish
+from stsfix.remediation.checks.renewal import NOTHING, Wish
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.journal import JournalFile
 from stsfix.snapshot.errors import OperationError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finding_tables import EXPECTED, USUAL
-from stsfix.remediation.checks_renewal import Wish
+from stsfix.remediation.checks.renewal import Wish
 from stsfix.remediation.model import Renew
 
 if TYPE_CHECKING:

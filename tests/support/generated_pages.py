@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation.diagnosis_causes import CAUSES
-from stsfix.remediation.findings import RULES
-from stsfix.remediation.log_signatures import SIGNATURES, WEB_SIGNATURES
+from stsfix.remediation.checks.findings import RULES
+from stsfix.remediation.diagnosis.causes import CAUSES
+from stsfix.remediation.diagnosis.log_signatures import SIGNATURES, WEB_SIGNATURES
 from stsfix.remediation.node_logs import LOGS
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
-from stsfix.remediation.checks_renewal import NOTHING, Wish, renewal_of
+from stsfix.remediation.checks.renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.records import spec_from_json, spec_to_json
@@ -55,8 +55,8 @@ PRELOAD = [
     "stsfix.snapshot.esxi",
     "stsfix.snapshot.guest",
     "stsfix.remediation.vmdir",
-    "stsfix.remediation.logins",
-    "stsfix.remediation.logins_vcenter",
+    "stsfix.remediation.logins.node_logins",
+    "stsfix.remediation.logins.vcenter",
     "stsfix.remediation.issuer",
     "stsfix.remediation.transports.service_control",
     "stsfix.remediation.transports.chosen",

@@ -12,7 +12,7 @@ from stsfix.remediation.inventory_certificates import (
     LookupRegistration,
     SolutionUser,
 )
-from stsfix.remediation.trust_anchors import Replacement, TrustAnchors
+from stsfix.remediation.renewal.trust_anchors import Replacement, TrustAnchors
 from stsfix.remediation.vmdir_certificates import from_base64
 
 if TYPE_CHECKING:

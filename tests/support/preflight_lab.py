@@ -15,18 +15,18 @@ from stsfix.plugin.config import load_settings
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.sources import diagnosis_sources, preflight_sources
 from stsfix.plugin.wiring import Wiring
-from stsfix.remediation.checks_renewal import renewal_of
-from stsfix.remediation.discover import Discovery
-from stsfix.remediation.evidence import Evidence
-from stsfix.remediation.investigate import investigate
-from stsfix.remediation.preflight import assess
+from stsfix.remediation.checks.preflight import assess
+from stsfix.remediation.checks.renewal import renewal_of
+from stsfix.remediation.diagnosis.evidence import Evidence
+from stsfix.remediation.diagnosis.investigate import investigate
+from stsfix.remediation.discovery.domain import Discovery
 from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from estate_lab import Estate
-    from stsfix.remediation.checks_renewal import Wish
+    from stsfix.remediation.checks.renewal import Wish
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from run_judge import RunJudge
     from stsfix.lab.checkpoint import Checkpoint
     from stsfix.lab.lab import Lab
-    from stsfix.remediation.checks_renewal import Wish
+    from stsfix.remediation.checks.renewal import Wish
 
 Calls = Counter[tuple[str, str, str]]
 """How often each call came in: protocol, call, target."""

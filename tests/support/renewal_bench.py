@@ -26,8 +26,8 @@ from stsfix.remediation.inventory_certificates import (
 )
 from stsfix.remediation.model import Renew
 from stsfix.remediation.records import NoteRecord
-from stsfix.remediation.renewal import plan_renewals
-from stsfix.remediation.renewal_notes import issued, roots, shown_leaves
+from stsfix.remediation.renewal.notes import issued, roots, shown_leaves
+from stsfix.remediation.renewal.plan import plan_renewals
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.renewal import RenewCertificates
 from stsfix.remediation.steps.tools import RenewalTools
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.model import RunSpec
     from stsfix.remediation.ports import Observed, ServiceControl
-    from stsfix.remediation.renewal import NodeLook
+    from stsfix.remediation.renewal.plan import NodeLook
     from stsfix.remediation.vecs import StoreEntry
     from stsfix.snapshot.coordinator import Coordinator
 

@@ -10,7 +10,7 @@ from stsfix.lab import pki
 from stsfix.remediation import vecs
 from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.model import Role
-from stsfix.remediation.renewal import NodeLook
+from stsfix.remediation.renewal.plan import NodeLook
 from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from sts_material import NOW, chain_entry, credential_entry, leaf, root
 from stsfix.lab import pki
 from stsfix.plugin.preflight_view import PreflightReport
+from stsfix.remediation.checks.preflight import assess
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.model import (
     DirServer,
@@ -27,7 +28,6 @@ from stsfix.remediation.model import (
     Topology,
 )
 from stsfix.remediation.ports import ServiceReport
-from stsfix.remediation.preflight import assess
 from stsfix.snapshot.model import (
     DatastoreFacts,
     DiskState,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from killable import Killable
 from run_judge import RunJudge
 from stsfix.plugin.exit_codes import EXIT_CODES
-from stsfix.remediation.checks_renewal import NOTHING
+from stsfix.remediation.checks.renewal import NOTHING
 from stsfix.remediation.errors_run import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from killable import Command
     from stsfix.lab.lab import Lab
-    from stsfix.remediation.checks_renewal import Wish
+    from stsfix.remediation.checks.renewal import Wish
 
 
 GONE_WELL = (0, EXIT_CODES[InterruptedRunError])

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from stsfix.remediation.acceptance import Acceptance, accept, parse_acceptances
+from stsfix.remediation.checks.acceptance import Acceptance, accept, parse_acceptances
+from stsfix.remediation.checks.findings import RULES
+from stsfix.remediation.checks.preflight import Verdict, verdict
 from stsfix.remediation.errors_run import AcceptanceError
-from stsfix.remediation.findings import RULES
 from stsfix.remediation.model import Finding, NodePlan, Role, RunSpec, Severity
-from stsfix.remediation.preflight import Verdict, verdict
 from stsfix.remediation.records import spec_from_json, spec_to_json
 from stsfix.snapshot.model import HostRef, VmId
 

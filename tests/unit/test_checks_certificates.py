@@ -23,7 +23,7 @@ from sts_material import (
 from stsfix.lab import pki
 from stsfix.remediation.certificate_chains import check_links
 from stsfix.remediation.certificates import Certificate, dns_names, parse
-from stsfix.remediation.checks_certificates import CHECKS
+from stsfix.remediation.checks.certificates import CHECKS
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import (
     ChainOwner,

@@ -11,7 +11,7 @@ from error_leaves import error_leaves
 from memory_hypervisor import MemoryClock, MemoryHost
 from sts_material import credential, leaf
 from stsfix.lab import pki
-from stsfix.remediation.checks import CHECKS, UNREADABLE
+from stsfix.remediation.checks.domain import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.model import (
     DirServer,

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost
-from stsfix.remediation.checks_nodes import CHECKS, no_vcha
+from stsfix.remediation.checks.nodes import CHECKS, no_vcha
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.model import (
     DirServer,

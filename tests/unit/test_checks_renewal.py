@@ -10,8 +10,8 @@ from renewal_worlds import VC1, VC2, accounts, look
 from sts_material import DOMAIN, NOW
 from stsfix.remediation import vecs
 from stsfix.remediation.authority import Authority
-from stsfix.remediation.checks_renewal import NOTHING, Wish, judged, renewal_of
-from stsfix.remediation.findings import RULES
+from stsfix.remediation.checks.findings import RULES
+from stsfix.remediation.checks.renewal import NOTHING, Wish, judged, renewal_of
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import DirectoryCertificates, SolutionUser
 from stsfix.remediation.model import Renew, Severity
@@ -201,7 +201,7 @@ def test_stores_that_could_not_be_read_tell_why():
 
 def test_every_rule_that_is_settled_exists():
     """A rule that was renamed would never be settled again."""
-    from stsfix.remediation import checks_renewal
+    from stsfix.remediation.checks import renewal as checks_renewal
 
     named = checks_renewal._NODE_RULES | checks_renewal._USER_RULES | checks_renewal._ROOT_RULES
 

@@ -11,7 +11,8 @@ from memory_hypervisor import MemoryClock, MemoryHost
 from sts_material import DOMAIN, NODE, NOW, days, key, root
 from stsfix.lab import pki
 from stsfix.remediation.authority import Authority, Unknown
-from stsfix.remediation.checks_stores import CHECKS
+from stsfix.remediation.checks.preflight import assess
+from stsfix.remediation.checks.stores import CHECKS
 from stsfix.remediation.extensions import Extension, thumbprint
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory
 from stsfix.remediation.inventory_certificates import (
@@ -26,7 +27,6 @@ from stsfix.remediation.inventory_certificates import (
 )
 from stsfix.remediation.model import Role, Severity, Transport
 from stsfix.remediation.node_facts import NodeFacts, Unread
-from stsfix.remediation.preflight import assess
 from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
 
 OTHER = "vc2.lab.example"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stsfix.remediation.checks_nodes import release_of
-from stsfix.remediation.checks_transports import (
+from stsfix.remediation.checks.nodes import release_of
+from stsfix.remediation.checks.transports import (
     CHECKS,
     restart_is_told,
     restart_of,
@@ -16,7 +16,7 @@ from stsfix.remediation.checks_transports import (
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.model import Renew, Restart, Role, RootDse, Topology, Transport
 from stsfix.remediation.node_facts import Management, Unread
-from stsfix.remediation.renewal import NO_RENEWAL
+from stsfix.remediation.renewal.plan import NO_RENEWAL
 
 RENEWAL = replace(NO_RENEWAL, renew=Renew.ALL, new_roots=("vc1",))
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost
-from stsfix.remediation.findings import CHECKS
+from stsfix.remediation.checks.findings import CHECKS
+from stsfix.remediation.checks.preflight import located_nodes, writer_of
 from stsfix.remediation.inventory import Inventory, NodeInventory, Problem
 from stsfix.remediation.inventory_certificates import NodeCertificates, UnreadPart
 from stsfix.remediation.model import Platform, Role, Topology
 from stsfix.remediation.node_facts import ClockReading, Database, NodeFacts, Unread
 from stsfix.remediation.ports import ServiceReport
-from stsfix.remediation.preflight import located_nodes, writer_of
 from stsfix.remediation.windows_scripts import parse_facts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation.dependents import PRODUCTS, dependents
+from stsfix.remediation.renewal.dependents import PRODUCTS, dependents
 
 OWN = (
     "com.vmware.vim.eam",

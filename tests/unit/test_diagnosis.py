@@ -12,11 +12,14 @@ from any_evidence import EVIDENCE
 from memory_hypervisor import MemoryClock, MemoryHost
 from sts_material import NODE, NOW, chain_entry, credential_entry, days, entries, key, leaf, root
 from stsfix.lab import pki
-from stsfix.remediation.diagnosis import diagnose
-from stsfix.remediation.diagnosis_causes import BY_ID, CAUSES
-from stsfix.remediation.diagnosis_model import Confidence, Outcome
-from stsfix.remediation.diagnosis_nodes import WORKSTATION
-from stsfix.remediation.evidence import Evidence, NodeEvidence, TokenAnswer, WebAnswer
+from stsfix.remediation.diagnosis.causes import BY_ID, CAUSES
+from stsfix.remediation.diagnosis.diagnose import diagnose
+from stsfix.remediation.diagnosis.evidence import Evidence, NodeEvidence, TokenAnswer, WebAnswer
+from stsfix.remediation.diagnosis.log_lines import line_time
+from stsfix.remediation.diagnosis.log_signatures import BY_ID as KINDS
+from stsfix.remediation.diagnosis.log_signatures import SIGNATURES
+from stsfix.remediation.diagnosis.model import Confidence, Outcome
+from stsfix.remediation.diagnosis.nodes import WORKSTATION
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
@@ -25,10 +28,7 @@ from stsfix.remediation.inventory_certificates import (
     SolutionUser,
     UnreadPart,
 )
-from stsfix.remediation.log_lines import line_time
 from stsfix.remediation.log_script import LogQuote, LogReading
-from stsfix.remediation.log_signatures import BY_ID as KINDS
-from stsfix.remediation.log_signatures import SIGNATURES
 from stsfix.remediation.model import Role, Topology
 from stsfix.remediation.node_facts import ClockReading, DiskSpace, NodeFacts, Unread
 from stsfix.remediation.ports import ServiceReport

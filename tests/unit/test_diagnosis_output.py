@@ -17,9 +17,9 @@ from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.output import json_document
 from stsfix.plugin.render_diagnosis import diagnosis_lines
 from stsfix.plugin.text import printable
-from stsfix.remediation.diagnosis import diagnose
-from stsfix.remediation.diagnosis_causes import BY_ID
-from stsfix.remediation.diagnosis_model import (
+from stsfix.remediation.diagnosis.causes import BY_ID
+from stsfix.remediation.diagnosis.diagnose import diagnose
+from stsfix.remediation.diagnosis.model import (
     Confidence,
     Diagnosis,
     NamedCause,

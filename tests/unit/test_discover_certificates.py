@@ -8,7 +8,7 @@ import pytest
 
 from memory_directory import MemoryDomain
 from memory_logins import MemoryLogins
-from stsfix.remediation.discover_certificates import (
+from stsfix.remediation.discovery.certificates import (
     CertificateSources,
     read_directory,
     read_nodes,

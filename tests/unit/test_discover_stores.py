@@ -11,7 +11,7 @@ from bash_node import PLAN
 from reports import vm_of
 from sts_material import NODE
 from stsfix.remediation.authority import Authority
-from stsfix.remediation.discover_stores import ToolAnswer, with_tools
+from stsfix.remediation.discovery.stores import ToolAnswer, with_tools
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory import NodeInventory

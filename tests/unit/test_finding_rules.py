@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stsfix.remediation.findings import CHECKS, RULES, registry
+from stsfix.remediation.checks.findings import CHECKS, RULES, registry
 from stsfix.remediation.model import Finding, Rule, Severity
 from stsfix.snapshot import safety
 from stsfix.snapshot.risk import Finder

@@ -8,7 +8,7 @@ from finding_rows import ASKED, CERTIFICATES, NO_SCENARIO, OWN_CA, WISHES, lacki
 from finding_tables import EXPECTED
 from stsfix.lab.certificate_plan import PLANS
 from stsfix.lab.scenario import SCENARIOS
-from stsfix.remediation.findings import RULES
+from stsfix.remediation.checks.findings import RULES
 
 
 def test_every_rule_has_a_scenario():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stsfix.remediation.log_lines import LocalDate, java_date, line_time, refused_signer
+from stsfix.remediation.diagnosis.log_lines import LocalDate, java_date, line_time, refused_signer
 
 SEED = (
     "2020-01-02T14:22:13.123Z [pool-2-thread-1  ERROR com.vmware.vim.sso.client.impl."

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lab_node import NOW, BareNode
 from stsfix.lab.disk import NodeFile
+from stsfix.remediation.diagnosis.log_signatures import BY_ID, SIGNATURES, WEB_SIGNATURES
 from stsfix.remediation.log_script import (
     LINE_BYTES,
     LINES_KEPT,
@@ -20,7 +21,6 @@ from stsfix.remediation.log_script import (
     parse,
     script,
 )
-from stsfix.remediation.log_signatures import BY_ID, SIGNATURES, WEB_SIGNATURES
 from stsfix.remediation.node_logs import FOLDER, LOGS
 
 NONCE = "a1b2"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from signed_assertion import signer
 from stsfix.lab import pki
-from stsfix.remediation.metadata import MetadataError, parse_jwks, parse_signing_chain
+from stsfix.remediation.web.metadata import MetadataError, parse_jwks, parse_signing_chain
 
 LEAF, ROOT = (pki.der(certificate) for certificate in signer().chain)
 

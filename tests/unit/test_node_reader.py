@@ -10,8 +10,8 @@ from memory_hypervisor import MemoryClock
 from memory_shell import MemoryShell
 from reports import domain as inventory
 from ssh_client import NODE
-from stsfix.remediation.checks import roles_are_known
-from stsfix.remediation.discover_nodes import guest_refusal, with_guest
+from stsfix.remediation.checks.domain import roles_are_known
+from stsfix.remediation.discovery.nodes import guest_refusal, with_guest
 from stsfix.remediation.errors import NoShellError, TransportUnavailableError
 from stsfix.remediation.model import Transport
 from stsfix.remediation.node_facts import NOT_ASKED, Management, NodeFacts, Unread

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from memory_hypervisor import MemoryClock, MemoryHost
+from stsfix.remediation.checks.preflight import located_nodes, plan_run
 from stsfix.remediation.errors_run import (
     DomainUnreadError,
     NothingToRepairError,
@@ -15,7 +16,6 @@ from stsfix.remediation.errors_run import (
 )
 from stsfix.remediation.inventory import Inventory, NodeInventory, Problem
 from stsfix.remediation.model import Finding, Role, Severity, Topology
-from stsfix.remediation.preflight import located_nodes, plan_run
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = ("vc1.lab.example", "vc2.lab.example")
@@ -94,7 +94,7 @@ def test_a_part_of_a_domain_is_never_repaired(changes):
 
 def test_a_sound_domain_is_left_alone(monkeypatch):
     """Unless somebody forces it."""
-    monkeypatch.setattr("stsfix.remediation.preflight.needs_repair", lambda _: False)
+    monkeypatch.setattr("stsfix.remediation.checks.preflight.needs_repair", lambda _: False)
 
     with pytest.raises(NothingToRepairError):
         planned(domain(), force=False)

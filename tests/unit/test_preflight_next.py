@@ -10,7 +10,7 @@ from reports import domain, finding, report
 from stsfix.plugin.cli.preflight import next_command
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.remediation.model import Renew, Severity
-from stsfix.remediation.renewal import NO_RENEWAL, RenewalPlan
+from stsfix.remediation.renewal.plan import NO_RENEWAL, RenewalPlan
 
 EXPIRED, SOUND = domain(end=-3), domain(end=900)
 ROOT = ("vc1.lab.example",)

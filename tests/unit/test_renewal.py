@@ -25,7 +25,7 @@ from sts_material import NOW
 from stsfix.remediation import vecs
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Renew, Renewal, Role
-from stsfix.remediation.renewal import SOON, Why, plan_renewals
+from stsfix.remediation.renewal.plan import SOON, Why, plan_renewals
 
 MACHINE = vecs.MACHINE_SSL
 STRANGER = "corporate.example"

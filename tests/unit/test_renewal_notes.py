@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from renewal_worlds import VC1, VC2, issued
 from stsfix.remediation.records import NoteRecord, StepRecord, StepState
-from stsfix.remediation.renewal_notes import (
+from stsfix.remediation.renewal.notes import (
     RENEW_CERTIFICATES,
     encoded,
     extensions_key,
@@ -21,7 +21,7 @@ from stsfix.remediation.renewal_notes import (
     shown_leaves,
     stale_extensions,
 )
-from stsfix.remediation.renewal_notes import issued as leaves_of
+from stsfix.remediation.renewal.notes import issued as leaves_of
 
 NEW, NEWER = issued("new", 700), issued("newer", 700)
 

@@ -14,7 +14,7 @@ from sts_material import DOMAIN, NOW, days, key
 from stsfix.lab import pki
 from stsfix.remediation.certificates import Certificate, parse
 from stsfix.remediation.model import Renewal
-from stsfix.remediation.renewal_request import (
+from stsfix.remediation.renewal.request import (
     VALIDITY,
     described,
     renewal_request,

@@ -23,7 +23,7 @@ from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.model import Renew, Renewal
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import NoteRecord, StepRecord, StepState
-from stsfix.remediation.renewal_notes import (
+from stsfix.remediation.renewal.notes import (
     NEW_VMCA_ROOT,
     RENEW_CERTIFICATES,
     encoded,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from signed_assertion import DS, ENVELOPED, EXC, MORE, SAML2, XMLENC, Recipe, sign, signer
 from stsfix.remediation.errors import ProofError
-from stsfix.remediation.saml import verify_assertion
+from stsfix.remediation.logins.saml import verify_assertion
 from stsfix.snapshot.secret import Secret
 
 SHA1_SIGNATURE = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"

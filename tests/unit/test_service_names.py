@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stsfix.remediation.checks import services_are_known
+from stsfix.remediation.checks.domain import services_are_known
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.model import Role
 from stsfix.remediation.ports import ServiceReport

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from stsfix.remediation import https, saml, windows_scripts
+from stsfix.remediation import windows_scripts
+from stsfix.remediation.logins import saml
+from stsfix.remediation.web import https
 from stsfix.snapshot import esxi_facts
 
 FAR_WEST, FAR_EAST = (timezone(timedelta(hours=hours)) for hours in (-23, 23))

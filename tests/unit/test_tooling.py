@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from pathlib import Path
 
@@ -18,9 +19,18 @@ VALUES_OF_THE_WIRE = {"stsfix.snapshot.tls"}
 """Whom to believe: values that settings and adapters share, with the one TLS context."""
 
 
+def says_only_what_it_is(path):
+    """Tell whether *path* makes a package and holds nothing but its docstring."""
+    return path.name == "__init__.py" and len(ast.parse(path.read_text()).body) == 1
+
+
 def modules(root):
-    """Return the dotted names of every module and package below *root*, itself left out."""
-    paths = (p.relative_to(ROOT).with_suffix("").parts for p in (ROOT / root).rglob("*.py"))
+    """Return the dotted names below *root* of all that holds code, the root itself left out."""
+    paths = (
+        p.relative_to(ROOT).with_suffix("").parts
+        for p in (ROOT / root).rglob("*.py")
+        if not says_only_what_it_is(p)
+    )
     names = {".".join(part for part in parts if part != "__init__") for parts in paths}
     return {f"stsfix.{name}" for name in names - {root}}
 

@@ -8,7 +8,7 @@ import pytest
 
 from renewal_worlds import VC1, VC2, issued
 from stsfix.remediation.certificates import fingerprint
-from stsfix.remediation.trust_anchors import TrustAnchors, is_front_of, replacements
+from stsfix.remediation.renewal.trust_anchors import TrustAnchors, is_front_of, replacements
 
 OLD, NEW = issued("old", -1), issued("new", 700)
 STALE, OTHER = issued("stale", -400), issued("other", 9, host=VC2)

@@ -15,9 +15,9 @@ from stsfix.remediation.errors import (
     SigningCertificateError,
     SsoLoginError,
 )
+from stsfix.remediation.logins.proofs import fatal
+from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.model import NodePlan, Role
-from stsfix.remediation.proofs import fatal
-from stsfix.remediation.verify import verify_logins
 from stsfix.snapshot.model import HostRef, VmId
 
 NEW, OLD = b"new leaf", b"old leaf"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from memory_hypervisor import MemoryClock
-from stsfix.remediation.discover_nodes import GuestAnswer
+from stsfix.remediation.discovery.nodes import GuestAnswer
 from stsfix.remediation.errors import WindowsNodeError
 from stsfix.remediation.model import NodePlan, Platform, Role, Transport
 from stsfix.remediation.node_facts import NOT_ASKED, NodeFacts

@@ -11,7 +11,7 @@ from lxml import etree
 
 from signed_assertion import Recipe, sign
 from stsfix.remediation.errors import ProofError, SigningCertificateError, SsoLoginError
-from stsfix.remediation.wstrust import build_issue_request, parse_issue_response
+from stsfix.remediation.logins.wstrust import build_issue_request, parse_issue_response
 from stsfix.snapshot.secret import Secret
 
 NOW = datetime(2026, 3, 1, 12, 0, 5, 123456, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation.xml import XML_LIMIT, XmlRefusedError, descendants, parse, text_of
+from stsfix.remediation.web.xml import XML_LIMIT, XmlRefusedError, descendants, parse, text_of
 
 
 @pytest.mark.parametrize(

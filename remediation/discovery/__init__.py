@@ -1,0 +1,1 @@
+"""Reads everything that preflight judges, in parallel, without changing anything."""

@@ -1,0 +1,1 @@
+"""What a node shows to anybody over HTTPS and TLS: requests, pages, handshakes."""
