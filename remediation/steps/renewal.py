@@ -123,9 +123,15 @@ class RenewCertificates:
     def _renew(
         self, node: NodePlan, chains: Mapping[str, Chain], noted: Facts, note: Note
     ) -> list[tuple[Renewal, bytes]]:
-        """Return the renewals of one node with their new leaves, which are in its stores now."""
+        """Return the renewals of one node with their new leaves, which are in its stores now.
+
+        A script of a process that died may have run until its files were swept away: what the
+        stores hold is read again after that.
+        """
         held = self._read(node)
         self.context.renewal.stores.sweep(node)
+        if any(issued(noted, r.store, r.node) for r in self._of(node)):
+            held = self._read(node)
         renewed = []
         compared: set[str] = set()
         for renewal in self._of(node):
@@ -141,6 +147,8 @@ class RenewCertificates:
                 signed, asked = self._sign(renewal, _old(held, renewal), chains[renewal.signer])
                 self._replace(renewal, signed, asked, len(ours) + 1, note)
                 leaf = signed.leaf
+            elif end_key(renewal.store, renewal.node) not in noted:
+                self._tell(renewal, leaf, "", note)
             renewed.append((renewal, leaf))
         return renewed
 
@@ -158,7 +166,8 @@ class RenewCertificates:
             key_pkcs8=asked.request.key_pkcs8,
         )
         self.context.renewal.stores.replace_entry(node, entry)
-        self._tell(renewal, signed, asked, note)
+        lacks = "; ".join(filter(None, (described(asked.lost), *signed.remarks)))
+        self._tell(renewal, signed.leaf, lacks, note)
 
     def _sign(
         self, renewal: Renewal, old: Certificate, chain: Chain
@@ -194,13 +203,16 @@ class RenewCertificates:
             now=self.context.clock.now(),
         )
 
-    def _tell(self, renewal: Renewal, signed: SignedCertificate, asked: Asked, note: Note) -> None:
-        """Note and show how long the leaf lives, as read from it, and what it lacks."""
-        leaf = parse(signed.leaf)
-        end = f"{leaf.not_after:%Y-%m-%d}" if isinstance(leaf, Certificate) else "an unknown day"
+    def _tell(self, renewal: Renewal, leaf: bytes, lacks: str, note: Note) -> None:
+        """Note and show how long the leaf lives, as read from it, and what it lacks. An attempt
+        that died after it was written may have said nothing.
+        """
+        parsed = parse(leaf)
+        end = (
+            f"{parsed.not_after:%Y-%m-%d}" if isinstance(parsed, Certificate) else "an unknown day"
+        )
         note(end_key(renewal.store, renewal.node), end)
         text = f"renewed {renewal.store}, until {end}"
-        lacks = "; ".join(filter(None, (described(asked.lost), *signed.remarks)))
         self.context.tell(self.name, renewal.node, f"{text}; {lacks}" if lacks else text)
 
     def _register(self, renewal: Renewal, leaf: bytes, ours: Sequence[str]) -> None:

@@ -60,8 +60,9 @@ class NewVmcaRoot:
             node = context.spec.node(fqdn)
             ours = roots(noted, fqdn)
             current = await_vmca(context, node).chain[0]
-            if ours:  # an attempt died: the key of its root may still lie there, in a script
+            if ours:  # an attempt died: its script, with a key, may still lie there, or run
                 context.renewal.stores.sweep(node)
+                current = await_vmca(context, node).chain[0]
             if fingerprint(current) in ours:
                 root = current
                 self._publish(root)

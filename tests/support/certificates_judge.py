@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from stsfix.lab import certificate_gate, judge_certificates
+from stsfix.lab import certificate_gate, judge_certificates, pki
 from stsfix.lab.extensions import thumbprint
-from stsfix.lab.vecs import TRUSTED_ROOTS, EntryKind
+from stsfix.lab.vecs import MACHINE_SSL, TRUSTED_ROOTS, EntryKind
 from stsfix.lab.vmca import FOLDER, vmca_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stsfix.lab.lab import Lab
     from stsfix.lab.vecs import VecsEntry
@@ -44,6 +44,21 @@ class CertificatesJudge:
                 line for line in judge_certificates.apart(lab) if TRUSTED_ROOTS not in line
             ],
         }
+
+    def false_pins(self, pins: Mapping[str, str]) -> list[str]:
+        """Return the nodes whose machine certificate is not what *pins* says (``sha256:...``)."""
+        machines = [c for c in judge_certificates.stored(self._lab) if c.store == MACHINE_SSL]
+        held = {found.node: f"sha256:{found.sha256}" for found in machines}
+        return [fqdn for fqdn, pin in pins.items() if held.get(fqdn) != pin]
+
+    def false_roots(self, roots: Mapping[str, str]) -> list[str]:
+        """Return the nodes whose VMCA issues with another root than *roots* says."""
+        held = {fqdn: self._root(fqdn) for fqdn in roots}
+        return [
+            fqdn
+            for fqdn, root in held.items()
+            if root is None or f"sha256:{pki.sha256(root)}" != roots[fqdn]
+        ]
 
     def changes(self) -> list[str]:
         """Return what is not as before."""

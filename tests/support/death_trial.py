@@ -120,6 +120,7 @@ class Trial:
             *([] if code in GONE_WELL else [f"{self._onward}: exit code {code}"]),
             *unlike(but_leftovers(bench.judge.after_step()), but_leftovers(point.end)),
             *unlike(told(self._state), point.told),
+            *bench.judge.false_claims(self._state),
         ]
 
     def _taken_back(self) -> list[str]:

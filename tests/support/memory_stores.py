@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class MemoryStores:
     """*entries* by node, store and alias. *roots* gives what the directory's trusted roots are;
     a node has them once it was told to refresh. *shows* is what a node's ports showed when its
-    services were started last.
+    services were started last. *asked* is what was to be written, whether it was or not.
     """
 
     roots: Callable[[], frozenset[bytes]]
@@ -43,6 +43,8 @@ class MemoryStores:
     before_write: Callable[[str], None] = lambda what: None
     after_write: Callable[[str], None] = lambda what: None
     swept: list[str] = field(default_factory=list)
+    before_sweep: Callable[[str], None] = lambda node: None
+    asked: list[tuple[NodePlan, NewEntry]] = field(default_factory=list)
     written: list[tuple[str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -76,6 +78,7 @@ class MemoryStores:
         key = load_der_private_key(entry.key_pkcs8.reveal(), None)
         if load_der_x509_certificate(entry.chain[0]).public_key() != key.public_key():
             self.violations.append(f"{what}: key and certificate do not belong together")
+        self.asked.append((node, entry))
         self.before_write(what)
         at = (node.fqdn, entry.store, entry.alias)
         old = self.entries.get(at)
@@ -111,6 +114,7 @@ class MemoryStores:
 
     def sweep(self, node: NodePlan) -> None:
         """See the port."""
+        self.before_sweep(node.fqdn)
         self.swept.append(node.fqdn)
 
     def refresh_roots(self, node: NodePlan) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fault_bench import copy_journal
 from run_judge import stored_run
+from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import REPLACE_STS, step_states
 
@@ -148,9 +149,15 @@ class Recorded(Generic[B]):
 
 
 def told(state: Path) -> dict[str, str]:
-    """Return what the journal says the run and each of its steps are."""
+    """Return what the journal says the run and each of its steps are, and what it renewed."""
     stored = stored_run(state)
-    return {"phase": stored.phase, **step_states(stored.plan, stored.records)}
+    view = renewal_of(stored)
+    entries = [f"{e.node} {e.store}" for e in view.entries] if view is not None else []
+    return {
+        "phase": stored.phase,
+        **step_states(stored.plan, stored.records),
+        "renewed": ", ".join(sorted(entries)),
+    }
 
 
 def _records(state: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from memory_authority import MemoryAuthority
 from memory_directory import MemoryDomain
@@ -84,7 +84,9 @@ class Killer:
 
 @dataclass
 class Bench:
-    """The world, and the notes of a run. *ends* are days left, by store, on both nodes."""
+    """The world, and the notes of a run. *ends* are days left, by store, on both nodes. *given* is
+    what VMCA was to be given: node, root and key.
+    """
 
     ends: dict[str, float] = field(default_factory=lambda: {MACHINE: -1.0, VPXD: -1.0})
     root_end: float = 2000.0
@@ -95,6 +97,7 @@ class Bench:
     killer: Killer = field(default_factory=Killer)
     extensions: MemoryExtensions = field(default_factory=MemoryExtensions)
     users: tuple[str, ...] = ("machine", VPXD)
+    given: list[tuple[Any, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = NowClock()
@@ -150,6 +153,7 @@ class Bench:
             self.killer(f"after {args[1]}")
 
         def installing(*args: object) -> None:
+            self.given.append(args)
             self.killer("before install_root")
             install(*args)  # type: ignore[arg-type] # as recorded
             self.killer("after install_root")

@@ -9,6 +9,7 @@ from certificates_judge import VMCA_FOLDER, CertificatesJudge
 from stsfix.lab import judge, judge_certificates
 from stsfix.lab.vecs import TRUSTED_ROOTS
 from stsfix.lab.vmdir.reader import dump
+from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.system_clock import SystemClock
@@ -110,6 +111,17 @@ class RunJudge:
             "keys": self._keys(),
             **(self._certificates.now() if self._renews else {}),
         }
+
+    def false_claims(self, state: Path) -> list[str]:
+        """Return what a run says it has renewed and is not there."""
+        view = renewal_of(stored_run(state))
+        if view is None:
+            return []
+        judged = self._certificates
+        return [
+            *(f"the pin of {fqdn} is another's" for fqdn in judged.false_pins(view.pins)),
+            *(f"VMCA of {f} has another root" for f in judged.false_roots(view.new_roots)),
+        ]
 
     def after_rollback(self, state: Path) -> dict[str, Any]:
         """Return what is not as before the run; snapshots stay, only release deletes them."""
