@@ -18,6 +18,7 @@ from stsfix.snapshot.errors import (
     HypervisorFaultError,
     OperationError,
     RevertUnverifiedError,
+    SnapshotGoneError,
     SnapshotSetIncompleteError,
     VmBusyError,
     VmNotFoundError,
@@ -226,8 +227,10 @@ class Coordinator(PowerControl):
                 not there any more; nothing was reverted.
             VmNotOffError: Some VM is not off; nothing was reverted.
             RevertUnverifiedError: A VM is not where it should be; leave all of them off.
-            AnswerLostError, TaskOverdueError, VmBusyError, SnapshotGoneError,
-            HypervisorFaultError: Some revert did not succeed; leave all of them off and repeat.
+            SnapshotGoneError: One disappeared since it was looked at; those named before it may be
+                reverted. Leave all of them off.
+            AnswerLostError, TaskOverdueError, VmBusyError, HypervisorFaultError: Some revert did
+                not succeed; leave all of them off and repeat.
         """
         self._require_members(snapshot_set, vms)
         self.require_off(vms)
@@ -237,6 +240,9 @@ class Coordinator(PowerControl):
             member = snapshot_set.of(vm)
             try:
                 tasks[vm] = self._fleet.when_free(partial(self._host(vm).start_revert, member))
+            except SnapshotGoneError as error:
+                errors.append(error)
+                break  # this one never will: revert no more of them
             except OperationError as error:
                 errors.append(error)
                 continue  # every VM that can go back should: the revert is repeated as a whole

@@ -15,6 +15,7 @@ from stsfix.snapshot.errors import (
     HypervisorFaultError,
     NoSpaceError,
     RevertUnverifiedError,
+    SnapshotGoneError,
     SnapshotSetIncompleteError,
     TaskOverdueError,
     VmBusyError,
@@ -345,6 +346,19 @@ def test_revert_takes_nobody_back_when_one_snapshot_is_gone():
 
     assert world.read() == ["new", "new"]
     assert world.esx1.count("start_revert") == 0
+
+
+def test_no_more_nodes_are_reverted_once_a_snapshot_has_gone():
+    """That one can never follow; a revert that only failed is another matter."""
+    world = World().off()
+    taken = world.take()
+    world.write("new")
+    world.esx1.fail("start_revert", SnapshotGoneError(world.vc1, RUN))
+
+    with pytest.raises(SnapshotGoneError):
+        world.coordinator().revert(taken, world.vms)
+
+    assert world.read() == ["new", "new"]
 
 
 def test_revert_wants_every_node_in_the_set():
