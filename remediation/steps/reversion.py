@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.errors_run import DirectoriesApartError, ExportError
+from stsfix.remediation.errors_run import DirectoriesApartError
 from stsfix.remediation.replication import LagState, lags
-from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.errors import OperationError, RefusedError
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
@@ -72,10 +72,15 @@ def prove_reverted(context: StepContext, step: str, note: Note) -> None:
         note(NOT_PROVEN, str(error))
         context.tell(step, "", f"not proven that every directory went back: {error}")
         return
-    reasons = differences(found, _expected(context, found))
+    expected, unknown = _expected(context, found)
+    reasons = differences(found, expected)
     if reasons:
         raise DirectoriesApartError(context.spec.run, reasons)
-    context.tell(step, "", "every directory is as before the run")
+    if not unknown:
+        context.tell(step, "", "every directory is as before the run")
+        return
+    note(NOT_PROVEN, f"compared with each other only: {unknown}")
+    context.tell(step, "", f"all directories agree; what they held before is not known: {unknown}")
 
 
 def _read(context: StepContext) -> Directories:
@@ -104,14 +109,17 @@ def _status(context: StepContext, node: NodePlan) -> ReplicationStatus:
     return context.directory(node.fqdn).read_replication_status()
 
 
-def _expected(context: StepContext, found: Directories) -> Mapping[str, tuple[StsMaterial, ...]]:
-    """Return the entries of each node before the first write; without the export (an adopted run
-    has none here) those of the writer, which preflight found the same on all.
+def _expected(
+    context: StepContext, found: Directories
+) -> tuple[Mapping[str, tuple[StsMaterial, ...]], str]:
+    """Return the entries of each node before the first write, and why they are not known, empty if
+    they are: then those of the writer, which preflight found the same on all. The export of an
+    adopted run is elsewhere, and its passphrase may be another person's.
     """
     try:
-        return context.exports.load(context.spec.run).nodes
-    except ExportError:
-        return dict.fromkeys(found.entries, found.entries[context.spec.writer])
+        return context.exports.load(context.spec.run).nodes, ""
+    except RefusedError as error:
+        return dict.fromkeys(found.entries, found.entries[context.spec.writer]), str(error)
 
 
 def _same(one: tuple[StsMaterial, ...], other: tuple[StsMaterial, ...]) -> bool:

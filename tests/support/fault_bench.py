@@ -172,8 +172,10 @@ class FaultBench(SavedLab):
 
 
 def copy_journal(source: Path, target: Path) -> None:
-    """Copy the journal of a state folder that nobody has open."""
+    """Copy the journal and the exports of a state folder that nobody has open."""
     with closing(JournalFile(source, SystemClock()).connect()) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(source / "journal.sqlite", target / "journal.sqlite")
+    if (source / "exports").exists():
+        shutil.copytree(source / "exports", target / "exports", dirs_exist_ok=True)
