@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin import advice_causes as causes
 from stsfix.plugin import errors as plugin
-from stsfix.plugin.advice_causes import BACK, GO_ON, Advice
+from stsfix.plugin.advice_causes import BACK, GO_ON, LOOK, Advice
 from stsfix.remediation import errors as remediation
 from stsfix.remediation import errors_run as of_run
 from stsfix.snapshot import errors as snapshot
@@ -69,6 +69,24 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
                 " all nodes stay on: {export_restore}"
             ),
         ),
+        of_run.NoWayBackError: (
+            "Close this run, which needs no snapshot for that: {rollback}",
+            "Find out who deleted the snapshots, or changed the disk: a backup product or a person",
+            "Then begin a new one: {run}",
+        ),
+        of_run.WrongVmError: (
+            "Find the VM that answers: it may be on a host that domain.toml does not name",
+            (
+                "If the node was upgraded, deployed or restored anew since the run began, there is"
+                " no way back by snapshots: they are those of the old VM. The run's export can put"
+                " the STS entries back: {export_restore}"
+            ),
+            (
+                "If a clone was taken for the node, name the right VM in domain.toml"
+                ' ([nodes."NAME"] vm = "INSTANCE UUID"), close this run, and begin a new one'
+            ),
+            LOOK,
+        ),
         of_run.RunStateError: ("See what the run is and what it can do: {status}",),
         of_run.DomainLockedError: causes.domain_locked_advice,
         of_run.PlanChangedError: (
@@ -108,6 +126,8 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         ),
         plugin.ReportFileError: "Only what was to be written there is missing.",
         of_run.DirectoriesApartError: causes.APART_STATE,
+        of_run.NoWayBackError: "Nothing was written; nodes that are off stay off.",
+        of_run.WrongVmError: "Nothing was written or reverted, and nobody was powered on.",
         of_run.InterruptedRunError: "Every record is complete; what comes next is known.",
         of_run.UndoFailedError: (
             "The run is partly taken back; no node was powered on after the failure."

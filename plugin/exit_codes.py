@@ -54,6 +54,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         of_run.AdoptionError: 8,
         remediation.WindowsNodeError: 9,
         of_run.NodesJoinedError: 35,
+        of_run.NoWayBackError: 36,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,
@@ -99,6 +100,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         of_run.JournalUnwritableError: 96,
         of_run.RestartByHandError: 97,
         of_run.DirectoriesApartError: 98,
+        of_run.WrongVmError: 99,
     }
 )
 """Exit code of every leaf of the error tree."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.operator_name import holder, operator
 from stsfix.plugin.run_guards import RunGuards
 from stsfix.plugin.sources import preflight_sources
+from stsfix.plugin.whereabouts import Whereabouts
 from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
 from stsfix.remediation.checks.acceptance import accept, parse_acceptances
 from stsfix.remediation.checks.findings import RULES
 from stsfix.remediation.checks.preflight import assess, plan_run, run_name
 from stsfix.remediation.checks.renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.claims import RUN_PREFIX
-from stsfix.remediation.departed import departed, note_of_departure
 from stsfix.remediation.discovery.domain import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
@@ -27,15 +27,18 @@ from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.newcomers import known_nodes, require_no_newcomer, reverts
-from stsfix.remediation.plan import build_steps, require_way_back, step_names, steps_of
-from stsfix.remediation.ports import Progress
+from stsfix.remediation.plan import (
+    build_steps,
+    require_undoable,
+    require_way_back,
+    step_names,
+    steps_of,
+)
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
-from stsfix.remediation.relocation import bears_snapshots, find_moved, note_of
 from stsfix.remediation.renewal.notes import shown_leaves
 from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
-from stsfix.snapshot.errors import HostUnreachableError, VmNotFoundError
 from stsfix.snapshot.fleet import raise_worst
 from stsfix.snapshot.model import PowerState
 
@@ -48,13 +51,12 @@ if TYPE_CHECKING:
     from stsfix.remediation.durations import Phase as RunPhase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.journal import JournalFile
-    from stsfix.remediation.model import Finding, NodePlan, RunSpec
+    from stsfix.remediation.model import Finding, RunSpec
     from stsfix.remediation.ports import Step
     from stsfix.remediation.renewal.plan import RenewalPlan
     from stsfix.remediation.sts_export import StsExport
     from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released
-    from stsfix.snapshot.errors import OperationError
     from stsfix.snapshot.model import VmFacts
     from stsfix.snapshot.ports import Clock, Hypervisor
 
@@ -88,6 +90,7 @@ class Runs(RunGuards):
     ) -> None:
         super().__init__(file)
         self._wiring = wiring
+        self._where = Whereabouts(wiring)
         self._stop_requested = stop_requested
         self._open_journal = open_journal
 
@@ -169,9 +172,16 @@ class Runs(RunGuards):
         ).close()
 
     def carry_on(self, run: str) -> Phase:
-        """Go on with *run* in the direction it has; see `engine.run` for what is raised."""
+        """Go on with *run* in the direction it has.
+
+        Raises:
+            NoWayBackError: See `plan.require_undoable`.
+            OperationError: See `engine.run`.
+        """
         with self._opened(run) as journal:
-            self._follow(journal)
+            self._where.follow(journal)
+            context = self._wiring.step_context(journal.spec, self._file.folder)
+            require_undoable(context, journal.records)
             return self._go_on(journal)
 
     def _go_on(self, journal: Journal) -> Phase:
@@ -193,7 +203,7 @@ class Runs(RunGuards):
         """
         self.require_reversible(run)
         with self._opened(run) as journal:
-            self._follow(journal)
+            self._where.follow(journal)
             self._require_same_domain(run, journal)
             context = self._wiring.step_context(journal.spec, self._file.folder)
             require_way_back(context, journal.plan, journal.records)
@@ -311,77 +321,25 @@ class Runs(RunGuards):
         by the operator's word. Both are recorded first.
 
         Raises:
-            RunStateError: See `require_releasable`, `require_unproven`; a VM called gone is there.
+            RunStateError: See `require_releasable`, `require_unproven`, `Whereabouts.let_go`.
             VmNotFoundError: Some VMs are not there; the snapshots of all others are deleted.
         """
         self.require_unproven(run) if unproven else self.require_releasable(run, adopted=adopted)
         with self._opened(run) as journal:
-            self._let_go(journal, without)
-            lost = self._follow_each(journal)
+            self._where.let_go(journal, without)
+            missing = self._where.follow_each(journal)
             for mark in (*((Mark.UNPROVEN,) if unproven else ()), Mark.RELEASING):
                 if mark not in marks(journal.records):
                     journal.append(MarkRecord(mark=mark))
-            gone = departed(journal.records) | lost.keys()
-            vms = [node.vm for node in journal.spec.nodes if node.fqdn not in gone]
+            vms = [n.vm for n in journal.spec.nodes if n.fqdn not in missing.names]
             released = self._wiring.coordinator.release(run, vms)
-            raise_worst(list(lost.values()))
+            raise_worst(list(missing.lost.values()))
             if Mark.RELEASED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASED))
             return released
 
     def _opened(self, run: str) -> AbstractContextManager[Journal]:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
-
-    def _follow(self, journal: Journal) -> None:
-        """Note which VMs an earlier attempt left on another host than they are on now; before any
-        attempt it matters only if domain.toml does not have the host any more.
-        """
-        nodes, hosts = journal.spec.nodes, self._wiring.hypervisors
-        if journal.records or any(node.vm.host not in hosts for node in nodes):
-            self._follow_nodes(journal, nodes)
-
-    def _follow_each(self, journal: Journal) -> dict[str, OperationError]:
-        """Follow what can be; return why by FQDN for every other VM that is not called gone. If
-        none is there, they are another site's hosts: that is raised, and nothing is decided.
-        """
-        known = departed(journal.records)
-        nodes = [node for node in journal.spec.nodes if node.fqdn not in known]
-        lost: dict[str, OperationError] = {}
-        with suppress(VmNotFoundError):
-            self._follow_nodes(journal, nodes)
-            return lost
-        for node in nodes:
-            try:
-                self._follow_nodes(journal, (node,))
-            except VmNotFoundError as error:
-                lost[node.fqdn] = error
-        if len(lost) == len(nodes):
-            raise_worst(list(lost.values()))
-        return lost
-
-    def _let_go(self, journal: Journal, without: Sequence[str]) -> None:
-        """Record that the VMs of *without* are gone; refused for one that a host has."""
-        for fqdn in without:
-            node = journal.spec.node(fqdn)
-            try:
-                self._follow_nodes(journal, (node,))
-                self._wiring.coordinator.observe((journal.spec.node(fqdn).vm,))
-            except (VmNotFoundError, HostUnreachableError):
-                if fqdn not in departed(journal.records):
-                    journal.append(note_of_departure(fqdn, operator()))
-            else:
-                raise RunStateError(journal.run, f"whole: {fqdn} is there", "released without it")
-
-    def _follow_nodes(self, journal: Journal, nodes: Sequence[NodePlan]) -> None:
-        hosts = self._wiring.hypervisors
-        with_snapshot = bears_snapshots(journal.records)
-        moved = find_moved(journal.spec, hosts, with_snapshot=with_snapshot, nodes=nodes)
-        for node in nodes:
-            vm = moved.get(node.fqdn)
-            if vm is not None:
-                journal.append(note_of(node.fqdn, vm))
-                text = f"its VM is {vm} now, no longer {node.vm}"
-                self._wiring.hook(Progress(step="", subject=node.fqdn, text=text))
 
     def _require_same_domain(self, run: str, journal: Journal) -> None:
         """Refuse to revert a domain that has other nodes by now, as far as it can be asked."""

@@ -10,11 +10,13 @@ RefusedError
 ├── RunNotFoundError          no such run in the state folder
 ├── RunStateError             the run cannot do this in its state (rollback after release)
 ├── NodesJoinedError          nodes joined the domain after the run began
+├── NoWayBackError            nothing is written yet, and snapshots are not there any more
 ├── DomainLockedError         another run of this SSO domain is open
 └── PlanChangedError          the journal knows a step that this version does not
 TransientError
 └── DomainUnreadError         not every node of the domain, or not its VM, could be found
 StoppedError
+├── WrongVmError              a node answers although its VM is off
 ├── StepUnclearError          a probe cannot tell whether the step was done
 ├── RestartByHandError        services of a node that nothing of ours reaches are a person's work
 ├── InterruptedRunError       asked to stop (SIGINT, SIGTERM); resumable
@@ -112,6 +114,17 @@ class NodesJoinedError(RefusedError):
         self.run = run
 
 
+class NoWayBackError(RefusedError):
+    """The run has written nothing yet, and its snapshots would not take it back any more."""
+
+    def __init__(self, run: str, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(
+            f"run {run} writes nothing, as nothing would take it back: {'; '.join(self.reasons)}"
+        )
+        self.run = run
+
+
 class DomainLockedError(RefusedError):
     """Another run of this SSO domain is open, here or from elsewhere.
 
@@ -143,6 +156,20 @@ class DomainUnreadError(TransientError):
         super().__init__(f"not every node of {domain} could be found and read")
         self.domain = domain
         self.evidence = tuple(evidence)
+
+
+class WrongVmError(StoppedError):
+    """A node answers although its VM is off: another machine has its name.
+
+    *vms* are in the order of *nodes*.
+    """
+
+    def __init__(self, nodes: Iterable[str], vms: Iterable[object]) -> None:
+        self.nodes = tuple(nodes)
+        self.vms = tuple(map(str, vms))
+        pairs = zip(self.nodes, self.vms, strict=False)
+        told = "; ".join(f"{fqdn} answers although {vm} is off" for fqdn, vm in pairs)
+        super().__init__(f"another machine has the name of a node: {told}")
 
 
 class StepUnclearError(StoppedError):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import PlanChangedError
 from stsfix.remediation.newcomers import WRITERS, reverts
-from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states
+from stsfix.remediation.records import REPLACE_STS, StepState, noted, step_states, turn
+from stsfix.remediation.relocation import bears_snapshots
 from stsfix.remediation.renewal.notes import shown_leaves
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.steps.credential import (
@@ -16,9 +17,16 @@ from stsfix.remediation.steps.credential import (
     written_leaves,
 )
 from stsfix.remediation.steps.export import ExportSts
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots, get_way_back
+from stsfix.remediation.steps.machines import (
+    PowerOn,
+    Quiesce,
+    TakeSnapshots,
+    get_way_back,
+    require_snapshots,
+)
 from stsfix.remediation.steps.renewal import RenewCertificates
 from stsfix.remediation.steps.services import RestartServices, VerifyLogins
+from stsfix.remediation.steps.strangers import require_silence
 from stsfix.remediation.steps.vmca_root import NewVmcaRoot
 
 if TYPE_CHECKING:
@@ -83,13 +91,27 @@ def require_way_back(context: StepContext, plan: Sequence[str], records: Sequenc
 
     Raises:
         SnapshotSetIncompleteError: The snapshots are not whole, or would not hold everything.
+        WrongVmError: Another machine has the name of a node by now.
         OperationError: A host or a VM cannot be read.
     """
     over = {StepState.PENDING, StepState.UNDONE}
     if reverts(records):
         get_way_back(context)
+        require_silence(context)
     elif any(state not in over for state in step_states(plan, records).values()):
         context.coordinator.observe(context.vms)
+
+
+def require_undoable(context: StepContext, records: Sequence[Record]) -> None:
+    """Return unless *records* are of a run that is about to write what nothing would take back: all
+    its snapshots were taken, nothing is written yet, and they are not there any more. Reads only.
+
+    Raises:
+        NoWayBackError: It would; a rollback of it needs no snapshot.
+        OperationError: A host or a VM cannot be read.
+    """
+    if bears_snapshots(records) and not reverts(records) and turn(records) is None:
+        require_snapshots(context)
 
 
 def step_names(*, retire: bool, renews: bool = False, new_root: bool = False) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
-from stsfix.remediation.errors_run import DomainLockedError
+from stsfix.remediation.errors_run import DomainLockedError, NoWayBackError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.relocation import SNAPSHOTS
 from stsfix.remediation.steps import adapters
+from stsfix.remediation.steps.clocks import SLEPT, Moment
 from stsfix.remediation.steps.reversion import prove_reverted
+from stsfix.remediation.steps.strangers import require_silence
 from stsfix.snapshot.errors import (
     OperationError,
     SnapshotSetIncompleteError,
@@ -230,12 +232,25 @@ class TakeSnapshots:
 
     def do(self, noted: Facts, note: Note) -> None:
         """Drop an earlier attempt's set, claim, then take the others; each task key is noted
-        before its task is awaited.
+        before its task is awaited. A set in the middle of which this workstation slept is dropped,
+        too: nobody saw who was on meanwhile.
         """
+        clock = self.context.clock
+        while True:
+            begun = Moment.of(clock)
+            self._attempt(noted, note)
+            slept = begun.slept(clock)
+            if slept < SLEPT:
+                return
+            told = f"this workstation slept for {slept.total_seconds():.0f} s in between"
+            self.context.tell(self.name, "", f"{told}: all snapshots are taken anew")
+
+    def _attempt(self, noted: Facts, note: Note) -> None:
         context = self.context
         require_no_rival(context)
         try:
             context.coordinator.require_off(context.vms)
+            require_silence(context)
             self._drop_earlier(noted)
             self._take((claim_of(context.spec).vm,), note)
             require_no_rival(context)
@@ -299,14 +314,20 @@ class PowerOn:
         return Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Power on, PSCs first, and wait."""
+        """Power on, PSCs first, wait, and see once more that the way back is there: the next steps
+        write.
+
+        Raises:
+            NoWayBackError: Somebody deleted a snapshot meanwhile; every node is on.
+        """
         del noted, note
         start_domain(self.context, self.name, self.before())
+        require_snapshots(self.context)
 
     def undo(self, noted: Facts, note: Note) -> None:
-        """Shut every node down again (the snapshots may be about to be reverted to)."""
-        del noted, note
-        self.context.coordinator.shut_down(self.context.shutdown_waves())
+        """Nothing: who is reverted was shut down for that, everybody else stays on. Another run may
+        work on the nodes by now.
+        """
 
 
 def revert_all(context: StepContext, step: str) -> None:
@@ -318,11 +339,13 @@ def revert_all(context: StepContext, step: str) -> None:
 
     Raises:
         SnapshotSetIncompleteError: Nothing was changed.
+        WrongVmError: All nodes are off; nobody was reverted.
         OperationError: Some nodes may be reverted and all are off; repeating it goes on.
     """
     found = get_way_back(context)
     context.tell(step, "", "shutting down every node")
     context.coordinator.shut_down(context.shutdown_waves())
+    require_silence(context)
     context.tell(step, "", "reverting every node")
     context.coordinator.revert(found, context.vms)
 
@@ -343,6 +366,18 @@ def get_way_back(context: StepContext) -> SnapshotSet:
     if left_out:
         raise SnapshotSetIncompleteError(context.spec.run, left_out)
     return found
+
+
+def require_snapshots(context: StepContext) -> None:
+    """Return if every node can go back to its snapshot; for a run that has written nothing yet.
+
+    Raises:
+        NoWayBackError: It cannot.
+    """
+    try:
+        get_way_back(context)
+    except SnapshotSetIncompleteError as error:
+        raise NoWayBackError(context.spec.run, error.missing) from error
 
 
 def _left_out(context: StepContext) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import seeds_back
 import seeds_domain
 import seeds_here
 import seeds_nodes
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = (
     *seeds_run.MUTANTS,
     *seeds_domain.MUTANTS,
+    *seeds_back.MUTANTS,
     *seeds_nodes.MUTANTS,
     *seeds_trust.MUTANTS,
     *seeds_here.MUTANTS,

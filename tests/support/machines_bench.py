@@ -15,12 +15,12 @@ from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.snapshot.coordinator import Coordinator
 from stsfix.snapshot.fleet import Limits as FleetLimits
+from stsfix.snapshot.model import PowerState
 from worlds import spec
 
 if TYPE_CHECKING:
     from stsfix.remediation.ports import Issuer, ServiceControl, Step
     from stsfix.remediation.steps.tools import RenewalTools
-    from stsfix.snapshot.model import PowerState
 
 PSC, VC = "psc1.lab.example", "vc1.lab.example"
 BOOT = timedelta(seconds=600)
@@ -40,6 +40,9 @@ class Bench:
         domain.seed(1, sts_material.credential("old", start=-700, end=-1))
         self.domain = domain
         self.logins = MemoryLogins({PSC: b"leaf"})
+        self.elsewhere: set[str] = set()
+        """Nodes that are another machine than the VM of theirs."""
+        domain.is_off = self.logins.is_off = self._is_off
         self.told: list[str] = []
         self.notes: dict[str, str] = {}
         self.context = self.make_context()
@@ -78,6 +81,10 @@ class Bench:
             ),
             hook=lambda event: self.told.append(f"{event.subject} {event.text}".strip()),
         )
+
+    def _is_off(self, fqdn: str) -> bool:
+        machine = self.hosts[0].vm(self.psc) if fqdn == PSC else self.hosts[1].vm(self.vc)
+        return machine.power is not PowerState.ON and fqdn not in self.elsewhere
 
     def do(self, step: Step) -> None:
         """Do *step* with all notes so far."""

@@ -56,8 +56,9 @@ class MemoryDomain:
     """A world of directories. *lag* is how many calls of a node a partner's change stays hidden.
 
     `violations` holds what a sound repair never does, as sentences; `down` the nodes that do not
-    answer; `password` the right one; `ordinary` users log in and see nothing.
-    `certificates` of a `MemoryNode` are what it holds besides STS entries.
+    answer, as those do not of which `is_off` says that their machine is off; `password` the right
+    one; `ordinary` users log in and see nothing. `certificates` of a `MemoryNode` are what it
+    holds besides STS entries.
     """
 
     def __init__(self, *nodes: str, domain: str = "vsphere.local", lag: int = 0) -> None:
@@ -68,6 +69,7 @@ class MemoryDomain:
         self.computers: tuple[str, ...] = ()
         self.nodes = {n: MemoryNode(name=n, invocation_id=f"id-{n}") for n in nodes}
         self.down: set[str] = set()
+        self.is_off: Callable[[str], bool] = lambda _: False
         self.faults: list[Fault] = []
         self.violations: list[str] = []
         self.calls: Counter[tuple[str, str]] = Counter()
@@ -137,7 +139,7 @@ class MemoryDomain:
     def enter(self, node: str, call: str) -> MemoryNode:
         """Count a call, let time pass for replication, and return the node if it answers."""
         self.calls[node, call] += 1
-        if node in self.down:
+        if node in self.down or self.is_off(node):
             raise DirectoryUnreachableError(node, "connection refused")
         found = self.nodes[node]
         self._settle(found)

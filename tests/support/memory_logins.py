@@ -8,7 +8,8 @@
 
 *leaves* may also be a function that returns the mapping, to read it from another fake's state.
 An expired STS is a leaf of None: it refuses with the product's text. Once a password was refused
-(an SsoLoginError given to `fail`), what sends the password again is noted in `violations`.
+(an SsoLoginError given to `fail`), what sends the password again is noted in `violations`. Nodes
+of which *is_off* says that their machine is off publish nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import ProofError, SigningCertificateError, SsoLoginError
+from stsfix.remediation.errors import (
+    NodeUnreachableError,
+    ProofError,
+    SigningCertificateError,
+    SsoLoginError,
+)
 from stsfix.remediation.inventory_certificates import PublishedKey
 from stsfix.remediation.model import VerifiedToken
 
@@ -37,6 +43,7 @@ class MemoryLogins:
         self._failures: dict[tuple[str, str], list[Exception]] = {}
         self._refused = False
         self.trusted: dict[str, set[bytes]] = {}
+        self.is_off: Callable[[str], bool] = lambda _: False
         self.calls: list[tuple[str, str]] = []
         self.violations: list[str] = []
 
@@ -51,7 +58,9 @@ class MemoryLogins:
 
     def read_published_leaf(self, node: str) -> bytes:
         self._called("metadata", node)
-        leaf = self.leaves[node]
+        if self.is_off(node):
+            raise NodeUnreachableError(node, "connection refused")
+        leaf = self.leaves.get(node)
         if leaf is None:
             raise ProofError(node, "metadata", "HTTP 400")
         return leaf

@@ -51,7 +51,7 @@ class Gated:
 class Estate:
     """Two hosts, and the contexts of workstations that know nothing of each other.
 
-    *like* is a context whose clock and limits serve here, too.
+    *like* is a bench whose directory, logins and limits serve here, too.
     """
 
     def __init__(self, like):
@@ -67,10 +67,15 @@ class Estate:
             NodePlan(fqdn="psc1.lab.example", role=Role.PSC, vm=self.psc),
             NodePlan(fqdn="vc1.lab.example", role=Role.VCENTER, vm=self.vc),
         )
-        spec = replace(self._like.spec, run=run, by=f"{run[-4:]}@desk", nodes=both[:nodes])
+        spec = replace(self._like.context.spec, run=run, by=f"{run[-4:]}@desk", nodes=both[:nodes])
         hosts = {host.host: Gated(host, gate) for host in self.hosts}
         coordinator = Coordinator(hosts, self.clock, FleetLimits())
-        return replace(self._like, spec=spec, clock=self.clock, coordinator=coordinator)
+        self._like.domain.is_off = self._like.logins.is_off = self._is_off
+        return replace(self._like.context, spec=spec, clock=self.clock, coordinator=coordinator)
+
+    def _is_off(self, fqdn):
+        host, vm = (self.hosts[0], self.psc) if fqdn[:3] == "psc" else (self.hosts[1], self.vc)
+        return host.vm(vm).power is not PowerState.ON
 
     def names(self):
         """Return the names of all snapshots of nodes."""
@@ -165,7 +170,7 @@ def played(schedule, like, *, nodes):
 @pytest.fixture(scope="module")
 def like():
     """A context to copy from; making one takes a while."""
-    return Bench().context
+    return Bench()
 
 
 ONCE = {(calls,) for calls in range(CALLS)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from machines_bench import BOOT, PSC, VC, Bench
+from memory_hypervisor import MemoryClock
 from memory_vm import nic
 from stsfix.remediation.errors import (
     LoginRefusal,
@@ -19,6 +20,7 @@ from stsfix.remediation.errors import (
     ProofError,
     TransportUnavailableError,
 )
+from stsfix.remediation.errors_run import NoWayBackError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import ReplaceSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
@@ -52,6 +54,11 @@ def snapshotted(bench):
     bench.hosts[1].vm(bench.vc).disk["database"] = "new"
     bench.told.clear()
     return bench
+
+
+def shut_down(bench):
+    """Shut every node down."""
+    bench.context.coordinator.shut_down(bench.context.shutdown_waves())
 
 
 def powered_on_after_the_claim(bench):
@@ -189,6 +196,7 @@ def test_a_run_without_such_a_note_demands_what_is_set_for_power_on(bench):
     """One of an earlier version, or one that was adopted."""
     plugged_by_hand(bench)
     bench.do(Quiesce(bench.context))
+    bench.do(TakeSnapshots(bench.context))
     bench.notes.clear()
 
     power_on(bench)
@@ -224,7 +232,7 @@ def test_snapshots_are_named_after_the_run_and_noted(bench):
 
 def test_the_vcenter_is_started_when_the_psc_answers(snapshotted):
     """PSC on, vmdir and STS answer, then the vCenter."""
-    snapshotted.undo(PowerOn(snapshotted.context))
+    shut_down(snapshotted)
     snapshotted.told.clear()
     snapshotted.logins.fail("metadata", PSC, NodeUnreachableError(PSC, "503"), times=4)
 
@@ -236,7 +244,7 @@ def test_the_vcenter_is_started_when_the_psc_answers(snapshotted):
 
 def test_an_sts_that_never_publishes_does_not_hold_up_the_run(snapshotted):
     """A tenant that cannot be loaded is what a run is there to repair."""
-    snapshotted.undo(PowerOn(snapshotted.context))
+    shut_down(snapshotted)
     snapshotted.logins.fail("metadata", PSC, ProofError(PSC, "metadata", "HTTP 400"), times=999)
     began = snapshotted.clock.monotonic()
 
@@ -248,7 +256,7 @@ def test_an_sts_that_never_publishes_does_not_hold_up_the_run(snapshotted):
 
 def test_a_node_that_is_shut_down_again_is_not_waited_for(snapshotted):
     """A run that gives way may do that to one that was just powered on: said within a look."""
-    snapshotted.undo(PowerOn(snapshotted.context))
+    shut_down(snapshotted)
     snapshotted.domain.down.add(PSC)
 
     def before(call, _):
@@ -267,7 +275,7 @@ def test_a_node_that_is_shut_down_again_is_not_waited_for(snapshotted):
 
 def test_a_directory_that_does_not_come_back_is_named(snapshotted):
     """The deadline ends the waiting; the node is left running."""
-    snapshotted.undo(PowerOn(snapshotted.context))
+    shut_down(snapshotted)
     snapshotted.domain.down.add(PSC)
 
     with pytest.raises(NodeNotReadyError, match=PSC):
@@ -300,6 +308,7 @@ def powered_on_without_guest_operations(bench, services):
         host.vm(vm).guest_operations = False
     bench.context = replace(bench.context, services=cast("ServiceControl", services))
     bench.do(Quiesce(bench.context))
+    bench.do(TakeSnapshots(bench.context))
     bench.told.clear()
     bench.do(PowerOn(bench.context))
 
@@ -394,3 +403,63 @@ def test_undo_keeps_snapshots_and_powers_on_in_order(snapshotted):
     context = snapshotted.context
     assert isinstance(context.coordinator.find(context.spec.run, context.vms), SnapshotSet)
     assert snapshotted.violations() == []
+
+
+def deleted(bench):
+    """Somebody deletes a snapshot of the run."""
+    bench.hosts[1].vm(bench.vc).snapshots.clear()
+
+
+def made_independent(bench):
+    """Somebody takes a disk out of all snapshots."""
+    bench.hosts[0].vm(bench.psc).disk_mode = "independent_persistent"
+
+
+@pytest.mark.parametrize("lose", [deleted, made_independent])
+def test_nothing_is_written_that_no_snapshot_would_take_back(bench, lose):
+    """All nodes are on by then, and writing is what comes next."""
+    bench.do(Quiesce(bench.context))
+    bench.do(TakeSnapshots(bench.context))
+    lose(bench)
+
+    with pytest.raises(NoWayBackError, match=r"no snapshots of that name|independent"):
+        power_on(bench)
+
+    assert set(bench.power().values()) == {PowerState.ON}
+
+
+class Lid(MemoryClock):
+    """A clock of a workstation that sleeps for *night* seconds in the middle of a call."""
+
+    def __init__(self, night):
+        super().__init__()
+        self.night = night
+        self.asleep = 0.0
+
+    def now(self):
+        return super().now() + timedelta(seconds=self.asleep)
+
+    def close(self):
+        self.asleep, self.night = self.asleep + self.night, 0.0
+
+
+@pytest.mark.parametrize(("night", "times"), [(8 * 3600, 2), (30, 1)])
+def test_a_set_in_the_middle_of_which_the_workstation_slept_is_taken_anew(bench, night, times):
+    """Whoever was on and off again that night would go back to another time than the others."""
+    lid = Lid(night)
+    bench.context = replace(bench.context, clock=lid)
+    bench.do(Quiesce(bench.context))
+
+    def before(call, _):
+        if call == "await_task":
+            lid.close()
+
+    bench.hosts[0].before = before
+    bench.do(TakeSnapshots(bench.context))
+
+    starts = [host.count("start_snapshot") for host in bench.hosts]
+    assert starts == [times, times]
+    machines = [bench.hosts[0].vm(bench.psc), bench.hosts[1].vm(bench.vc)]
+    assert [len(machine.snapshots) for machine in machines] == [1, 1]
+    assert any("slept for 28800 s" in line for line in bench.told) is (times > 1)
+    assert bench.violations() == []

@@ -12,8 +12,14 @@ from machines_bench import PSC, VC, Bench
 from memory_hypervisor import MemoryHost
 from stsfix.plugin.run_guards import RunGuards
 from stsfix.plugin.runs import Runs
+from stsfix.remediation.claims import left_to
 from stsfix.remediation.departed import departed
-from stsfix.remediation.errors_run import RunStateError
+from stsfix.remediation.errors_run import (
+    NodesJoinedError,
+    NoWayBackError,
+    RunStateError,
+    WrongVmError,
+)
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import Phase, StepRecord, StepState
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.wiring import Wiring
 
 PLAN = step_names(retire=True)
+THEIRS = "stsfix-20260101T000000Z-bbbb"
 WRITTEN = PLAN
 """Every step is done."""
 STOPPED = PLAN[: PLAN.index("export-sts")]
@@ -75,6 +82,11 @@ class Repaired:
         )
         return Runs(self.file, cast("Wiring", wiring), stop_requested=lambda: False)
 
+    def asked_to_stop(self):
+        """Return how many guests were asked to shut down since the snapshots."""
+        made = sum(host.count("start_guest_shutdown") for host in self.bench.hosts)
+        return made - len(self.spec.nodes)
+
     def is_untouched(self):
         """True if nothing was recorded, and every node is on as it was."""
         same = self.file.read(self.spec.run).records == self.records
@@ -119,6 +131,67 @@ def test_a_run_that_wrote_nothing_needs_no_snapshot(folder):
 
     assert world.runs().roll_back(world.spec.run) is Phase.ROLLED_BACK
 
+    assert world.disk["certificate"] == "new"
+
+
+def test_a_run_without_its_snapshots_does_not_begin_to_write(folder):
+    """Somebody tidied up while it was stopped; it is closed without touching anybody."""
+    world = Repaired(folder, STOPPED)
+    world.bench.hosts[1].vm(world.bench.vc).snapshots.clear()
+
+    with pytest.raises(NoWayBackError, match="vc1"):
+        world.runs().carry_on(world.spec.run)
+
+    assert world.is_untouched()
+    assert world.runs().roll_back(world.spec.run) is Phase.ROLLED_BACK
+    assert world.asked_to_stop() == 0
+
+
+def test_a_run_that_wrote_goes_on_without_its_snapshots(folder):
+    """Forwards is the only way that is left."""
+    world = Repaired(folder)
+    world.bench.hosts[1].vm(world.bench.vc).snapshots.clear()
+
+    assert world.runs().carry_on(world.spec.run) is Phase.REPAIRED
+
+
+def test_a_rollback_stops_nobody_who_belongs_to_another_run(folder):
+    """Its own snapshots were deleted, and another workstation took the domain since."""
+    world = Repaired(folder, STOPPED)
+    for host, vm in zip(world.bench.hosts, (world.bench.psc, world.bench.vc), strict=True):
+        host.vm(vm).snapshots = [replace(s, name=THEIRS) for s in host.vm(vm).snapshots]
+
+    assert world.runs().roll_back(world.spec.run) is Phase.ROLLED_BACK
+
+    assert world.asked_to_stop() == 0
+    assert left_to(world.file.read(world.spec.run).records).startswith(THEIRS)
+
+
+def test_a_domain_that_has_grown_is_not_reverted(folder):
+    """The node that joined would have seen the others' future."""
+    world = Repaired(folder)
+    world.bench.domain.computers = ("vc9.lab.example",)
+
+    with pytest.raises(NodesJoinedError, match="vc9"):
+        world.runs().roll_back(world.spec.run)
+
+    assert world.is_untouched()
+
+
+@pytest.mark.parametrize("fqdn", [PSC, VC])
+def test_an_old_vm_that_was_kept_after_an_upgrade_is_not_gone_back_to(folder, fqdn):
+    """The node is another machine by now; the run stays what it is, and can be released."""
+    world = Repaired(folder)
+    number, vm = (0, world.bench.psc) if fqdn == PSC else (1, world.bench.vc)
+    world.bench.hosts[number].vm(vm).power = PowerState.OFF
+    world.bench.elsewhere.add(fqdn)
+    before = world.bench.power()
+
+    with pytest.raises(WrongVmError, match=fqdn):
+        world.runs().roll_back(world.spec.run)
+
+    assert world.file.read(world.spec.run).records == world.records
+    assert world.bench.power() == before
     assert world.disk["certificate"] == "new"
 
 
@@ -218,6 +291,65 @@ def test_whose_host_is_silent_is_gone_by_the_operators_word(folder):
 
     assert snapshots(world) == 0
     assert world.file.read(world.spec.run).phase is Phase.RELEASED
+
+
+def silence(world, *numbers):
+    """Let these hosts answer nothing."""
+
+    def before(call, vm):
+        raise HostUnreachableError("esx", "timed out")
+
+    for number in numbers:
+        world.bench.hosts[number].before = before
+
+
+def test_a_release_that_is_refused_leaves_no_word(folder):
+    """Else the next one would leave a node's snapshot where it is, and say nothing."""
+    world = Repaired(folder)
+    silence(world, 1)
+
+    with pytest.raises(RunStateError, match=f"{PSC} is there"):
+        world.runs().release(world.spec.run, without=[VC, PSC])
+
+    world.bench.hosts[1].before = None
+    assert world.is_untouched()
+
+
+@pytest.mark.parametrize("configured", [2, 0], ids=["silent", "not configured"])
+def test_a_run_is_not_closed_where_nobody_can_be_asked(folder, configured):
+    """A workstation in another network would leave every snapshot, and no way back to any."""
+    world = Repaired(folder)
+    silence(world, 0, 1)
+
+    with pytest.raises((HostUnreachableError, VmNotFoundError)):
+        world.runs(world.bench.hosts[:configured]).release(world.spec.run, without=[PSC, VC])
+
+    for host in world.bench.hosts:
+        host.before = None
+    assert world.is_untouched()
+
+
+def test_a_domain_that_is_gone_is_closed_by_the_operators_word(folder):
+    """Every host says that it has none of its VMs."""
+    world = Repaired(folder)
+    for host, vm in zip(world.bench.hosts, (world.bench.psc, world.bench.vc), strict=True):
+        del host.vms[vm.moref]
+
+    world.runs().release(world.spec.run, without=[PSC, VC])
+
+    assert world.file.read(world.spec.run).phase is Phase.RELEASED
+
+
+def test_a_node_that_is_back_is_released_after_all(folder):
+    """What was said of it was a mistake; its snapshot would grow for ever."""
+    world = Repaired(folder)
+    silence(world, 1)
+    world.runs().release(world.spec.run, without=[VC])
+    world.bench.hosts[1].before = None
+
+    world.runs().release(world.spec.run)
+
+    assert not world.bench.hosts[1].vm(world.bench.vc).snapshots
 
 
 def ours(world, *, domain="vsphere.local", nodes=(), hosts=()):
