@@ -8,6 +8,7 @@ import seeds_back
 import seeds_domain
 import seeds_here
 import seeds_nodes
+import seeds_renewal
 import seeds_run
 import seeds_trust
 
@@ -18,6 +19,7 @@ MUTANTS = (
     *seeds_domain.MUTANTS,
     *seeds_back.MUTANTS,
     *seeds_nodes.MUTANTS,
+    *seeds_renewal.MUTANTS,
     *seeds_trust.MUTANTS,
     *seeds_here.MUTANTS,
 )

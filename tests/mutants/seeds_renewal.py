@@ -1,0 +1,44 @@
+"""Mistakes in what a renewal does when an attempt of it has died."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+KILLS = "tests/crash/test_renewal_kills.py"
+VMCA_ROOT = "tests/unit/test_steps_vmca_root.py"
+
+_RENEWAL = "remediation/steps/renewal.py"
+_ROOT = "remediation/steps/vmca_root.py"
+
+MUTANTS = (
+    Mutant(
+        name="the key of a root whose attempt died stays on its node",
+        file=_ROOT,
+        old="                context.renewal.stores.sweep(node)\n",
+        new="",
+        tests=(f"{VMCA_ROOT}::test_the_next_attempt_leaves_no_key_of_one_that_died",),
+    ),
+    Mutant(
+        name="a root that arrives late gets a second one beside it",
+        file=_ROOT,
+        old="                context.renewal.stores.sweep(node)\n"
+        "                current = await_vmca(context, node).chain[0]\n",
+        new="                context.renewal.stores.sweep(node)\n",
+        tests=(f"{KILLS}::test_a_root_that_arrives_late_is_kept",),
+    ),
+    Mutant(
+        name="what a late script wrote is overwritten, and the backup with it",
+        file=_RENEWAL,
+        old="        if any(issued(noted, r.store, r.node) for r in self._of(node)):\n"
+        "            held = self._read(node)\n",
+        new="",
+        tests=(f"{KILLS}::test_a_script_that_outlives_its_process_is_not_overwritten",),
+    ),
+    Mutant(
+        name="a certificate that was written unseen is told by nobody",
+        file=_RENEWAL,
+        old='                self._tell(renewal, leaf, "", note)\n',
+        new="                pass\n",
+        tests=(f"{KILLS}::test_what_was_written_unseen_is_told",),
+    ),
+)
