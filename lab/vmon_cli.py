@@ -21,6 +21,9 @@ PATHS = ("/usr/sbin/vmon-cli", "/usr/lib/vmware-vmon/vmon-cli")
 """Since 6.7, and on 6.5 (peers.md d)."""
 
 
+INSTALLED = ("MANUAL", "AUTOMATIC")
+
+
 class VmonCli:
     """One node's vmon-cli."""
 
@@ -46,9 +49,22 @@ class VmonCli:
             case ["--status" | "-s", name]:
                 streams.complain(f"Invalid service name: {name}")
                 return 4
+            case ["--update" | "-U", name, "--starttype" | "-S", kind]:
+                return self._update(name, kind, streams)
             case _:
-                streams.complain("usage: vmon-cli [--list] [--status SERVICE]")
+                streams.complain("usage: vmon-cli [--list] [--status SERVICE] [--update SERVICE]")
                 return 2
+
+    def _update(self, name: str, kind: str, streams: Streams) -> int:
+        """Disable a service, or let it be as it was installed again."""
+        service = self._services.services.get(name)
+        if service is None or kind not in ("DISABLED", INSTALLED[service.automatic]):
+            streams.complain(f"This vmon-cli does not make {name} {kind}")
+            return 4
+        change = self._disk.disabled.add if kind == "DISABLED" else self._disk.disabled.discard
+        change(service.name)
+        streams.say("Completed Update service request.")
+        return 0
 
     def _say(self, name: str, streams: Streams) -> None:
         info = self._services.get(name)

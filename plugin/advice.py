@@ -273,7 +273,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
                 " --all"
             ),
             (
-                "If one is meant to stay down, disable it, and nobody waits for it:"
+                "If one of an appliance is meant to stay down, disable it, and nobody waits for it:"
                 " vmon-cli --update NAME --starttype DISABLED"
             ),
             GO_ON,

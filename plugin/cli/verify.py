@@ -57,6 +57,8 @@ def verify(session: Session, *, wait: int) -> int:
     elif not failed:
         session.output.json({"exit_code": 0, **facts})
     if not failed:
+        preflight = session.context.command("preflight")
+        session.say(f"Logins are all that was proven. Which services run: {preflight}")
         return 0
     first = failed[0]
     return report_error(session, ProofError(first.node, first.way, first.detail), **facts)

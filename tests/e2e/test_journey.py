@@ -81,6 +81,7 @@ def test_a_repair_from_preflight_to_release(bench):
     assert [code.code for code in commands.values()] == [0, 0, 0, 0, 0]
     assert "repaired and proven" in commands["status"].out
     assert "All 10 ways in work." in commands["verify"].out
+    assert "Which services run: stsfix preflight" in commands["verify"].err
     (listed,) = commands["runs --json"].json()["runs"]
     assert listed["phase"] == "released"
     assert listed["next_actions"] == []

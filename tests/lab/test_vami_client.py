@@ -18,10 +18,12 @@ from stsfix.remediation.errors import (
     NodeLoginError,
     NodeTlsError,
     NoShellError,
+    ServiceRestartError,
     TransportUnavailableError,
 )
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.node_facts import Management, Unread
+from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.transports.attempts import Attempts
 from stsfix.remediation.transports.service_control import PolledServiceControl
 from stsfix.remediation.transports.vami import Refusal, Vami
@@ -212,6 +214,26 @@ def test_after_an_attempt_that_broke_off_all_runs_that_ran(world):
 
     assert board.running() == ran
     assert {"vmware-sts-idmd", "vmdnsd", "vmware-netdumper"} <= set(ran)
+
+
+def test_what_somebody_disabled_stays_down_and_what_ran_before_the_run_is_missed(world):
+    """The first is told by vMon; the second gave up at power-on, preflight had seen it run."""
+    board = world.board
+    world.disk.disabled.add("vsphere-ui")
+    world.lab.faults.add(Rule(protocol="guest", call="start pschealth", times=10_000))
+    planned = replace(world.plan, ran=("vmafdd", "pschealth"))
+    board.stop(board.find("pschealth"))
+
+    with pytest.raises(ServiceRestartError) as caught:
+        world.control.restart_all(planned, limit=timedelta(seconds=4))
+    world.lab.faults.clear()
+    report = world.control.restart_all(planned, limit=LIMIT)
+
+    world.disk.disabled.clear()
+    assert caught.value.stopped == ("pschealth",)
+    assert caught.value.evidence[0] == "pschealth ran before the run"
+    assert report.left == (LeftDown(service="vsphere-ui", why=Why.DISABLED),)
+    assert "pschealth" in report.running
 
 
 def test_6_5_cannot_restart_its_sts_from_here(tmp_path):

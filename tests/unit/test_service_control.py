@@ -14,6 +14,7 @@ from memory_hypervisor import MemoryClock
 from stsfix.lab.disk import Role as LabRole
 from stsfix.lab.faults import Rule
 from stsfix.lab.services import State
+from stsfix.plugin.advice import ADVICE
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.service_expectation import LeftDown, Why
@@ -241,6 +242,24 @@ def test_what_was_disabled_or_never_started_is_left_alone(version):
     assert found.left == (LeftDown(service="vsphere-ui", why=Why.DISABLED),)
     assert not {"vsphere-ui", "vmcam"} & set(found.running)
     assert clock.slept == 0
+
+
+def test_what_is_disabled_as_the_advice_says_is_not_waited_for_any_more():
+    """It is broken for another reason: the next attempt tells of it and goes on."""
+    node = BareNode()
+    broken(node, "pschealth")
+    planned = replace(NODE, ran=("pschealth", "vmafdd"))
+    with pytest.raises(ServiceRestartError) as caught:
+        control(LabGuest(node)).restart_all(planned, limit=LIMIT)
+    advice = ADVICE[ServiceRestartError]
+    assert not callable(advice)
+    text = next(text for text in advice if "--starttype" in text)
+    command = text.partition(": ")[2].replace("NAME", caught.value.stopped[0])
+
+    assert node.sh(command)[0] == 0
+    found = control(LabGuest(node)).restart_all(planned, limit=LIMIT)
+
+    assert found.left == (LeftDown(service="pschealth", why=Why.DISABLED),)
 
 
 @pytest.mark.parametrize("version", ["6.5", "6.7", "7.0", "8.0"])
