@@ -37,7 +37,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         plugin.ConfigError: causes.config_advice,
         plugin.ReportFileError: causes.report_file_advice,
         plugin.SecretError: (
-            "Give the password in one of the places of docs/secrets.md, never in domain.toml",
+            (
+                "Mend that, or give the password in another place (docs/secrets.md), never in"
+                " domain.toml"
+            ),
             GO_ON,
         ),
         plugin.OutOfMemoryError: (

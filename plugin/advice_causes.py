@@ -272,6 +272,38 @@ def proof_advice(error: remediation.ProofError) -> tuple[str, ...]:
     )
 
 
+def run_not_found_advice(error: of_run.RunNotFoundError) -> tuple[str, ...]:
+    """Advise on a run that is not in the state folder."""
+    listed = ("List the runs of this state folder: {runs}",) if error.run else ()
+    return (
+        *listed,
+        (
+            "If the run was begun by another user or on another workstation, go on there, or name"
+            " its state folder with --state-dir"
+        ),
+        (
+            "If that state folder is lost, the run is found by its snapshots: docs/operating.md,"
+            " When the state folder is lost"
+        ),
+    )
+
+
+def journal_advice(error: of_run.JournalUnwritableError) -> tuple[str, ...]:
+    """Advise on a journal that cannot be written, or may be another one's work."""
+    keep = "Do not delete the journal: it is what a resume and a rollback work from"
+    if error.untrusted:
+        return (
+            (
+                "Work as the user who began the run; for a first run name a folder of your own with"
+                " --state-dir"
+            ),
+            "If it is yours and only its mode is wrong: chmod go-w {e.path}",
+            keep,
+            GO_ON,
+        )
+    return ("Make room on, or repair, the file system of {e.path}", keep, GO_ON)
+
+
 def domain_locked_advice(error: of_run.DomainLockedError) -> tuple[str, ...]:
     """Advise on another run of the domain, here or elsewhere."""
     if error.elsewhere:
@@ -284,10 +316,10 @@ def domain_locked_advice(error: of_run.DomainLockedError) -> tuple[str, ...]:
                 " When the state folder is lost"
             ),
         )
-    if error.holder.startswith("run "):
+    if error.open_run:
         return (
-            "See what can be done with it, resume, rollback or release: {runs}",
-            "Once it is released or rolled back, begin a new one: {run}",
+            "See what it is, and how to go on with it, take it back or release it: {status}",
+            "Once it is released or rolled back, begin a new one: {again}",
         )
     return (
         "Wait until {e.holder} has ended; what it does is here: {runs}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin import advice_causes as causes
 from stsfix.plugin import errors as plugin
-from stsfix.plugin.advice_causes import BACK, GO_ON, LOOK, Advice
+from stsfix.plugin.advice_causes import BACK, LOOK, Advice
 from stsfix.remediation import errors as remediation
 from stsfix.remediation import errors_run as of_run
 from stsfix.snapshot import errors as snapshot
@@ -21,9 +21,10 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
     {
         of_run.PreflightBlockedError: (
             "See each finding with its advice: {preflight}",
-            "When none blocks any more: {run}",
+            "When none blocks any more: {again}",
         ),
         of_run.DomainUnreadError: (
+            "If a password was refused, correct it first: accounts lock after a few failures",
             "See each finding with its advice: {preflight}",
             "When every node is found, prove logins again: {verify}",
         ),
@@ -37,10 +38,7 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
                 " {verify}"
             ),
         ),
-        of_run.RunNotFoundError: (
-            "List the runs of this state folder: {runs}",
-            "If the run was made elsewhere, go on there or name its folder with --state-dir",
-        ),
+        of_run.RunNotFoundError: causes.run_not_found_advice,
         of_run.AdoptionError: (
             "Name every host that may hold a node's VM in domain.toml: only those are looked at",
             (
@@ -103,12 +101,7 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Mend what stopped it; do not power single nodes on meanwhile",
             "Then go on taking it back: {rollback}",
         ),
-        of_run.JournalUnwritableError: (
-            "Make room on, or repair, the file system of {e.path}",
-            "The folder has to be your own, and nobody else may write into it (chmod go-w)",
-            "Do not delete the file: it is what a resume and a rollback work from",
-            GO_ON,
-        ),
+        of_run.JournalUnwritableError: causes.journal_advice,
     }
 )
 """As `stsfix.plugin.advice.ADVICE`, which holds it too."""

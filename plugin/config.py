@@ -149,7 +149,7 @@ def _read_sso(table: TomlTable) -> SsoSettings:
         if not _USER.match(value):
             return "must be user@domain"
         if value.partition("@")[2].lower() != domain:
-            return "must be a user of this SSO domain: others have no rights in its directory"
+            return f"must be a user of {domain}, as others have no rights in its directory"
         return None
 
     sso = SsoSettings(

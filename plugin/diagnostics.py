@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from stsfix.plugin.advice import ADVICE
 from stsfix.plugin.advice_causes import BACK
 from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.text import printable
-from stsfix.remediation.errors_run import UndoFailedError
+from stsfix.remediation.errors_run import DomainLockedError, UndoFailedError
 from stsfix.snapshot.errors import (
     FaultError,
     InDoubtError,
@@ -55,7 +55,8 @@ class RunContext:
 
     *config* and *state_dir* are as given on the command line, None for their defaults. *run* and
     *phase* (a `stsfix.remediation.records.Phase` value) are empty while there is no run. *asked* is
-    the command that was given, if repeating it is what goes on with it whatever the phase.
+    the command that was given, if repeating it is what goes on with it whatever the phase. *typed*
+    is the whole command line as it was given, *looking* the preflight that looks at the same.
     """
 
     config: Path | None = None
@@ -63,6 +64,8 @@ class RunContext:
     run: str = ""
     phase: str = ""
     asked: str = ""
+    typed: str = ""
+    looking: str = "preflight"
 
     def command(self, name: str) -> str:
         """Return the exact command line of ``stsfix name``, with the run if it takes one; *name*
@@ -77,6 +80,10 @@ class RunContext:
             words += ["--state-dir", str(self.state_dir)]
         return shlex.join(words)
 
+    def again(self) -> str:
+        """Return the command that was given; a preflight where it is not known."""
+        return self.typed or self.command(self.looking)
+
     def has_no_way_back(self) -> bool:
         """Tell whether a rollback is impossible, or is what goes on anyway."""
         gone = self.phase in {"releasing", "released"}
@@ -85,7 +92,7 @@ class RunContext:
     def go_on(self) -> str:
         """Return the command that goes on where this one stopped."""
         if not self.run:
-            return self.command("preflight")
+            return self.again()
         if self.asked:
             return self.command(self.asked)
         match self.phase:
@@ -134,12 +141,15 @@ def _notes(error: BaseException) -> tuple[str, ...]:
     return own if below is None else (*own, *_notes(below))
 
 
-_COMMAND = re.compile(r": (?=stsfix |service-control --stop |cd /d )")
+_COMMAND = re.compile(
+    r": (?=stsfix |service-control --|cd /d |openssl |/usr/lib/|for k in |shutdown -h "
+    r"|tls = |ssh_host_key = |chmod |cd )"
+)
 
 
 def split_command(action: str) -> tuple[str, str]:
-    """Return the words of a next action, and the command at its end that is to be copied whole;
-    empty if it has none.
+    """Return the words of a next action, and what is to be copied whole at its end, a command or a
+    line of domain.toml; empty if it has none.
     """
     found = list(_COMMAND.finditer(action))
     if not found:
@@ -161,8 +171,8 @@ def _state(error: OperationError, context: RunContext) -> str:
     own = next((OWN_STATE[c].format(e=error) for c in type(error).__mro__ if c in OWN_STATE), None)
     sentence = own or next(text for category, text in _STATES if isinstance(error, category))
     if not context.run:
-        # Nothing is changed outside a run.
-        return "Nothing was changed." if isinstance(error, RefusedError) else sentence
+        # Nothing is changed outside a run; a lost answer may have left something of a look.
+        return sentence if isinstance(error, InDoubtError) else "Nothing was changed."
     phase = f" ({context.phase})" if context.phase else ""
     return f"{sentence} Run {context.run}{phase} is recorded up to this point."
 
@@ -180,12 +190,15 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
     if advice is None:
         return (f"Look at the run: {context.command('status')}",)
     lines = advice if isinstance(advice, tuple) else advice(error)
+    if isinstance(error, DomainLockedError) and not context.run:
+        context = replace(context, run=error.open_run)
     if not context.run:
         general = [line for line in lines if not any(part in line for part in _ONLY_IN_A_RUN)]
         lines = tuple(general) or lines
     if context.has_no_way_back():
         lines = tuple(line for line in lines if line != BACK)
     commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
+    commands |= {"preflight": context.command(context.looking), "again": context.again()}
     told = _Told(error)
     return tuple(line.format(e=told, go_on=context.go_on(), **commands) for line in lines)
 

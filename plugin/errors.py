@@ -35,21 +35,24 @@ class ConfigProblem:
 class ConfigError(RefusedError):
     """The configuration file is missing or wrong.
 
-    *problems* are all that is wrong with it, never empty.
+    *problems* are all that is wrong with it, never empty; where there are several, the lines of
+    *evidence* tell them.
     """
 
     def __init__(self, path: str, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(problems)
-        count = "" if len(self.problems) == 1 else f"{len(self.problems)} problems: "
-        super().__init__(f"{path}: {count}{'; '.join(map(str, self.problems))}")
+        several = tuple(map(str, self.problems)) if len(self.problems) > 1 else ()
+        what = f"{path} has {len(several)} problems" if several else f"{path}: {self.problems[0]}"
+        super().__init__(what)
         self.path = path
+        self.evidence = several
 
 
 class SecretError(RefusedError):
     """A password is missing, empty, or kept in a file that is not safe.
 
     *what* says whose it is, *reason* why, and *places* are all the places it could come from.
-    Holds nothing of what was read.
+    Holds nothing of what was read. *evidence* are lines that tell the places, where there is none.
     """
 
     def __init__(self, what: str, reason: str, places: Iterable[str] = ()) -> None:
@@ -57,6 +60,7 @@ class SecretError(RefusedError):
         super().__init__(f"{what}: {reason}")
         self.what = what
         self.reason = reason
+        self.evidence = tuple(f"it can come from {place}" for place in self.places)
 
 
 class ReportFileError(RefusedError):

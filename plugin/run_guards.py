@@ -33,7 +33,8 @@ class RunGuards:
         for name in self._file.names():
             stored = self._file.read(name)
             if stored.spec.domain == domain and stored.phase not in CLOSED:
-                raise DomainLockedError(domain, f"run {name}, which is {stored.phase}")
+                holder = f"run {name}, which is {stored.phase}"
+                raise DomainLockedError(domain, holder, open_run=name)
 
     def require_ours(
         self, run: str, *, domain: str, nodes: Collection[str], hosts: Collection[HostRef]

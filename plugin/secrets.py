@@ -163,8 +163,7 @@ class SecretStore:
     def _from_prompt(self, kind: str, name: str, what: str) -> Secret[str]:
         places = _places(kind, name, self._settings.secrets_file)
         if self._ask is None:
-            reason = f"nowhere to be found; it can come from {', or '.join(places)}"
-            raise SecretError(what, reason, places)
+            raise SecretError(what, "nowhere to be found", places)
         try:
             answer = self._ask(f"{what[0].upper()}{what[1:]}: ")
         except EOFError:

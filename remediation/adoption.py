@@ -166,9 +166,11 @@ def choose(members: Sequence[Member], domain: str, run: str | None) -> Adoptable
     if not runs:
         others = sorted({f"{m.run} of {m.domain}" for m in members})
         seen = f"; there are snapshots of {', '.join(others)}" if others else ""
-        raise AdoptionError(run or "", f"no host has a snapshot of such a run{seen}")
+        raise AdoptionError(
+            run or "", f"no configured host has a snapshot of a run of {domain}{seen}"
+        )
     if len(runs) > 1:
-        raise AdoptionError("", f"name one of {', '.join(runs)}")
+        raise AdoptionError("", f"there are several, name one of {', '.join(runs)}")
     return _assembled(runs[0], ours)
 
 

@@ -64,7 +64,8 @@ class AdoptionError(RefusedError):
     """No run can be taken over from the snapshots that are on the hosts; nothing was changed."""
 
     def __init__(self, run: str, reason: str) -> None:
-        super().__init__(f"run {run} cannot be adopted: {reason}" if run else f"no run: {reason}")
+        which = f"run {run}" if run else "no run"
+        super().__init__(f"{which} can{'not' if run else ''} be taken over: {reason}")
         self.run = run
         self.reason = reason
 
@@ -90,9 +91,16 @@ class RestoreRefusedError(RefusedError):
 class RunNotFoundError(RefusedError):
     """No such run in the state folder."""
 
-    def __init__(self, run: str) -> None:
-        super().__init__(f"no run {run}" if run else "no run yet")
+    def __init__(self, run: str, folder: str, *, near: str = "", domain: str = "") -> None:
+        """*run* is empty if none was named: there is none in *folder* (of *domain*). *near* is the
+        name of one that is there and was perhaps meant, or empty.
+        """
+        what = f"no run {run}" if run else f"no run of {domain}" if domain else "no run yet"
+        meant = f"; did you mean {near}" if near else ""
+        super().__init__(f"{what} in the state folder {folder}{meant}")
         self.run = run
+        self.folder = folder
+        self.near = near
 
 
 class RunStateError(RefusedError):
@@ -128,14 +136,18 @@ class NoWayBackError(RefusedError):
 class DomainLockedError(RefusedError):
     """Another run of this SSO domain is open, here or from elsewhere.
 
-    *elsewhere* tells that another workstation's run came first in the middle of one of ours.
+    *elsewhere* tells that another workstation's run came first in the middle of one of ours;
+    *open_run* is the run of this state folder that holds the domain, empty if it is none of its.
     """
 
-    def __init__(self, domain: str, holder: str, *, elsewhere: bool = False) -> None:
+    def __init__(
+        self, domain: str, holder: str, *, elsewhere: bool = False, open_run: str = ""
+    ) -> None:
         super().__init__(f"SSO domain {domain} is locked by {holder}")
         self.domain = domain
         self.holder = holder
         self.elsewhere = elsewhere
+        self.open_run = open_run
 
 
 class PlanChangedError(RefusedError):
@@ -224,9 +236,14 @@ class UndoFailedError(StoppedError):
 
 
 class JournalUnwritableError(StoppedError):
-    """A record could not be made durable; nothing further was done."""
+    """A record could not be made durable; nothing further was done.
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"the journal {path} cannot be written: {reason}")
+    *untrusted* tells that nothing was tried: others may write where it lies.
+    """
+
+    def __init__(self, path: str, reason: str, *, untrusted: bool = False) -> None:
+        said = "is not used" if untrusted else "cannot be written"
+        super().__init__(f"the journal {path} {said}: {reason}")
         self.path = path
         self.reason = reason
+        self.untrusted = untrusted

@@ -7,6 +7,7 @@ here updates or deletes. Readers (`status`, other processes) open their own conn
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import json
 import os
@@ -39,6 +40,7 @@ from stsfix.remediation.records import (
 )
 from stsfix.remediation.relocation import current_spec
 from stsfix.remediation.state_folder import intruders
+from stsfix.snapshot.broken import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -108,7 +110,7 @@ class JournalFile:
             _make_private(self.path)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
-            raise JournalUnwritableError(str(self.path), str(error)) from error
+            raise JournalUnwritableError(str(self.path), in_words(error)) from error
 
     def _prepare(self) -> None:
         with closing(self.connect()) as connection:
@@ -191,7 +193,7 @@ class JournalFile:
                 "SELECT plan, spec, created, version, inventory FROM runs WHERE run = ?", (run,)
             ).fetchone()
             if row is None:
-                raise RunNotFoundError(run)
+                raise self._not_found(run)
             rows = connection.execute(
                 "SELECT at, kind, step, name, value FROM records WHERE run = ? ORDER BY seq",
                 (run,),
@@ -216,7 +218,11 @@ class JournalFile:
         for name in reversed(self.names()):
             if domain is None or self.read(name).spec.domain == domain:
                 return name
-        raise RunNotFoundError("")
+        raise RunNotFoundError("", str(self.folder), domain=domain or "")
+
+    def _not_found(self, run: str) -> RunNotFoundError:
+        near = difflib.get_close_matches(run, self.names(), n=1)
+        return RunNotFoundError(run, str(self.folder), near="".join(near))
 
     @contextmanager
     def locked(self, domain: str, holder: str) -> Generator[None]:
@@ -249,7 +255,7 @@ class JournalFile:
 def _require_own(folder: Path) -> None:
     """Return if nobody else can put files into *folder* or take ours away."""
     if reason := intruders(folder):
-        raise JournalUnwritableError(str(folder), reason)
+        raise JournalUnwritableError(str(folder), reason, untrusted=True)
 
 
 def _make_private(path: Path) -> None:

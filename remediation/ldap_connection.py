@@ -22,6 +22,7 @@ from pyasn1.error import PyAsn1Error
 
 from stsfix.remediation.errors import DirectoryUnreachableError, NodeTlsError
 from stsfix.snapshot.answers import MIB, OversizedError, bytes_over
+from stsfix.snapshot.broken import NO_ADDRESS, in_words
 from stsfix.snapshot.tls import NoHostError, peer_context
 
 if TYPE_CHECKING:
@@ -292,7 +293,9 @@ def close(connection: ldap3.Connection) -> None:
 
 def reason(error: BaseException) -> str:
     """Return what is safe to show of *error*, never empty."""
-    return plain_text(str(error)) or type(error).__name__
+    text = plain_text(in_words(error)) or type(error).__name__
+    # ldap3's words for a host whose name cannot be resolved (core/server.py).
+    return text.replace("invalid server address", NO_ADDRESS)
 
 
 def _tls_reason(error: ssl.SSLCertVerificationError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def intruders(folder: Path) -> str:
     """
     status = folder.stat()
     if status.st_uid != os.geteuid():
-        return "the folder belongs to another user"
+        return f"the folder belongs to another user ({_name(status.st_uid)})"
     if status.st_mode & _OTHERS:
         return "others may write into the folder"
     for above in folder.resolve().parents:
@@ -30,3 +31,10 @@ def intruders(folder: Path) -> str:
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             return f"anybody may put another folder in its place, by writing into {above}"
     return ""
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"number {user}"

@@ -14,6 +14,7 @@ from xml.parsers.expat import ExpatError
 from pyVmomi import vim, vmodl
 
 from stsfix.snapshot.answers import OverdueError, OversizedError
+from stsfix.snapshot.broken import in_words
 from stsfix.snapshot.errors import (
     AnswerLostError,
     AnswerTooLargeError,
@@ -150,4 +151,4 @@ def writing(host: HostRef, call: str, vm: VmId) -> Generator[None]:
 
 def describe(error: BaseException) -> str:
     """Return a broken connection in words, never empty."""
-    return str(error) or type(error).__name__
+    return in_words(error)

@@ -181,7 +181,7 @@ class PeerContext(ssl.SSLContext):
             if found not in self.pins:
                 wrapped.close()
                 raise ssl.SSLCertVerificationError(
-                    f"pinned certificate mismatch: the peer shows sha256:{found}"
+                    ssl.SSL_ERROR_SSL, f"pinned certificate mismatch: it shows sha256:{found}"
                 )
         wrapped.be_patient(self.endpoint.read_timeout_s)
         return wrapped  # type: ignore[no-any-return] # of sslsocket_class

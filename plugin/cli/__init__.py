@@ -19,7 +19,7 @@ _COMMANDS = {
     "certs": "every certificate of the domain with its expiry",
     "runs": "list runs",
     "status": "one run in full",
-    "lab": "the embedded lab: up, down, status",
+    "lab": "the embedded lab: up, down, status, scenarios",
     "rehearse": "the whole procedure against the embedded lab",
 }
 _MODULES = {
@@ -58,6 +58,20 @@ class LazyGroup(click.Group):
             raise TypeError(f"{cmd_name} is no command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return what *args* name; a name that is none is told with the nearest one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table."""
         del ctx
@@ -83,7 +97,7 @@ def main() -> None:
 def run_cli(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        result = cli.main(args=arguments, prog_name="stsfix", standalone_mode=False)
+        result = cli.main(args=arguments, prog_name="stsfix", standalone_mode=False, obj=arguments)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:

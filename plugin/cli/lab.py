@@ -1,4 +1,4 @@
-"""``stsfix lab up | down | status``: a lab that stays up in the background."""
+"""``stsfix lab up | down | status | scenarios``: a lab that stays up in the background."""
 
 from __future__ import annotations
 
@@ -91,6 +91,24 @@ def up(
     words += ["--state-dir", str(folder / "state")]
     click.echo(f"next: {shlex.join(words)}")
     return 0
+
+
+@lab.command(short_help="List what can be wrong in a lab.")
+@click.argument("word", default="")
+def scenarios(*, word: str) -> int:
+    """List the scenarios, with what is special in each; with WORD those that it occurs in."""
+    from stsfix.lab.scenario import SCENARIOS
+
+    found = {
+        name: scenario.text
+        for name, scenario in SCENARIOS.items()
+        if word.lower() in f"{name} {scenario.text}".lower()
+    }
+    for name, text in found.items():
+        click.echo(f"{name:<32}  {text}")
+    if not found:
+        click.echo(f"no scenario has to do with {word!r}", err=True)
+    return 0 if found else 1
 
 
 def _command(name: str, folder: Path) -> str:

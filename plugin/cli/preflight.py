@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Write a page with pictures for a browser, too (readable by you alone).",
 )
@@ -139,9 +139,16 @@ def next_command(report: PreflightReport) -> str:
         name = "run"
     else:
         return ""
+    return f"{name}{asked_again(report)}"
+
+
+def asked_again(report: PreflightReport) -> str:
+    """Return the options that ask for the same renewals and accept the same risks, each after a
+    blank.
+    """
     accepted = sorted({f"{f.id}:{f.subject}" for f in report.findings if f.accepted})
     risks = (f" --accept {shlex.quote(each)}" for each in accepted)
-    return "".join([name, _asked(report.renewal), *risks])
+    return "".join([_asked(report.renewal), *risks])
 
 
 def _asked(plan: RenewalPlan) -> str:

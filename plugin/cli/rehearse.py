@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,12 +22,26 @@ _MARKS = {
 }
 
 
+class Near(click.Choice[str]):
+    """A choice from a list too long to be printed: a wrong word gets the nearest ones."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return *value* if it is one of the list."""
+        if value not in self.choices:
+            near = difflib.get_close_matches(value, self.choices, n=3)
+            near = near or [name for name in self.choices if value and value in name][:3]
+            meant = f"did you mean {', '.join(near)}? " if near else ""
+            text = f"there is no {value!r}; {meant}All of them: stsfix lab scenarios"
+            self.fail(text, param, ctx)
+        return value
+
+
 def lab_options(function: F) -> F:
     """Give a command the options that describe a lab."""
     from stsfix.lab.scenario import SCENARIOS
     from stsfix.lab.topology import TOPOLOGIES
 
-    scenarios = click.Choice(list(SCENARIOS))
+    scenarios = Near(list(SCENARIOS))
     options = (
         click.option(
             "--topology", type=click.Choice(list(TOPOLOGIES)), default="elm", show_default=True
@@ -37,7 +52,7 @@ def lab_options(function: F) -> F:
             metavar="NAME",
             default="expired",
             show_default=True,
-            help="What is wrong in it; a wrong NAME gets the list (docs/lab.md has it too).",
+            help="What is wrong in it; `stsfix lab scenarios` lists them.",
         ),
         click.option(
             "--speed",

@@ -70,6 +70,7 @@ def run(
     by `stsfix rollback`.
     """
     from stsfix.plugin.cli.preflight import (
+        asked_again,
         looked_at,
         seen,
         show_preflight,
@@ -86,6 +87,8 @@ def run(
         report = looked_at(runs, accepted, wish_of(renew, new_vmca_root=new_vmca_root))
         if not session.as_json:
             show_preflight(session, report)
+        looking = f"preflight{asked_again(report)}"
+        session.context = replace(session.context, looking=looking)
         sts = session.settings.sts
         options = RunOptions(
             issuer=report.inventory.issuer,
@@ -116,9 +119,16 @@ def require_answer(session: Session) -> None:
 
 
 def confirmed(session: Session, question: str) -> bool:
-    """Ask *question* unless --yes was given; a no says that nothing was changed."""
-    if session.yes or click.confirm(question, err=True):
-        return True
+    """Ask *question* unless --yes was given; a no, or a prompt that was closed, says that nothing
+    was changed.
+    """
+    try:
+        if session.yes or click.confirm(question, err=True):
+            return True
+    except click.Abort:
+        if not session.flag():  # who was stopped by a signal is told already
+            session.output.note("\nNo answer: nothing was changed.")
+        raise
     session.say("Nothing was changed.")
     return False
 

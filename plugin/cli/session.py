@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shlex
 import shutil
 import sys
 from contextlib import contextmanager
@@ -245,7 +246,7 @@ def session_options(function: F) -> F:
             yes=yes,
             output=Output(sys.stdout, sys.stderr, os.environ, redactor.redact),
             redactor=redactor,
-            context=RunContext(config=_unless_default(config), state_dir=state_dir),
+            context=RunContext(config=_unless_default(config), state_dir=state_dir, typed=_typed()),
             flag=StopFlag(),
         )
         with logging_to(sys.stderr, redactor, verbosity=verbose):
@@ -358,6 +359,12 @@ def _wrapped(text: str, width: int | None, *, first: str = "", indent: str = "")
 def _error_width() -> int | None:
     """Columns of standard error if it is a terminal; lines in a file are left whole."""
     return shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+
+
+def _typed() -> str:
+    """Return the command line that is at work, as it was given."""
+    words = click.get_current_context().find_root().obj
+    return shlex.join(["stsfix", *words]) if words else ""
 
 
 def _unless_default(config: Path) -> Path | None:

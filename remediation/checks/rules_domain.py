@@ -49,7 +49,8 @@ READING_RULES = (
         title="A directory does not answer",
         why=_HIDDEN,
         source="KB 313886",
-        advice="Check that vmdird runs on the node.",
+        advice="If its name is wrong, correct it under [sso]; if DNS is down, set address in its"
+        " [nodes] table. Else check that vmdird runs on the node.",
     ),
     Rule(
         id="NODE-TLS",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
 from stsfix.remediation.web import https
 from stsfix.snapshot.answers import OverdueError, OversizedError
+from stsfix.snapshot.broken import in_words
 from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _soap_translated(endpoint: Endpoint, way: str) -> Generator[None]:
     except http.client.HTTPException as error:
         raise _http_error(name, way, str(error)) from error
     except OSError as error:
-        raise NodeUnreachableError(name, str(error) or type(error).__name__) from error
+        raise NodeUnreachableError(name, in_words(error)) from error
 
 
 def _http_error(node: str, way: str, text: str) -> NodeUnreachableError | ProofError:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
 from stsfix.snapshot.answers import MIB, OverdueError, OversizedError, bytes_over
+from stsfix.snapshot.broken import in_words
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.tls import NoHostError, PeerContext, peer_context
 
@@ -103,7 +104,7 @@ def request(
     except OversizedError as error:
         raise AnswerTooLargeError(endpoint.name, str(error)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise NodeUnreachableError(endpoint.name, str(error) or type(error).__name__) from error
+        raise NodeUnreachableError(endpoint.name, in_words(error)) from error
     except UnicodeError as error:  # a name out of a directory that cannot be a host name
         raise NodeUnreachableError(endpoint.name, "its name cannot be a host name") from error
     if answer.status == _UNAVAILABLE and not may_be_unavailable:

@@ -11,6 +11,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import NodeUnreachableError
+from stsfix.snapshot.broken import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,5 +81,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return f"no TLS handshake ({error.reason or 'the connection was closed'})"
     if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
+        return in_words(error)
     return "its name cannot be a host name"

@@ -62,7 +62,9 @@ def test_help_loads_nothing_heavy():
     assert ended.stdout.splitlines()[-1] == "LOADED []"
 
 
-@pytest.mark.parametrize("command", [*_COMMANDS, "lab up", "lab down", "lab status"])
+@pytest.mark.parametrize(
+    "command", [*_COMMANDS, "lab up", "lab down", "lab status", "lab scenarios"]
+)
 def test_every_command_explains_itself(tmp_path, command):
     """Usage, what it does, and each option with a text."""
     ended = Command(tmp_path).run(*command.split(), "--help")

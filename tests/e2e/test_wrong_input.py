@@ -212,12 +212,19 @@ def test_a_wrong_command_line_is_64(bench, words):
 
 
 @pytest.mark.parametrize("command", ["rehearse", "lab up"])
-def test_an_unknown_scenario_gets_the_list(bench, command):
-    """Who mistypes a scenario is told all there are."""
-    ended = bench.stsfix.run(*command.split(), "--scenario", "nonsense")
+def test_an_unknown_scenario_gets_the_nearest_and_the_list(bench, command):
+    """Who mistypes a scenario is told what is near, and where all are."""
+    ended = bench.stsfix.run(*command.split(), "--scenario", "expird")
 
-    for known in ("expired", "healthy", "duplicate-vm-name"):
-        assert known in ended.err
+    assert "did you mean expired" in ended.said
+    assert "healthy" not in ended.said
+    assert "healthy" in bench.stsfix.run("lab", "scenarios").out
+    assert bench.stsfix.run("lab", "scenarios", "nonsense").code == 1
+
+
+def test_a_mistyped_command_gets_the_nearest(bench):
+    """Nobody reads the list of all at three in the morning."""
+    assert "Did you mean 'rollback'?" in bench.stsfix.run("roll-back").err
 
 
 def test_without_a_terminal_only_yes_begins(bench):

@@ -21,13 +21,16 @@ from stsfix.remediation.errors import (
     TransportUnavailableError,
 )
 from stsfix.remediation.errors_run import (
+    DomainLockedError,
     InterruptedRunError,
     JournalUnwritableError,
+    PreflightBlockedError,
     UndoFailedError,
 )
 from stsfix.remediation.records import Phase
 from stsfix.snapshot.answers import TOO_SLOWLY
 from stsfix.snapshot.errors import (
+    AnswerLostError,
     HostLoginError,
     HostTlsError,
     HostUnreachableError,
@@ -188,12 +191,72 @@ def test_the_way_back_is_offered_where_there_is_another_way(phase, told):
     assert any(line.startswith("Or take the run back") for line in found.next_actions) is told
 
 
-def test_going_on_without_a_run_is_a_preflight():
-    """Before a run exists the next command is the one that changes nothing."""
-    found = explain(HostUnreachableError("esx1", "timed out"), RunContext(config=Path("d.toml")))
+@pytest.mark.parametrize("typed", ["", "stsfix certs --expired -c d.toml"])
+def test_going_on_without_a_run_is_the_command_again(typed):
+    """What was typed, whole; where nobody knows it, the command that changes nothing."""
+    context = RunContext(config=Path("d.toml"), typed=typed)
 
-    assert found.next_actions[-1] == "Then go on: stsfix preflight -c d.toml"
-    assert found.state == "Nothing was changed by it; nothing further was done."
+    found = explain(HostUnreachableError("esx1", "timed out"), context)
+
+    assert found.next_actions[-1] == f"Then go on: {typed or 'stsfix preflight -c d.toml'}"
+    assert found.state == "Nothing was changed."
+
+
+def test_a_lost_answer_is_in_doubt_without_a_run_too():
+    """A look may have left something of itself."""
+    assert explain(AnswerLostError("vc1", "StartProgram")).state.startswith("It may or may not")
+
+
+def test_a_forbidden_run_is_looked_at_with_what_was_asked():
+    """A preflight without the run's options would not show what forbids it."""
+    context = RunContext(looking="preflight --renew all", typed="stsfix run --renew all --force")
+
+    found = explain(PreflightBlockedError(["RENEW-CUSTOM-CA"]), context)
+
+    assert [split_command(action)[1] for action in found.next_actions] == [
+        "stsfix preflight --renew all",
+        "stsfix run --renew all --force",
+    ]
+
+
+def test_the_open_run_that_is_in_the_way_is_named_in_the_command():
+    """Not a list to look it up in."""
+    error = DomainLockedError("a.b", "run stsfix-1, which is stopped", open_run="stsfix-1")
+
+    found = explain(error, RunContext(state_dir=Path("/s")))
+
+    assert found.state == "Nothing was changed."
+    assert split_command(found.next_actions[0])[1] == "stsfix status stsfix-1 --state-dir /s"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (JournalUnwritableError("/s", "others may write into the folder", untrusted=True), False),
+        (JournalUnwritableError("/s", "disk full"), True),
+    ],
+)
+def test_a_folder_that_others_may_write_into_is_no_matter_of_space(error, told):
+    """The advice is of the cause."""
+    found = explain(error).next_actions
+
+    assert any("Make room" in action for action in found) is told
+    assert ("chmod go-w /s" in [split_command(action)[1] for action in found]) is not told
+
+
+@pytest.mark.parametrize(
+    "copied", ["openssl x509 -noout", 'tls = "sha256:', "/usr/lib/vmware-vmafd/bin/vecs-cli"]
+)
+def test_what_is_typed_elsewhere_stands_on_a_line_of_its_own(copied):
+    """Commands of consoles and lines of domain.toml are copied whole, too."""
+    errors = (
+        HostTlsError("esx1", "mismatch", "ab" * 32),
+        NodeTlsError("vc1.lab", "mismatch", "ab" * 32),
+    )
+
+    shown = [split_command(a)[1] for error in errors for a in explain(error).next_actions]
+
+    assert [line for line in shown if line.startswith(copied)]
 
 
 def test_failed_undo_gives_the_advice_of_its_cause():

@@ -127,11 +127,21 @@ def test_a_journal_of_a_newer_stsfix_is_refused(file):
 
 
 def test_an_unknown_run_is_not_found(file):
-    """A typing mistake in a run's name is told as such."""
-    with pytest.raises(RunNotFoundError):
-        file.read("stsfix-nowhere")
-    with pytest.raises(RunNotFoundError):
+    """A typing mistake in a run's name is told as such, with the folder that was looked into and
+    the name that is nearest.
+    """
+    folder = file.path.parent
+    with pytest.raises(RunNotFoundError, match=f"no run yet in the state folder {folder}$"):
         file.latest()
+    with pytest.raises(RunNotFoundError, match=r"no run of vsphere\.local in the state folder"):
+        file.latest("vsphere.local")
+
+    file.create(spec("stsfix-2026-aa"), PLAN, version="0", inventory="{}").close()
+
+    with pytest.raises(RunNotFoundError, match=f"{folder}; did you mean stsfix-2026-aa$"):
+        file.read("stsfix-2026-ab")
+    with pytest.raises(RunNotFoundError, match=f"no run 7 in the state folder {folder}$"):
+        file.read("7")
 
 
 def test_the_latest_run_of_the_domain_is_found(file):

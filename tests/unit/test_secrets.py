@@ -122,8 +122,8 @@ def test_missing_secret_names_every_place(without_file):
     with pytest.raises(SecretError) as caught:
         store.node("vc1.lab.example")
 
-    text = str(caught.value)
-    assert text.startswith("password of root on node vc1.lab.example: nowhere to be found")
+    assert str(caught.value) == "password of root on node vc1.lab.example: nowhere to be found"
+    text = "\n".join(caught.value.evidence)
     assert "STSFIX_SECRET_NODES_VC1_LAB_EXAMPLE" in text
     assert "(STSFIX_SECRET_NODES)" in text
     assert '[secrets] file = "..."' in text
