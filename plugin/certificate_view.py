@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import dn
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.checks.stores import is_solution_user
+from stsfix.remediation.directory import dn
 from stsfix.remediation.inventory_certificates import ChainOwner
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.vecs import MACHINE_SSL, TRUSTED_ROOTS
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed, classify, parse
+from stsfix.remediation.pki.vecs import MACHINE_SSL, TRUSTED_ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

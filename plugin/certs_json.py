@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from stsfix.plugin.certs_view import State
 from stsfix.plugin.report_json import key_words
-from stsfix.remediation.certificates import Certificate
-from stsfix.remediation.extensions import thumbprint
+from stsfix.remediation.nodes.extensions import thumbprint
+from stsfix.remediation.pki.certificates import Certificate
 
 if TYPE_CHECKING:
     from stsfix.plugin.certs_view import CertsReport, Row

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from stsfix.remediation.extensions import thumbprint
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.extensions import thumbprint
+from stsfix.remediation.nodes.node_facts import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

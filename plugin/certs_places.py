@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import dn
 from stsfix.remediation.checks.stores import ENCIPHERMENT, SMS, is_backup, is_solution_user
+from stsfix.remediation.directory import dn
 from stsfix.remediation.inventory_certificates import ChainOwner
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.vecs import MACHINE_SSL, TRUSTED_ROOTS, EntryKind
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.vecs import MACHINE_SSL, TRUSTED_ROOTS, EntryKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         LookupRegistration,
         SolutionUser,
     )
-    from stsfix.remediation.vecs import StoreEntry
+    from stsfix.remediation.pki.vecs import StoreEntry
 
 
 class Place(enum.StrEnum):

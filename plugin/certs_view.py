@@ -18,8 +18,8 @@ from stsfix.plugin.certs_lists import (
     store_rows,
 )
 from stsfix.plugin.certs_places import Place, certificates_at
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.renewal.plan import LEFT
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import ReportFileError
 from stsfix.plugin.private_file import write_private
+from stsfix.remediation.directory.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
 from stsfix.remediation.errors_run import ExportError
-from stsfix.remediation.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from stsfix.remediation.sts_export import StsExport
+    from stsfix.remediation.directory.sts_export import StsExport
     from stsfix.snapshot.secret import Secret
 
 _FOLDER_MODE = 0o700

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.render import Line, wrapped
-from stsfix.remediation.certificates import Certificate, classify, key_matches, parse
 from stsfix.remediation.checks.domain import SOON
+from stsfix.remediation.pki.certificates import Certificate, classify, key_matches, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from stsfix.remediation.sts_export import StsExport, StsMaterial
+    from stsfix.remediation.directory.sts_export import StsExport, StsMaterial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, UnknownIssuer
-from stsfix.remediation.certificates import Certificate, issued_by, parse
+from stsfix.remediation.pki.certificates import Certificate, issued_by, parse
 from stsfix.remediation.renewal.notes import shown_leaves
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import validity_words
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.checks.preflight import needs_repair, verdict
 from stsfix.remediation.model import Severity, Transport
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.snapshot.model import LockdownMode, PowerState
 

@@ -52,7 +52,7 @@ _STATE_TEXTS = {
     StepState.UNDO_FAILED: "not taken back",
 }
 SHORT_LIFE = timedelta(days=5 * 365)
-"""A certificate that lives shorter is remarked on, as `stsfix.remediation.vmca.SHORT`."""
+"""A certificate that lives shorter is remarked on, as `stsfix.remediation.pki.vmca.SHORT`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from stsfix.plugin.certs_places import Place
 from stsfix.plugin.certs_view import State
 from stsfix.plugin.render import Line, wrapped
 from stsfix.plugin.text import counted, printable
-from stsfix.remediation.certificates import Certificate, Malformed, algorithm
+from stsfix.remediation.pki.certificates import Certificate, Malformed, algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,11 +24,11 @@ from stsfix.plugin.preflight_view import (
 )
 from stsfix.plugin.render import Line, wrapped
 from stsfix.plugin.text import MIN_WIDTH, counted, printable
-from stsfix.remediation.certificates import Certificate
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.durations import UNMEASURED, downtime
 from stsfix.remediation.model import Severity
-from stsfix.remediation.service_names import unusually_stopped
+from stsfix.remediation.nodes.service_names import unusually_stopped
+from stsfix.remediation.pki.certificates import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,10 +21,10 @@ from stsfix.plugin.report_timeline import MOST_ROWS, timeline_pictures
 from stsfix.plugin.report_tools import tools_table
 from stsfix.plugin.report_topology import link_words, topology_pictures
 from stsfix.plugin.text import counted
-from stsfix.remediation.certificates import Certificate, Expiry
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.durations import UNMEASURED, downtime
 from stsfix.remediation.model import Severity
+from stsfix.remediation.pki.certificates import Certificate, Expiry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

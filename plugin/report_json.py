@@ -21,18 +21,18 @@ from stsfix.plugin.report_json_parts import (
     host_object,
     topology_object,
 )
-from stsfix.remediation.certificates import Certificate, Malformed, key_usages
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.model import Renew, Severity
+from stsfix.remediation.pki.certificates import Certificate, Malformed, key_usages
 
 if TYPE_CHECKING:
     from stsfix.plugin.certificate_view import Validity
     from stsfix.plugin.preflight_view import PreflightReport
+    from stsfix.remediation.directory.replication import Lag
     from stsfix.remediation.durations import Phase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.model import Finding
     from stsfix.remediation.renewal.plan import RenewalPlan
-    from stsfix.remediation.replication import Lag
 
 EXIT_CODES = {Verdict.CLEAN: SUCCESS, Verdict.WARNINGS: WARNINGS, Verdict.BLOCKED: BLOCKED}
 """What ``stsfix preflight`` ends with."""

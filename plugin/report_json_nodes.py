@@ -13,15 +13,15 @@ from stsfix.plugin.report_json_parts import (
     vm_object,
 )
 from stsfix.plugin.report_json_tools import tools_object, tools_unread
-from stsfix.remediation.certificate_chains import check_links
-from stsfix.remediation.certificates import Certificate, fingerprint, parse
-from stsfix.remediation.node_facts import (
+from stsfix.remediation.nodes.node_facts import (
     ClockReading,
     Management,
     NodeFacts,
     Unread,
     VCenterAbout,
 )
+from stsfix.remediation.pki.certificate_chains import check_links
+from stsfix.remediation.pki.certificates import Certificate, fingerprint, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.pki.certificates import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

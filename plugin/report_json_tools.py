@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.certs_lists import extensions_of
 from stsfix.plugin.report_json_parts import JsonObject, fingerprints
-from stsfix.remediation.authority import Unknown
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.authority import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stsfix.remediation.authority import Authority
     from stsfix.remediation.inventory import NodeInventory
-    from stsfix.remediation.vecs import NodeStores
+    from stsfix.remediation.pki.authority import Authority
+    from stsfix.remediation.pki.vecs import NodeStores
 
 
 def tools_object(node: NodeInventory) -> JsonObject:

@@ -15,11 +15,11 @@ from stsfix.plugin.preflight_view import (
 )
 from stsfix.plugin.report_shapes import health_class, inline_icon
 from stsfix.plugin.text import counted
-from stsfix.remediation import dn
-from stsfix.remediation.certificates import Malformed, parse
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.replication import LagState
-from stsfix.remediation.service_names import unusually_stopped
+from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.replication import LagState
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.nodes.service_names import unusually_stopped
+from stsfix.remediation.pki.certificates import Malformed, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from stsfix.plugin.certificate_view import Validity
     from stsfix.plugin.markup import Child
     from stsfix.plugin.preflight_view import PreflightReport
+    from stsfix.remediation.directory.replication import Lag
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import StsEntry
     from stsfix.remediation.ports import ServiceReport
-    from stsfix.remediation.replication import Lag
     from stsfix.snapshot.model import HostFacts, VmFacts
 
 LONGEST = 2000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.certificate_view import Validity, day, validity_words
 from stsfix.plugin.markup import Markup, element, joined
 from stsfix.plugin.report_shapes import label, picture
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ from stsfix.plugin.certs_lists import extensions_of
 from stsfix.plugin.report_json_tools import tools_unread
 from stsfix.plugin.report_tables import table
 from stsfix.plugin.text import counted
-from stsfix.remediation.certificates import Expiry, Malformed, classify, parse
 from stsfix.remediation.checks.domain import SOON
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.certificates import Expiry, Malformed, classify, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.certs_lists import Known
     from stsfix.plugin.markup import Markup
-    from stsfix.remediation.authority import Authority
     from stsfix.remediation.inventory import Inventory, NodeInventory
-    from stsfix.remediation.vecs import NodeStores
+    from stsfix.remediation.pki.authority import Authority
+    from stsfix.remediation.pki.vecs import NodeStores
 
 _KNOWN: Final[dict[Known, str]] = {
     "known": "known by a certificate of this node",

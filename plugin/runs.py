@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 
     from stsfix.plugin.wiring import Wiring
     from stsfix.remediation.adoption import Adoptable
+    from stsfix.remediation.directory.sts_export import StsExport
+    from stsfix.remediation.directory.sts_restore import RestorePlan
     from stsfix.remediation.durations import Phase as RunPhase
     from stsfix.remediation.inventory import Inventory
     from stsfix.remediation.journal import JournalFile
     from stsfix.remediation.model import Finding, RunSpec
     from stsfix.remediation.ports import Step
     from stsfix.remediation.renewal.plan import RenewalPlan
-    from stsfix.remediation.sts_export import StsExport
-    from stsfix.remediation.sts_restore import RestorePlan
     from stsfix.snapshot.coordinator import Released
     from stsfix.snapshot.model import VmFacts
     from stsfix.snapshot.ports import Clock, Hypervisor

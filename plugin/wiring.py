@@ -13,7 +13,7 @@ from stsfix.plugin.errors import SecretError
 from stsfix.plugin.node_transports import NodeTransports
 from stsfix.remediation.host_keys import HostKeys, NoMemory
 from stsfix.remediation.inventory import Problem
-from stsfix.remediation.node_facts import ClockReading
+from stsfix.remediation.nodes.node_facts import ClockReading
 from stsfix.remediation.steps.context import Limits, StepContext
 from stsfix.remediation.steps.tools import RenewalTools
 from stsfix.snapshot.coordinator import Coordinator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stsfix.plugin.export_file import ExportFiles
     from stsfix.plugin.secrets import SecretStore
     from stsfix.plugin.settings import NodeSettings, Settings
+    from stsfix.remediation.directory.vmdir_entries import KeyJudge
     from stsfix.remediation.discovery.certificates import ShownLeaves
     from stsfix.remediation.discovery.nodes import FrontReader
     from stsfix.remediation.inventory_certificates import TlsPort
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
         Extensions,
     )
     from stsfix.remediation.ports_scripts import BatchShell
-    from stsfix.remediation.vmdir_entries import KeyJudge
     from stsfix.snapshot.esxi import EsxiHost
     from stsfix.snapshot.model import HostRef, VmId
     from stsfix.snapshot.ports import BatchOperations, Clock, GuestOperations
@@ -132,7 +132,7 @@ class Wiring:
 
     def directory(self, fqdn: str) -> Directory:
         """Return the vmdir of node *fqdn*, always the same object."""
-        from stsfix.remediation.vmdir import LdapDirectory
+        from stsfix.remediation.directory.vmdir import LdapDirectory
 
         if fqdn not in self._directories:
             self._directories[fqdn] = LdapDirectory(
@@ -148,7 +148,7 @@ class Wiring:
 
     @cached_property
     def _key_judge(self) -> KeyJudge:
-        from stsfix.remediation.vmdir_entries import KeyJudge
+        from stsfix.remediation.directory.vmdir_entries import KeyJudge
 
         return KeyJudge()
 
@@ -284,7 +284,7 @@ class Wiring:
             IssuerError: The run was begun with CA files, and the configuration names none now.
         """
         from stsfix.remediation.errors import IssuerError
-        from stsfix.remediation.issuer import (
+        from stsfix.remediation.pki.issuer import (
             FilesIssuer,
             OwnCaIssuer,
             VmcaIssuer,
@@ -321,7 +321,7 @@ class Wiring:
         if spec.issuer == "files":
             self.issuer(spec).issue(node=spec.writer, now=now, validity=validity)
         elif spec.issuer == "vmca" and spec.writer not in spec.new_roots:
-            from stsfix.remediation.vmca import require_usable
+            from stsfix.remediation.pki.vmca import require_usable
 
             seen = self.authority.read_root(spec.writing)
             require_usable(seen, now=now, validity=validity)

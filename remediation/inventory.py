@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from stsfix.remediation.directory.replication import lags
 from stsfix.remediation.inventory_certificates import NodeCertificates
 from stsfix.remediation.model import NodePlan, Platform
-from stsfix.remediation.node_facts import NOT_ASKED, Database, NodeFacts
-from stsfix.remediation.replication import lags
+from stsfix.remediation.nodes.node_facts import NOT_ASKED, Database, NodeFacts
 from stsfix.snapshot.model import VmListing
 from stsfix.snapshot.safety import GROWTH_BYTES
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from stsfix.remediation.authority import Authority
-    from stsfix.remediation.extensions import Extension
+    from stsfix.remediation.directory.replication import Lag
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
     from stsfix.remediation.model import (
         ReplicationStatus,
@@ -28,10 +27,11 @@ if TYPE_CHECKING:
         Topology,
         Transport,
     )
-    from stsfix.remediation.node_facts import ClockReading, Management, Unread, VCenterAbout
+    from stsfix.remediation.nodes.extensions import Extension
+    from stsfix.remediation.nodes.node_facts import ClockReading, Management, Unread, VCenterAbout
+    from stsfix.remediation.pki.authority import Authority
+    from stsfix.remediation.pki.vecs import NodeStores
     from stsfix.remediation.ports import ServiceReport
-    from stsfix.remediation.replication import Lag
-    from stsfix.remediation.vecs import NodeStores
     from stsfix.snapshot.model import HostFacts, HostRef, VmFacts, VmSummary
 
 NODE_CONNECTED = "connected"

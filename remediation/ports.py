@@ -19,6 +19,7 @@ from stsfix.snapshot.ports import OUTPUT_BYTES
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from stsfix.remediation.directory.sts_export import StsExport, StsMaterial
     from stsfix.remediation.inventory_certificates import DirectoryCertificates, PublishedKey
     from stsfix.remediation.model import (
         NodePlan,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     )
     from stsfix.remediation.ports_certificates import Registrations
     from stsfix.remediation.service_expectation import LeftDown
-    from stsfix.remediation.sts_export import StsExport, StsMaterial
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from stsfix.remediation.authority import Authority, CertificateRequest, SignedCertificate
-    from stsfix.remediation.extensions import Extension
     from stsfix.remediation.inventory_certificates import SolutionUser, UnreadPart
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.nodes.extensions import Extension
+    from stsfix.remediation.pki.authority import Authority, CertificateRequest, SignedCertificate
+    from stsfix.remediation.pki.vecs import NodeStores
+    from stsfix.remediation.pki.vecs_writing import NewEntry
     from stsfix.remediation.renewal.trust_anchors import Replacement, TrustAnchors
-    from stsfix.remediation.vecs import NodeStores
-    from stsfix.remediation.vecs_writing import NewEntry
     from stsfix.snapshot.secret import Secret
 
 

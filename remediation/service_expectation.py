@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.service_names import CORE_OF, bare, is_normally_stopped
+from stsfix.remediation.nodes.service_names import CORE_OF, bare, is_normally_stopped
 from stsfix.remediation.start_types import StartType
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan, Platform
-    from stsfix.remediation.service_status import ServiceStatus
+    from stsfix.remediation.nodes.service_status import ServiceStatus
     from stsfix.snapshot.ports import Clock
 
 

@@ -14,7 +14,7 @@ import enum
 import re
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.service_names import bare
+from stsfix.remediation.nodes.service_names import bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

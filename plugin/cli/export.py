@@ -9,7 +9,7 @@ import click
 from stsfix.plugin.cli.session import Session, session_options
 
 if TYPE_CHECKING:
-    from stsfix.remediation.sts_restore import RestorePlan
+    from stsfix.remediation.directory.sts_restore import RestorePlan
 
 
 @click.group()

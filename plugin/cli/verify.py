@@ -32,10 +32,10 @@ def verify(session: Session, *, wait: int) -> int:
     """
     from stsfix.plugin.render import proof_lines
     from stsfix.plugin.sources import find_nodes
+    from stsfix.remediation.directory.sts import leaf_of
     from stsfix.remediation.errors import ProofError
     from stsfix.remediation.logins.proofs import fatal
     from stsfix.remediation.logins.verify import verify_logins
-    from stsfix.remediation.sts import leaf_of
 
     with session.wiring() as wiring:
         nodes = find_nodes(wiring)

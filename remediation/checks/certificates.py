@@ -9,7 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from stsfix.remediation.certificates import (
+from stsfix.remediation.checks.chains import CHECKS as CHAIN_CHECKS
+from stsfix.remediation.checks.rules_certificates import RULES
+from stsfix.remediation.model import Platform
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.certificates import (
     Certificate,
     Expiry,
     Malformed,
@@ -20,10 +24,6 @@ from stsfix.remediation.certificates import (
     parse,
     weakness,
 )
-from stsfix.remediation.checks.chains import CHECKS as CHAIN_CHECKS
-from stsfix.remediation.checks.rules_certificates import RULES
-from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import Unread
 from stsfix.remediation.renewal.trust_anchors import is_front_of
 from stsfix.snapshot.risk import Finder, Severity
 

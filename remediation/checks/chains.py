@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.certificate_chains import check_links
-from stsfix.remediation.certificates import (
+from stsfix.remediation.checks.rules_certificates import RULES
+from stsfix.remediation.inventory_certificates import ChainOwner
+from stsfix.remediation.pki.certificate_chains import check_links
+from stsfix.remediation.pki.certificates import (
     Certificate,
     Expiry,
     Malformed,
@@ -21,8 +23,6 @@ from stsfix.remediation.certificates import (
     parse,
     weakness,
 )
-from stsfix.remediation.checks.rules_certificates import RULES
-from stsfix.remediation.inventory_certificates import ChainOwner
 from stsfix.snapshot.risk import Finder
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.adoption import members_of
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks.places import nodes_are_found
 from stsfix.remediation.checks.rules_domain import RULES
 from stsfix.remediation.checks.windows import RULES as WINDOWS_RULES
 from stsfix.remediation.claims import RUN_PREFIX
+from stsfix.remediation.directory.sts import leaf_of, same_entries
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.model import Transport
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.service_names import unusually_stopped
-from stsfix.remediation.sts import leaf_of, same_entries
-from stsfix.remediation.vcenter_refresh import refresh_advice
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.nodes.service_names import unusually_stopped
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed, classify, parse
+from stsfix.remediation.pki.vcenter_refresh import refresh_advice
 from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:

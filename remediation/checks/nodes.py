@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.checks.replication import CHECKS as REPLICATION_CHECKS
 from stsfix.remediation.checks.rules_nodes import RULES, VCHA_ADVICE
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import VCHA_PROFILE, Management, NodeFacts, PasswordAge, Unread
-from stsfix.remediation.service_names import ALWAYS, bare
+from stsfix.remediation.nodes.node_facts import (
+    VCHA_PROFILE,
+    Management,
+    NodeFacts,
+    PasswordAge,
+    Unread,
+)
+from stsfix.remediation.nodes.service_names import ALWAYS, bare
 from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding
-    from stsfix.remediation.node_facts import DiskSpace
+    from stsfix.remediation.nodes.node_facts import DiskSpace
 
 __all__ = ["CHECKS", "RULES", "release_of", "version_of"]
 

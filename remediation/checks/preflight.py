@@ -10,6 +10,7 @@ from stsfix.remediation.checks.findings import CHECKS
 from stsfix.remediation.checks.renewal import judged
 from stsfix.remediation.checks.transports import restart_is_told, restart_of
 from stsfix.remediation.claims import RUN_PREFIX
+from stsfix.remediation.directory.sts_state import sts_summary
 from stsfix.remediation.errors_run import (
     DomainUnreadError,
     NothingToRepairError,
@@ -18,7 +19,6 @@ from stsfix.remediation.errors_run import (
 from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import NodePlan, RunSpec, Severity
 from stsfix.remediation.renewal.plan import NO_RENEWAL
-from stsfix.remediation.sts_state import sts_summary
 from stsfix.snapshot.safety import assess as assess_safety
 
 if TYPE_CHECKING:

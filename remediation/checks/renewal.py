@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.authority import Authority
-from stsfix.remediation.certificates import Certificate, parse
 from stsfix.remediation.checks.rules_renewal import RULES
 from stsfix.remediation.model import Platform, Renew, Severity
-from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.nodes.node_facts import NodeFacts, Unread
+from stsfix.remediation.pki.authority import Authority
+from stsfix.remediation.pki.certificates import Certificate, parse
+from stsfix.remediation.pki.vecs import NodeStores
 from stsfix.remediation.renewal.plan import NodeLook, RenewalPlan, plan_renewals
-from stsfix.remediation.vecs import NodeStores
 from stsfix.snapshot.risk import Finder
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks.rules_nodes import RULES
-from stsfix.remediation.replication import LagState
+from stsfix.remediation.directory.replication import LagState
 from stsfix.snapshot.risk import Finder
 
 if TYPE_CHECKING:

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import vmca
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.checks.certificates import CRL_REFUSED, CRL_WARNED, dates, trusted_for
 from stsfix.remediation.checks.domain import SOON, is_out_of_reach
 from stsfix.remediation.checks.rules_certificates import RULES as CERTIFICATE_RULES
 from stsfix.remediation.checks.rules_stores import RULES
-from stsfix.remediation.extensions import thumbprint
 from stsfix.remediation.inventory import first_directory
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.nodes.extensions import thumbprint
+from stsfix.remediation.nodes.node_facts import NodeFacts, Unread
+from stsfix.remediation.pki import vmca
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed, classify, parse
+from stsfix.remediation.pki.vecs import CRLS, MACHINE_ALIAS, MACHINE_SSL, TRUSTED_ROOTS
 from stsfix.remediation.renewal.plan import SOLUTION_USERS
-from stsfix.remediation.vecs import CRLS, MACHINE_ALIAS, MACHINE_SSL, TRUSTED_ROOTS
 from stsfix.snapshot.risk import Finder, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stsfix.remediation.authority import Authority
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.model import Finding
-    from stsfix.remediation.vecs import NodeStores, StoreEntry
+    from stsfix.remediation.pki.authority import Authority
+    from stsfix.remediation.pki.vecs import NodeStores, StoreEntry
 
 __all__ = ["CHECKS", "RULES"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.checks.nodes import release_of
 from stsfix.remediation.model import Restart, Transport
-from stsfix.remediation.node_facts import Management
+from stsfix.remediation.nodes.node_facts import Management
 from stsfix.remediation.restarts import COMMANDS
 from stsfix.snapshot.risk import Finder, Rule, Severity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import Database, NodeFacts
+from stsfix.remediation.nodes.node_facts import Database, NodeFacts
 from stsfix.snapshot.risk import Finder, Rule, Severity
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import dn
-from stsfix.remediation.certificates import Certificate, Expiry, classify, dns_names, parse
 from stsfix.remediation.checks import certificates as checked
 from stsfix.remediation.diagnosis.model import Suspect
+from stsfix.remediation.directory import dn
+from stsfix.remediation.pki.certificates import Certificate, Expiry, classify, dns_names, parse
 from stsfix.snapshot.risk import Severity
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certificates import Certificate, Expiry, classify, parse
 from stsfix.remediation.diagnosis import certificates, nodes
 from stsfix.remediation.diagnosis.causes import BY_ID, RANK, STS_CAUSES
 from stsfix.remediation.diagnosis.certificates import NOW, span
@@ -20,8 +19,9 @@ from stsfix.remediation.diagnosis.model import (
 )
 from stsfix.remediation.diagnosis.nodes import DATABASE, stopped_services
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.service_names import bare
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.nodes.service_names import bare
+from stsfix.remediation.pki.certificates import Certificate, Expiry, classify, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

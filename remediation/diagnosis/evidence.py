@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stsfix.remediation.inventory import Inventory
-    from stsfix.remediation.log_script import LogReading
+    from stsfix.remediation.nodes.log_script import LogReading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

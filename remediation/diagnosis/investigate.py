@@ -16,7 +16,7 @@ from stsfix.remediation.errors import SigningCertificateError
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.nodes.node_facts import NodeFacts, Unread
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.errors import FaultError, OperationError
 from stsfix.snapshot.model import PowerState
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.diagnosis.evidence import WebAnswer
     from stsfix.remediation.inventory import Inventory, NodeInventory
-    from stsfix.remediation.log_script import LogReading
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.nodes.log_script import LogReading
     from stsfix.remediation.ports import Logins, ProgressHook
 
 logger = logging.getLogger(__name__)

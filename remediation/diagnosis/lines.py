@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certificates import Certificate, parse
 from stsfix.remediation.diagnosis.causes import CAUSES
 from stsfix.remediation.diagnosis.certificates import shown_signer, span
 from stsfix.remediation.diagnosis.evidence import TokenAnswer
@@ -20,7 +19,8 @@ from stsfix.remediation.diagnosis.log_lines import RefusedSigner, refused_signer
 from stsfix.remediation.diagnosis.log_signatures import BY_ID
 from stsfix.remediation.diagnosis.model import Quote
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.node_facts import ClockReading, NodeFacts
+from stsfix.remediation.nodes.node_facts import ClockReading, NodeFacts
+from stsfix.remediation.pki.certificates import Certificate, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.diagnosis.evidence import Evidence
     from stsfix.remediation.diagnosis.model import Suspect
     from stsfix.remediation.inventory import Inventory, NodeInventory
-    from stsfix.remediation.log_script import LogQuote
+    from stsfix.remediation.nodes.log_script import LogQuote
 
 RECENT: Final = timedelta(days=2)
 """How old a line may be that names a cause alone; services write such lines all the time."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certificates import Certificate, Expiry, classify, parse
 from stsfix.remediation.checks.nodes import VMDIR_SOUND
 from stsfix.remediation.diagnosis.certificates import NOW, OUT_OF_TIME, span
 from stsfix.remediation.diagnosis.evidence import TokenAnswer
 from stsfix.remediation.diagnosis.investigate import is_off
 from stsfix.remediation.diagnosis.log_lines import refused_signer
 from stsfix.remediation.diagnosis.model import Suspect
-from stsfix.remediation.node_facts import ClockReading, NodeFacts, Unread
-from stsfix.remediation.service_names import CORE, bare
+from stsfix.remediation.nodes.node_facts import ClockReading, NodeFacts, Unread
+from stsfix.remediation.nodes.service_names import CORE, bare
+from stsfix.remediation.pki.certificates import Certificate, Expiry, classify, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

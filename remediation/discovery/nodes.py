@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from stsfix.remediation.directory.replication import lags, stalled
 from stsfix.remediation.model import Platform, Role, Transport
-from stsfix.remediation.node_facts import (
+from stsfix.remediation.nodes.node_facts import (
     NOT_ASKED,
     ClockReading,
     Management,
@@ -14,7 +15,6 @@ from stsfix.remediation.node_facts import (
     Unread,
     VCenterAbout,
 )
-from stsfix.remediation.replication import lags, stalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Platform
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
-    from stsfix.remediation.authority import Authority
-    from stsfix.remediation.extensions import Extension
     from stsfix.remediation.inventory import NodeInventory
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.vecs import NodeStores
+    from stsfix.remediation.nodes.extensions import Extension
+    from stsfix.remediation.pki.authority import Authority
+    from stsfix.remediation.pki.vecs import NodeStores
 
 ON_WINDOWS: Final = "it runs on Windows: stsfix does not ask VMware's certificate tools there"
 

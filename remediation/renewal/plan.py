@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import vecs
-from stsfix.remediation.authority import names_vmca
-from stsfix.remediation.certificates import (
+from stsfix.remediation.model import Renew, Renewal
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.authority import names_vmca
+from stsfix.remediation.pki.certificates import (
     Certificate,
     Expiry,
     classify,
     issued_by,
     parse,
 )
-from stsfix.remediation.model import Renew, Renewal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from stsfix.remediation.model import Role
-    from stsfix.remediation.vecs import NodeStores, StoreEntry
+    from stsfix.remediation.pki.vecs import NodeStores, StoreEntry
 
 SOON: Final = timedelta(days=30)
 """What ends within this time counts as expired: it is renewed as well, and a VMCA root that ends

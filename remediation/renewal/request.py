@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import certificates, issuing
-from stsfix.remediation.authority import CertificateRequest
+from stsfix.remediation.pki import certificates, issuing
+from stsfix.remediation.pki.authority import CertificateRequest
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from stsfix.remediation.certificates import Certificate
     from stsfix.remediation.model import Renewal
+    from stsfix.remediation.pki.certificates import Certificate
 
 VALIDITY: Final = timedelta(days=730)
 """What VMCA of 6.5 and later gives (fixcerts.py 3.2; seen on an 8.0.3). certool chooses its own."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from stsfix.remediation.certificates import Certificate, dns_names, fingerprint, parse
+from stsfix.remediation.pki.certificates import Certificate, dns_names, fingerprint, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

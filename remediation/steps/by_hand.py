@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.directory.sts import leaf_of, our_pair
 from stsfix.remediation.errors import DirectoryFaultError
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.logins.verify import verify_logins
@@ -18,7 +19,6 @@ from stsfix.remediation.restarts import (
     STEP,
     seen_of,
 )
-from stsfix.remediation.sts import leaf_of, our_pair
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:

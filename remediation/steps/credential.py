@@ -12,19 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation import dn
-from stsfix.remediation.certificates import Malformed, fingerprint, parse
-from stsfix.remediation.errors import (
-    DirectoryFaultError,
-    ProofError,
-    ReplicationOverdueError,
-)
-from stsfix.remediation.ports import Observed
-from stsfix.remediation.records import END_PREFIX, KEPT_PREFIX, REPLACE_STS, RETIRE_OLD
-from stsfix.remediation.restarts import all_restarted
-from stsfix.remediation.steps.clocks import require_clock
-from stsfix.remediation.steps.machines import revert_all
-from stsfix.remediation.sts import (
+from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.sts import (
     is_in_force,
     leaf_of,
     obsolete,
@@ -32,8 +21,19 @@ from stsfix.remediation.sts import (
     same_entries,
     still_trusted,
 )
-from stsfix.remediation.sts_state import next_index
-from stsfix.remediation.vmca import SHORT
+from stsfix.remediation.directory.sts_state import next_index
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    ProofError,
+    ReplicationOverdueError,
+)
+from stsfix.remediation.pki.certificates import Malformed, fingerprint, parse
+from stsfix.remediation.pki.vmca import SHORT
+from stsfix.remediation.ports import Observed
+from stsfix.remediation.records import END_PREFIX, KEPT_PREFIX, REPLACE_STS, RETIRE_OLD
+from stsfix.remediation.restarts import all_restarted
+from stsfix.remediation.steps.clocks import require_clock
+from stsfix.remediation.steps.machines import revert_all
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.directory.sts_export import StsExport
+from stsfix.remediation.directory.sts_restore import plan_restore
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     EntryChangedError,
     ReplicationOverdueError,
 )
 from stsfix.remediation.errors_run import RestoreRefusedError
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
-from stsfix.remediation.sts_export import StsExport
-from stsfix.remediation.sts_restore import plan_restore
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stsfix.remediation.directory.sts_export import StsMaterial
+    from stsfix.remediation.directory.sts_restore import RestorePlan
     from stsfix.remediation.ports import Facts, Note
     from stsfix.remediation.steps.context import StepContext
-    from stsfix.remediation.sts_export import StsMaterial
-    from stsfix.remediation.sts_restore import RestorePlan
 
 SHA256 = "sha256"
 

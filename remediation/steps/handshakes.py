@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.certificates import Certificate, Expiry, classify, fingerprint, parse
 from stsfix.remediation.checks.domain import SOON
+from stsfix.remediation.directory.sts import leaf_of
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
 from stsfix.remediation.logins.verify import verify_logins
+from stsfix.remediation.pki.certificates import Certificate, Expiry, classify, fingerprint, parse
 from stsfix.remediation.restarts import STEP, down_of, in_need, lost_of
-from stsfix.remediation.sts import leaf_of
 from stsfix.snapshot.errors import AnswerTooLargeError, OperationError
 from stsfix.snapshot.polling import poll_until
 

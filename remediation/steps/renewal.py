@@ -13,16 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from stsfix.remediation import vecs, vmca
-from stsfix.remediation.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     ReplicationOverdueError,
     VecsError,
     VmcaError,
 )
-from stsfix.remediation.extensions import thumbprint
 from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.remediation.nodes.extensions import thumbprint
+from stsfix.remediation.pki import vecs, vmca
+from stsfix.remediation.pki.certificates import Certificate, fingerprint, parse
+from stsfix.remediation.pki.vecs_writing import BACKUP_PREFIX, NewEntry
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal.notes import (
     RENEW_CERTIFICATES,
@@ -38,19 +39,18 @@ from stsfix.remediation.renewal.request import described, renewal_request, with_
 from stsfix.remediation.renewal.trust_anchors import replacements
 from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.tools import await_stores, await_vmca
-from stsfix.remediation.vecs_writing import BACKUP_PREFIX, NewEntry
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stsfix.remediation.authority import SignedCertificate
     from stsfix.remediation.model import NodePlan, Renewal
+    from stsfix.remediation.pki.authority import SignedCertificate
+    from stsfix.remediation.pki.vecs import NodeStores
     from stsfix.remediation.ports import Facts, Note
     from stsfix.remediation.renewal.request import Asked
     from stsfix.remediation.steps.context import StepContext
-    from stsfix.remediation.vecs import NodeStores
 
 Chain = tuple[Certificate, ...]
 

@@ -12,18 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from stsfix.remediation.directory.replication import LagState, lags
 from stsfix.remediation.errors_run import DirectoriesApartError
-from stsfix.remediation.replication import LagState, lags
 from stsfix.snapshot.errors import OperationError, RefusedError
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stsfix.remediation.directory.sts_export import StsMaterial
     from stsfix.remediation.model import NodePlan, ReplicationStatus
     from stsfix.remediation.ports import Note
     from stsfix.remediation.steps.context import StepContext
-    from stsfix.remediation.sts_export import StsMaterial
 
 NOT_PROVEN: Final = "revert-not-proven"
 """Note of the step that powers the nodes on: why the directories could not be compared."""

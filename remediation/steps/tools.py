@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import issuing, vecs, vmca
 from stsfix.remediation.errors import VecsError, VmcaError
+from stsfix.remediation.pki import issuing, vecs, vmca
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from stsfix.remediation.authority import Authority
     from stsfix.remediation.discovery.certificates import ShownLeaves
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.pki.authority import Authority
+    from stsfix.remediation.pki.vecs import NodeStores
     from stsfix.remediation.ports_certificates import (
         CertificateAuthority,
         CertificateStores,
         Extensions,
     )
     from stsfix.remediation.steps.context import StepContext
-    from stsfix.remediation.vecs import NodeStores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stsfix.remediation import issuing, vecs
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ReplicationOverdueError, VecsError
+from stsfix.remediation.pki import issuing, vecs
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT, old_root_key, root_key, roots
 from stsfix.remediation.steps.clocks import require_clock

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import log_script
+from stsfix.remediation.nodes import log_script
 
 if TYPE_CHECKING:
-    from stsfix.remediation.log_script import LogReading
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.nodes.log_script import LogReading
     from stsfix.remediation.ports import NodeShell
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import node_facts, windows_scripts
 from stsfix.remediation.discovery.nodes import GuestAnswer
 from stsfix.remediation.errors import NoShellError
 from stsfix.remediation.model import Transport
-from stsfix.remediation.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread
+from stsfix.remediation.nodes import node_facts, windows_scripts
+from stsfix.remediation.nodes.node_facts import NOT_ASKED, ClockReading, NodeFacts, Unread
+from stsfix.remediation.nodes.service_status import parse_status, report
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
-from stsfix.remediation.service_status import parse_status, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.discovery.nodes import GuestReader
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.node_facts import Management
+    from stsfix.remediation.nodes.node_facts import Management
     from stsfix.remediation.ports import ServiceControl, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
     from stsfix.snapshot.errors import OperationError

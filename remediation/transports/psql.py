@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import extensions
+from stsfix.remediation.nodes import extensions
 from stsfix.remediation.transports.vmca import new_nonce
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from stsfix.remediation import service_logs
 from stsfix.remediation.errors import (
     NoShellError,
     ServiceRestartError,
     TransportUnavailableError,
 )
 from stsfix.remediation.model import Platform
+from stsfix.remediation.nodes import service_logs
+from stsfix.remediation.nodes.service_status import STATUS, parse_failures, parse_status, report
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
 from stsfix.remediation.service_expectation import Watch, expectation
-from stsfix.remediation.service_status import STATUS, parse_failures, parse_status, report
 from stsfix.remediation.start_types import SCRIPT as TYPES
 from stsfix.remediation.start_types import split_types
 from stsfix.snapshot.errors import (
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.nodes.service_logs import LogExcerpt
+    from stsfix.remediation.nodes.service_status import ServiceFailure, ServiceStatus
     from stsfix.remediation.ports import NodeShell, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
     from stsfix.remediation.service_expectation import Expectation
-    from stsfix.remediation.service_logs import LogExcerpt
-    from stsfix.remediation.service_status import ServiceFailure, ServiceStatus
     from stsfix.remediation.transports.ssh import SshShell
     from stsfix.snapshot.ports import Clock
 

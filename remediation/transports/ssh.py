@@ -18,7 +18,7 @@ from stsfix.remediation.errors import (
     NoShellError,
     TransportUnavailableError,
 )
-from stsfix.remediation.pam_words import refusal_in
+from stsfix.remediation.nodes.pam_words import refusal_in
 from stsfix.remediation.ports import READ_LIMIT
 from stsfix.remediation.transports.deadline import Deadline
 from stsfix.remediation.transports.guest import checked_path

@@ -16,7 +16,7 @@ from stsfix.remediation.errors import (
     TransportUnavailableError,
 )
 from stsfix.remediation.known_hosts import HostKey
-from stsfix.remediation.pam_words import refusal_in
+from stsfix.remediation.nodes.pam_words import refusal_in
 from stsfix.remediation.transports.ssh_packets import BoundedPacketizer
 from stsfix.snapshot.host_names import is_host
 

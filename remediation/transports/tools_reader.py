@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import certool, extensions, scheduled_tasks, vcdb, vecs
 from stsfix.remediation.discovery.stores import ToolAnswer
+from stsfix.remediation.nodes import extensions, scheduled_tasks, vcdb
+from stsfix.remediation.pki import certool, vecs
 from stsfix.remediation.transports.vmca import STORES_BYTES, STORES_LIMIT, new_nonce
 
 if TYPE_CHECKING:

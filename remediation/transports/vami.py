@@ -18,8 +18,8 @@ from stsfix.remediation.errors import (
     NodeUnreachableError,
     TransportUnavailableError,
 )
-from stsfix.remediation.pam_words import refusal_in
-from stsfix.remediation.vami_answers import SESSION, parse_error, parse_text
+from stsfix.remediation.nodes.pam_words import refusal_in
+from stsfix.remediation.nodes.vami_answers import SESSION, parse_error, parse_text
 from stsfix.remediation.web.https import request
 from stsfix.snapshot.errors import OperationError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.node_facts import Management, Unread
+from stsfix.remediation.nodes.node_facts import Management, Unread
+from stsfix.remediation.nodes.vami_answers import HEALTH, VERSION, parse_health, parse_text
 from stsfix.remediation.transports.vami import Refusal
-from stsfix.remediation.vami_answers import HEALTH, VERSION, parse_health, parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import NoShellError, TransportUnavailableError
-from stsfix.remediation.service_status import ServiceFailure
-from stsfix.remediation.transports.deadline import Deadline
-from stsfix.remediation.transports.service_control import NOTHING_ELSE, OfAppliances, Said
-from stsfix.remediation.transports.vami import NAME, Refusal, Vami
-from stsfix.remediation.vami_answers import (
+from stsfix.remediation.nodes.service_status import ServiceFailure
+from stsfix.remediation.nodes.vami_answers import (
     UNITS,
     VMON,
     VamiService,
@@ -23,13 +20,16 @@ from stsfix.remediation.vami_answers import (
     status_of,
     wanted,
 )
+from stsfix.remediation.transports.deadline import Deadline
+from stsfix.remediation.transports.service_control import NOTHING_ELSE, OfAppliances, Said
+from stsfix.remediation.transports.vami import NAME, Refusal, Vami
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.service_status import ServiceStatus
+    from stsfix.remediation.nodes.service_status import ServiceStatus
     from stsfix.remediation.transports.service_control import Due
     from stsfix.snapshot.ports import Clock
 

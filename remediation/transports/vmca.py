@@ -8,9 +8,9 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import certool, vecs, vecs_writing
-from stsfix.remediation.authority import SignedCertificate, Unknown, check_signed
 from stsfix.remediation.errors import VecsError, VmcaError
+from stsfix.remediation.pki import certool, vecs, vecs_writing
+from stsfix.remediation.pki.authority import SignedCertificate, Unknown, check_signed
 from stsfix.snapshot.cleanup import cleaning_up
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.secret import Secret
@@ -18,8 +18,8 @@ from stsfix.snapshot.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from stsfix.remediation.authority import Authority, CertificateRequest, Way
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.pki.authority import Authority, CertificateRequest, Way
     from stsfix.remediation.ports import NodeShell
     from stsfix.snapshot.ports import Clock
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.remediation.discovery.nodes import FrontAnswer
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
-from stsfix.remediation.node_facts import (
+from stsfix.remediation.nodes.node_facts import (
     NO_VCENTER,
     ClockReading,
     Unread,

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.diagnosis.evidence import WebAnswer
 from stsfix.remediation.diagnosis.investigate import WebReading
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError
 from stsfix.remediation.inventory_certificates import UnreadPart
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.web import metadata
 from stsfix.remediation.web.https import Answer, request
 from stsfix.snapshot.errors import AnswerTooLargeError

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stsfix.remediation.node_facts import MARK
-from stsfix.remediation.windows_scripts import facts_script, parse_facts, restart_script
+from stsfix.remediation.nodes.node_facts import MARK
+from stsfix.remediation.nodes.windows_scripts import facts_script, parse_facts, restart_script
 from stsfix.snapshot.guest_windows import arguments, decode
 from windows_node import BareWindows
 from wine_peer import WINE, running_wine

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bash_node import PLAN, READY, BashNode
 from sts_material import NODE, key, root
-from stsfix.remediation import certificates, issuing
-from stsfix.remediation.authority import CertificateRequest, is_clipped
 from stsfix.remediation.errors import VmcaError
-from stsfix.remediation.extensions import Extension
+from stsfix.remediation.nodes.extensions import Extension
+from stsfix.remediation.pki import certificates, issuing
+from stsfix.remediation.pki.authority import CertificateRequest, is_clipped
 from stsfix.remediation.transports.tools_reader import NodeToolsReader
 from stsfix.remediation.transports.vmca import CertoolAuthority, VecsStores
 from stsfix.snapshot.secret import Secret

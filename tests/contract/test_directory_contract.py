@@ -17,7 +17,7 @@ from directory_worlds import (
 from slapd_peer import INVOCATION_ID, PARTNER, PARTNER_ID
 from sts_material import NODE, credential, key
 from stsfix.lab import pki
-from stsfix.remediation import dn
+from stsfix.remediation.directory import dn
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,

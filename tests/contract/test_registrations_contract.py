@@ -10,8 +10,8 @@ import pytest
 from directory_worlds import OLD, other_root
 from sts_material import NODE, leaf
 from stsfix.lab import pki
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import DirectoryFaultError, EntryChangedError
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.renewal.trust_anchors import replacements
 
 NEW_USER = pki.der(leaf("new-user"))

@@ -9,7 +9,7 @@ import pytest
 from contract_worlds import world_parameters
 from service_worlds import WORLDS, why_not
 from stsfix.remediation.errors import ServiceRestartError
-from stsfix.remediation.service_names import bare
+from stsfix.remediation.nodes.service_names import bare
 
 pytestmark = pytest.mark.lab
 

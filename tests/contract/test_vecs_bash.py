@@ -11,8 +11,8 @@ from bash_node import PLAN, READY, BashNode
 from sts_material import key, leaf, root
 from stsfix.lab import pki
 from stsfix.remediation.errors import VecsError, VmcaError
+from stsfix.remediation.pki.vecs_writing import NewEntry
 from stsfix.remediation.transports.vmca import CertoolAuthority, VecsStores
-from stsfix.remediation.vecs_writing import NewEntry
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
 

@@ -16,7 +16,7 @@ from lab_bench import Bench, build
 from stsfix.lab.vmdir import operations
 from stsfix.lab.vmdir.ages import AGES
 from stsfix.lab.vmdir.messages import AddRequest
-from stsfix.remediation import dn
+from stsfix.remediation.directory import dn
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lab]
 

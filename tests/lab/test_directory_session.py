@@ -24,6 +24,8 @@ from slapd_peer import PASSWORD
 from sts_material import NODE, credential, key
 from stsfix.lab import pki
 from stsfix.lab.faults import Effect, FaultBook, Rule, When
+from stsfix.remediation.directory.ldap_session import IDLE_LIMIT_S, LOST_LOGIN_S
+from stsfix.remediation.directory.vmdir import LdapDirectory
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
@@ -32,8 +34,6 @@ from stsfix.remediation.errors import (
     PlainBindRefusedError,
     WriteInDoubtError,
 )
-from stsfix.remediation.ldap_session import IDLE_LIMIT_S, LOST_LOGIN_S
-from stsfix.remediation.vmdir import LdapDirectory
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.tls import Endpoint, Trust
 

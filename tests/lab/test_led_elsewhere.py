@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from stsfix.lab import pki
+from stsfix.remediation.directory.ldap_session import LdapSession
 from stsfix.remediation.errors import DirectoryFaultError, DirectoryUnreachableError, NodeTlsError
-from stsfix.remediation.ldap_session import LdapSession
 from stsfix.remediation.logins.node_logins import NodeLogins
 from stsfix.remediation.logins.vcenter import open_vapi_session, soap_login
 from stsfix.remediation.transports.vami import Vami

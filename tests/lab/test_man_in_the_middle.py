@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from stsfix.lab import pki
+from stsfix.remediation.directory.vmdir import LdapDirectory
 from stsfix.remediation.errors import (
     DirectoryUnreachableError,
     NodeTlsError,
@@ -16,10 +17,9 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.host_keys import HostKeys, NoMemory, SshPeer
 from stsfix.remediation.logins.node_logins import NodeLogins
 from stsfix.remediation.logins.vcenter import open_vapi_session, soap_login
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
 from stsfix.remediation.transports import ssh_session
 from stsfix.remediation.transports.vami import Vami
-from stsfix.remediation.vmdir import LdapDirectory
 from stsfix.remediation.web.node_front import HttpsNodeFront
 from stsfix.snapshot.errors import HostTlsError
 from stsfix.snapshot.esxi import EsxiHost

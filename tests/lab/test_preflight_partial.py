@@ -14,7 +14,7 @@ from stsfix.lab.topology import HOSTS
 from stsfix.plugin.sources import preflight_sources
 from stsfix.remediation.checks.preflight import assess
 from stsfix.remediation.discovery.domain import Discovery
-from stsfix.remediation.node_facts import ClockReading
+from stsfix.remediation.nodes.node_facts import ClockReading
 
 pytestmark = pytest.mark.lab
 

@@ -20,12 +20,12 @@ from dripping import dripping
 from ssh_client import NODE, ssh_shell
 from stsfix.lab import pki
 from stsfix.lab.ssh_keys import fingerprint, new_host_keys
+from stsfix.remediation.directory.ldap_session import LdapSession
 from stsfix.remediation.errors import (
     DirectoryUnreachableError,
     NodeUnreachableError,
     TransportUnavailableError,
 )
-from stsfix.remediation.ldap_session import LdapSession
 from stsfix.remediation.logins.vcenter import open_vapi_session, soap_login
 from stsfix.remediation.web import https
 from stsfix.snapshot.errors import HostUnreachableError

@@ -22,14 +22,14 @@ from stsfix.remediation.errors import (
     TransportUnavailableError,
 )
 from stsfix.remediation.model import NodePlan, Role
-from stsfix.remediation.node_facts import Management, Unread
+from stsfix.remediation.nodes.node_facts import Management, Unread
+from stsfix.remediation.nodes.vami_answers import HEALTH, SESSION, UNITS, VERSION, parse_text
 from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.transports.attempts import Attempts
 from stsfix.remediation.transports.service_control import PolledServiceControl
 from stsfix.remediation.transports.vami import Refusal, Vami
 from stsfix.remediation.transports.vami_look import ManagementLook
 from stsfix.remediation.transports.vami_services import VamiWay
-from stsfix.remediation.vami_answers import HEALTH, SESSION, UNITS, VERSION, parse_text
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.system_clock import SystemClock
 from stsfix.snapshot.tls import Endpoint, Trust

@@ -19,9 +19,9 @@ from stsfix.lab import judge, pki
 from stsfix.lab.disk import NodeFile
 from stsfix.lab.lab import Lab
 from stsfix.plugin.sources import find_nodes
-from stsfix.remediation import certificates
 from stsfix.remediation.errors import VmcaError
 from stsfix.remediation.model import RunSpec
+from stsfix.remediation.pki import certificates
 
 pytestmark = [pytest.mark.lab]
 

@@ -81,14 +81,14 @@ MUTANTS = (
     ),
     Mutant(
         name="an entry that somebody replaced is deleted",
-        file="remediation/vmdir.py",
+        file="remediation/directory/vmdir.py",
         old="            raise EntryChangedError(self._node, entry.dn)\n",
         new="            pass\n",
         tests=(f"{DIRECTORY_CONTRACT}::test_other_entry_of_the_same_dn_is_not_deleted",),
     ),
     Mutant(
         name="what nobody may see counts as absent",
-        file="remediation/vmdir.py",
+        file="remediation/directory/vmdir.py",
         old="            raise TenantNotFoundError(self._node, self._tenant)\n",
         new="            pass\n",
         tests=(
@@ -100,14 +100,14 @@ MUTANTS = (
     ),
     Mutant(
         name="an empty value is sent to vmdir",
-        file="remediation/ldap_session.py",
+        file="remediation/directory/ldap_session.py",
         old="        if any(not values or not all(values) for values in attributes.values()):\n",
         new="        if not attributes:\n",
         tests=(f"{DIRECTORY}::test_empty_value_is_never_sent",),
     ),
     Mutant(
         name="a write whose answer was lost counts as not done",
-        file="remediation/ldap_session.py",
+        file="remediation/directory/ldap_session.py",
         old="                doubt = WriteInDoubtError(self.node, call)\n",
         new="                doubt = DirectoryUnreachableError(self.node, call)\n",
         tests=(f"{DIRECTORY}::test_lost_write_is_in_doubt_and_sent_once",),
@@ -122,7 +122,7 @@ MUTANTS = (
     ),
     Mutant(
         name="export restore: what others wrote goes, too",
-        file="remediation/sts_restore.py",
+        file="remediation/directory/sts_restore.py",
         old="    remove = [entry for entry in extra if _leaf(entry) in ours]\n",
         new="    remove = list(extra)\n",
         tests=(f"{RESTORE}::test_somebody_elses_chain_stays",),
@@ -249,21 +249,21 @@ MUTANTS = (
     ),
     Mutant(
         name="others may read keys that a script puts on a node",
-        file="remediation/vecs_writing.py",
+        file="remediation/pki/vecs_writing.py",
         old='        "umask 077",\n',
         new='        "umask 022",\n',
         tests=("tests/contract/test_vecs_bash.py::test_entry_is_replaced_and_the_old_one_kept",),
     ),
     Mutant(
         name="a key stays in a file on a node",
-        file="remediation/vecs_writing.py",
+        file="remediation/pki/vecs_writing.py",
         old='        "trap \'rm -rf \\"$folder\\"\' EXIT",\n',
         new="",
         tests=("tests/contract/test_vecs_bash.py::test_entry_is_replaced_and_the_old_one_kept",),
     ),
     Mutant(
         name="VMCA's key stays in a file on a node",
-        file="remediation/certool.py",
+        file="remediation/pki/certool.py",
         old=", f'trap \"rm -rf {folder}\" EXIT']",
         new="]",
         tests=("tests/contract/test_certool_bash.py::test_signed_leaf_is_ours",),

@@ -92,7 +92,7 @@ MUTANTS = (
     ),
     Mutant(
         name="the head of an export can be changed",
-        file="remediation/sts_export.py",
+        file="remediation/directory/sts_export.py",
         old=".encrypt(nonce, plain, _associated(head))",
         new=".encrypt(nonce, plain, None)",
         also=((".decrypt(nonce, body, _associated(document))", ".decrypt(nonce, body, None)"),),
@@ -100,7 +100,7 @@ MUTANTS = (
     ),
     Mutant(
         name="an export may ask for all memory",
-        file="remediation/sts_export.py",
+        file="remediation/directory/sts_export.py",
         old="    if cost[0] * cost[1] > _MAX_COST or not 0 < cost[2] <= 16:",
         new="    if not cost[2]:",
         tests=(f"{EXPORT}::test_a_head_that_asks_for_all_memory_is_refused",),

@@ -17,7 +17,7 @@ SAML = "tests/unit/test_saml.py"
 XML = "tests/unit/test_xml.py"
 
 _TLS = "snapshot/tls.py"
-_LDAP = "remediation/ldap_session.py"
+_LDAP = "remediation/directory/ldap_session.py"
 
 MUTANTS = (
     Mutant(
@@ -75,7 +75,7 @@ MUTANTS = (
     ),
     Mutant(
         name="LDAP: a referral is followed",
-        file="remediation/ldap_connection.py",
+        file="remediation/directory/ldap_connection.py",
         old="        auto_referrals=False,\n",
         new="        auto_referrals=True,\n",
         also=(("            allowed_referral_hosts=[],\n", ""),),
@@ -123,14 +123,14 @@ MUTANTS = (
     ),
     Mutant(
         name="LDAP: values without end are decoded",
-        file="remediation/ldap_connection.py",
+        file="remediation/directory/ldap_connection.py",
         old="        if self._elements > ELEMENTS:\n",
         new="        if self._elements > 99 * ELEMENTS:\n",
         tests=(f"{LIMITS}::test_values_without_end_are_too_many_elements",),
     ),
     Mutant(
         name="LDAP: a message of any length is taken",
-        file="remediation/ldap_connection.py",
+        file="remediation/directory/ldap_connection.py",
         old="            if size > MESSAGE_BYTES:\n",
         new="            if size > MESSAGE_BYTES << 40:\n",
         tests=(f"{LIMITS}::test_a_message_is_refused_by_its_length",),
@@ -151,7 +151,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a directory of another domain gets the password",
-        file="remediation/vmdir.py",
+        file="remediation/directory/vmdir.py",
         old="                raise DomainNotFoundError(self._node, self._domain, found)\n",
         new="                del found\n",
         tests=(f"{DIRECTORY_CONTRACT}::test_node_of_another_domain_is_refused",),
@@ -216,14 +216,14 @@ MUTANTS = (
     ),
     Mutant(
         name="ldap3 keeps the password and the answer",
-        file="remediation/ldap_connection.py",
+        file="remediation/directory/ldap_connection.py",
         old="    connection.request = connection.response = None\n",
         new="    del connection\n",
         tests=(f"{DIRECTORY}::test_no_answer_and_no_request_stays_behind",),
     ),
     Mutant(
         name="what vmdir quotes of a refused value is shown",
-        file="remediation/ldap_connection.py",
+        file="remediation/directory/ldap_connection.py",
         old='    shown = re.match(r"[ -~]*", text)\n',
         new='    shown = re.match(r".*", text, re.DOTALL)\n',
         tests=("tests/unit/test_ldap_text.py",),

@@ -13,7 +13,7 @@ from stsfix.remediation.diagnosis.evidence import Evidence, NodeEvidence, TokenA
 from stsfix.remediation.diagnosis.log_lines import line_time
 from stsfix.remediation.diagnosis.log_signatures import BY_ID, SIGNATURES
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.log_script import LogQuote, LogReading
+from stsfix.remediation.nodes.log_script import LogQuote, LogReading
 
 REFUSED = (
     "Signing certificate is not valid at Mon Nov 23 12:00:00 EST 2026, cert validity: TimePeriod "

@@ -10,9 +10,6 @@ from hypothesis import strategies as st
 from reports import finding, host_of, vm_of
 from sts_material import leaf, root
 from stsfix.lab import pki
-from stsfix.remediation import node_facts
-from stsfix.remediation.authority import Authority, Unknown
-from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
 from stsfix.remediation.inventory_certificates import (
     ChainOwner,
@@ -38,7 +35,10 @@ from stsfix.remediation.model import (
     StsEntry,
     Topology,
 )
-from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
+from stsfix.remediation.nodes import node_facts
+from stsfix.remediation.nodes.extensions import Extension
+from stsfix.remediation.pki.authority import Authority, Unknown
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores, StoreEntry
 from stsfix.snapshot.model import SnapshotRef
 
 ANY_TEXT = st.text(max_size=30)

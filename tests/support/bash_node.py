@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sts_material import NODE
-from stsfix.remediation.certool import Programs
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.pki.certool import Programs
+from stsfix.remediation.pki.vecs_writing import Tools
 from stsfix.remediation.ports import READ_LIMIT
-from stsfix.remediation.vecs_writing import Tools
 from stsfix.snapshot.model import HostRef, VmId
 from stsfix.snapshot.ports import OUTPUT_BYTES, GuestResult
 from stsfix.snapshot.secret import Secret

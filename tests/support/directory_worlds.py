@@ -25,6 +25,7 @@ from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
 from stsfix.lab.faults import FaultBook
 from stsfix.lab.vmdir import DomainSpec, SigningCredential, VmdirServer, build_stores, spec
+from stsfix.remediation.directory.vmdir import LdapDirectory
 from stsfix.remediation.inventory_certificates import (
     ChainOwner,
     DirectoryCertificates,
@@ -35,7 +36,6 @@ from stsfix.remediation.inventory_certificates import (
     TrustedChain,
     TrustedRoot,
 )
-from stsfix.remediation.vmdir import LdapDirectory
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.tls import Endpoint, Trust
 

@@ -10,7 +10,7 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.remediation.checks.findings import RULES
 from stsfix.remediation.diagnosis.causes import CAUSES
 from stsfix.remediation.diagnosis.log_signatures import SIGNATURES, WEB_SIGNATURES
-from stsfix.remediation.node_logs import LOGS
+from stsfix.remediation.nodes.node_logs import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

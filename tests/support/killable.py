@@ -28,10 +28,10 @@ from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
 from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
-from stsfix.remediation import ldap_session
 from stsfix.remediation.checks.renewal import NOTHING, Wish, renewal_of
-from stsfix.remediation.issuer import OwnCaIssuer, VmcaIssuer
+from stsfix.remediation.directory import ldap_session
 from stsfix.remediation.journal import Journal, JournalFile
+from stsfix.remediation.pki.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.records import spec_from_json, spec_to_json
 from stsfix.remediation.transports.vmca import CertoolAuthority
 from stsfix.snapshot.errors import OperationError
@@ -55,10 +55,10 @@ PRELOAD = [
     "killable",
     "stsfix.snapshot.esxi",
     "stsfix.snapshot.guest",
-    "stsfix.remediation.vmdir",
+    "stsfix.remediation.directory.vmdir",
     "stsfix.remediation.logins.node_logins",
     "stsfix.remediation.logins.vcenter",
-    "stsfix.remediation.issuer",
+    "stsfix.remediation.pki.issuer",
     "stsfix.remediation.transports.service_control",
     "stsfix.remediation.transports.chosen",
     "stsfix.remediation.transports.windows",

@@ -11,8 +11,8 @@ from cryptography.x509 import load_der_x509_certificate
 
 from sts_material import key, root
 from stsfix.lab import pki
-from stsfix.remediation.authority import Authority, SignedCertificate
 from stsfix.remediation.errors import VmcaError
+from stsfix.remediation.pki.authority import Authority, SignedCertificate
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    from stsfix.remediation.authority import CertificateRequest, Way
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.pki.authority import CertificateRequest, Way
 
 
 @dataclass

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal
 
 from memory_node import Fault, MemoryNode, Pending
 from memory_registrations import MemoryRegistrations
-from stsfix.remediation import certificates, dn
+from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.sts_export import StsMaterial
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
@@ -44,8 +45,8 @@ from stsfix.remediation.model import (
     StsEntry,
     Topology,
 )
+from stsfix.remediation.pki import certificates
 from stsfix.remediation.ports import IssuedCredential
-from stsfix.remediation.sts_export import StsMaterial
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.errors_run import ExportError
 
 if TYPE_CHECKING:
-    from stsfix.remediation.sts_export import StsExport
+    from stsfix.remediation.directory.sts_export import StsExport
 
 
 class MemoryExports:

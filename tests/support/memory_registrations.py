@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stsfix.remediation.directory.vmdir_certificates import from_base64
 from stsfix.remediation.errors import DirectoryFaultError, EntryChangedError
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
@@ -13,7 +14,6 @@ from stsfix.remediation.inventory_certificates import (
     SolutionUser,
 )
 from stsfix.remediation.renewal.trust_anchors import Replacement, TrustAnchors
-from stsfix.remediation.vmdir_certificates import from_base64
 
 if TYPE_CHECKING:
     from memory_directory import MemoryDirectory, MemoryDomain

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509 import load_der_x509_certificate
 
-from stsfix.remediation import vecs
 from stsfix.remediation.errors import NodeUnreachableError, VecsError
-from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
-from stsfix.remediation.vecs_writing import BACKUP_PREFIX
+from stsfix.remediation.nodes.extensions import Extension
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores, StoreEntry
+from stsfix.remediation.pki.vecs_writing import BACKUP_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from stsfix.remediation.inventory_certificates import TlsPort
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.vecs_writing import NewEntry
+    from stsfix.remediation.pki.vecs_writing import NewEntry
 
 
 @dataclass

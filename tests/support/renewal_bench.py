@@ -16,8 +16,6 @@ from memory_stores import MemoryExtensions, MemoryStores
 from renewal_worlds import VC1, VC2, accounts, look, vmca
 from sts_material import NOW, credential, key
 from stsfix.lab import pki
-from stsfix.remediation import vecs
-from stsfix.remediation.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
     LookupEndpoint,
@@ -25,6 +23,8 @@ from stsfix.remediation.inventory_certificates import (
     SolutionUser,
 )
 from stsfix.remediation.model import Renew
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.records import NoteRecord
 from stsfix.remediation.renewal.notes import issued, roots, shown_leaves
 from stsfix.remediation.renewal.plan import plan_renewals
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.remediation.model import RunSpec
+    from stsfix.remediation.pki.vecs import StoreEntry
     from stsfix.remediation.ports import Observed, ServiceControl
     from stsfix.remediation.renewal.plan import NodeLook
-    from stsfix.remediation.vecs import StoreEntry
     from stsfix.snapshot.coordinator import Coordinator
 
 MACHINE = vecs.MACHINE_SSL

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from sts_material import DOMAIN, days, key
 from stsfix.lab import pki
-from stsfix.remediation import vecs
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.model import Role
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.certificates import fingerprint
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores, StoreEntry
 from stsfix.remediation.renewal.plan import NodeLook
-from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from memory_exports import MemoryExports
 from memory_logins import MemoryLogins
 from renewal_bench import NowClock
 from reports import vm_of
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import READ_LIMIT, Observed, ServiceReport
 from stsfix.remediation.restarts import NodeRestart, restart_of
 from stsfix.remediation.steps.context import Limits, StepContext

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sts_material import NOW, credential, days, key, leaf, root
 from stsfix.lab import pki
-from stsfix.remediation import certificate_chains, certificates
-from stsfix.remediation.certificates import Certificate, Expiry, Malformed
+from stsfix.remediation.pki import certificate_chains, certificates
+from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed
 from stsfix.remediation.ports import IssuedCredential
 from stsfix.snapshot.secret import Secret
 

@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sts_material import NODE, days, key, leaf, root
-from stsfix.remediation import certool, issuing
-from stsfix.remediation.authority import (
+from stsfix.remediation.nodes.sections import end_of, mark
+from stsfix.remediation.pki import certool, issuing
+from stsfix.remediation.pki.authority import (
     CertificateRequest,
     Unknown,
     check_signed,
     is_clipped,
     signing_request,
 )
-from stsfix.remediation.certool import Programs
-from stsfix.remediation.sections import end_of, mark
+from stsfix.remediation.pki.certool import Programs
 from stsfix.snapshot.secret import Secret
 
 N = "0123abcd"

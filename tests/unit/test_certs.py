@@ -22,8 +22,6 @@ from stsfix.plugin.certs_places import Place
 from stsfix.plugin.certs_view import State, certs_report
 from stsfix.plugin.output import json_document
 from stsfix.plugin.render_certs import INDENT, certs_lines
-from stsfix.remediation.authority import Authority
-from stsfix.remediation.extensions import Extension, thumbprint
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
@@ -35,8 +33,10 @@ from stsfix.remediation.inventory_certificates import (
     TrustedRoot,
     UnreadPart,
 )
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
+from stsfix.remediation.nodes.extensions import Extension, thumbprint
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.authority import Authority
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores, StoreEntry
 
 SOON = timedelta(days=30)
 CERTS = "certs-1"

@@ -21,8 +21,6 @@ from sts_material import (
     root,
 )
 from stsfix.lab import pki
-from stsfix.remediation.certificate_chains import check_links
-from stsfix.remediation.certificates import Certificate, dns_names, parse
 from stsfix.remediation.checks.certificates import CHECKS
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import (
@@ -40,7 +38,9 @@ from stsfix.remediation.inventory_certificates import (
     UnreadPart,
 )
 from stsfix.remediation.model import Role
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.certificate_chains import check_links
+from stsfix.remediation.pki.certificates import Certificate, dns_names, parse
 
 OTHER = "vc2.lab.example"
 STS_LEAF, ROOT = pki.der(leaf()), pki.der(root())

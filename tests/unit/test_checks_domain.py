@@ -22,7 +22,7 @@ from stsfix.remediation.model import (
     StsEntry,
     Topology,
 )
-from stsfix.remediation.node_facts import VCenterAbout
+from stsfix.remediation.nodes.node_facts import VCenterAbout
 from stsfix.snapshot.errors import HostLoginError
 from stsfix.snapshot.model import HostRef
 

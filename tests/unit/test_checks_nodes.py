@@ -19,7 +19,7 @@ from stsfix.remediation.model import (
     StsEntries,
     Topology,
 )
-from stsfix.remediation.node_facts import (
+from stsfix.remediation.nodes.node_facts import (
     VCHA_PROFILE,
     ClockReading,
     DiskSpace,

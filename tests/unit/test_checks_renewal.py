@@ -8,14 +8,14 @@ import pytest
 
 from renewal_worlds import VC1, VC2, accounts, look
 from sts_material import DOMAIN, NOW
-from stsfix.remediation import vecs
-from stsfix.remediation.authority import Authority
 from stsfix.remediation.checks.findings import RULES
 from stsfix.remediation.checks.renewal import NOTHING, Wish, judged, renewal_of
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.inventory_certificates import DirectoryCertificates, SolutionUser
 from stsfix.remediation.model import Renew, Severity
-from stsfix.remediation.node_facts import NodeFacts, Unread
+from stsfix.remediation.nodes.node_facts import NodeFacts, Unread
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.authority import Authority
 from stsfix.snapshot.risk import Finder
 
 MACHINE = vecs.MACHINE_SSL
@@ -139,7 +139,7 @@ def test_a_new_root_settles_the_old_one_under_its_key_id():
     assert plan.new_roots == (VC1,)
     authority = domain.nodes[0].authority
     assert isinstance(authority, Authority)
-    from stsfix.remediation.certificates import Certificate, parse
+    from stsfix.remediation.pki.certificates import Certificate, parse
 
     root = parse(authority.chain[0])
     assert isinstance(root, Certificate)

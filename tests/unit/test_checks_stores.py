@@ -10,10 +10,8 @@ import pytest
 from memory_hypervisor import MemoryClock, MemoryHost
 from sts_material import DOMAIN, NODE, NOW, days, key, root
 from stsfix.lab import pki
-from stsfix.remediation.authority import Authority, Unknown
 from stsfix.remediation.checks.preflight import assess
 from stsfix.remediation.checks.stores import CHECKS
-from stsfix.remediation.extensions import Extension, thumbprint
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
@@ -26,8 +24,10 @@ from stsfix.remediation.inventory_certificates import (
     UnreadPart,
 )
 from stsfix.remediation.model import Role, Severity, Transport
-from stsfix.remediation.node_facts import NodeFacts, Unread
-from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
+from stsfix.remediation.nodes.extensions import Extension, thumbprint
+from stsfix.remediation.nodes.node_facts import NodeFacts, Unread
+from stsfix.remediation.pki.authority import Authority, Unknown
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores, StoreEntry
 
 OTHER = "vc2.lab.example"
 ROOT = pki.der(root())

@@ -15,7 +15,7 @@ from stsfix.remediation.checks.transports import (
 )
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.model import Renew, Restart, Role, RootDse, Topology, Transport
-from stsfix.remediation.node_facts import Management, Unread
+from stsfix.remediation.nodes.node_facts import Management, Unread
 from stsfix.remediation.renewal.plan import NO_RENEWAL
 
 RENEWAL = replace(NO_RENEWAL, renew=Renew.ALL, new_roots=("vc1",))

@@ -13,9 +13,9 @@ from stsfix.remediation.checks.preflight import located_nodes, writer_of
 from stsfix.remediation.inventory import Inventory, NodeInventory, Problem
 from stsfix.remediation.inventory_certificates import NodeCertificates, UnreadPart
 from stsfix.remediation.model import Platform, Role, Topology
-from stsfix.remediation.node_facts import ClockReading, Database, NodeFacts, Unread
+from stsfix.remediation.nodes.node_facts import ClockReading, Database, NodeFacts, Unread
+from stsfix.remediation.nodes.windows_scripts import parse_facts
 from stsfix.remediation.ports import ServiceReport
-from stsfix.remediation.windows_scripts import parse_facts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE, ELSEWHERE = (Database(kind="mssql", is_local=local) for local in (True, False))

@@ -28,9 +28,9 @@ from stsfix.remediation.inventory_certificates import (
     SolutionUser,
     UnreadPart,
 )
-from stsfix.remediation.log_script import LogQuote, LogReading
 from stsfix.remediation.model import Role, Topology
-from stsfix.remediation.node_facts import ClockReading, DiskSpace, NodeFacts, Unread
+from stsfix.remediation.nodes.log_script import LogQuote, LogReading
+from stsfix.remediation.nodes.node_facts import ClockReading, DiskSpace, NodeFacts, Unread
 from stsfix.remediation.ports import ServiceReport
 from stsfix.snapshot.model import PowerState
 

@@ -10,15 +10,15 @@ import pytest
 from bash_node import PLAN
 from reports import vm_of
 from sts_material import NODE
-from stsfix.remediation.authority import Authority
 from stsfix.remediation.discovery.stores import ToolAnswer, with_tools
 from stsfix.remediation.errors_run import InterruptedRunError
-from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory import NodeInventory
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Role
-from stsfix.remediation.node_facts import NOT_ASKED, NodeFacts, Unread
-from stsfix.remediation.vecs import NodeStores
+from stsfix.remediation.nodes.extensions import Extension
+from stsfix.remediation.nodes.node_facts import NOT_ASKED, NodeFacts, Unread
+from stsfix.remediation.pki.authority import Authority
+from stsfix.remediation.pki.vecs import NodeStores
 from stsfix.snapshot.errors import GuestUnavailableError
 
 STORES = NodeStores(stores=("vpxd",))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ldap3.utils.dn import parse_dn
 
-from stsfix.remediation import dn
+from stsfix.remediation.directory import dn
 
 
 @pytest.mark.parametrize(

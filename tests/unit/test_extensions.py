@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation import extensions
-from stsfix.remediation.extensions import Extension
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.sections import end_of, mark
+from stsfix.remediation.nodes import extensions
+from stsfix.remediation.nodes.extensions import Extension
+from stsfix.remediation.nodes.sections import end_of, mark
 
 N = "0123abcd"
 SHA1 = "A1:" * 19 + "A1"

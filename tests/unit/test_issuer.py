@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sts_material import DOMAIN, NODE, NOW, days, key, root
 from stsfix.lab import pki
-from stsfix.remediation import certificate_chains, issuing
 from stsfix.remediation.errors import IssuerError
-from stsfix.remediation.issuer import FilesIssuer, OwnCaIssuer
+from stsfix.remediation.pki import certificate_chains, issuing
+from stsfix.remediation.pki.issuer import FilesIssuer, OwnCaIssuer
 from stsfix.snapshot.secret import Secret
 
 YEAR = timedelta(days=365)

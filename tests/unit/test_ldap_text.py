@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stsfix.remediation.ldap_connection import plain_text
+from stsfix.remediation.directory.ldap_connection import plain_text
 
 
 @pytest.mark.parametrize(

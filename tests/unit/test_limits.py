@@ -14,8 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stsfix.lab.vmdir import ber, messages
-from stsfix.remediation import ldap_connection
-from stsfix.remediation.ldap_connection import MESSAGE_BYTES, count_elements, limit_answers
+from stsfix.remediation.directory import ldap_connection
+from stsfix.remediation.directory.ldap_connection import (
+    MESSAGE_BYTES,
+    count_elements,
+    limit_answers,
+)
 from stsfix.remediation.transports import ssh_packets
 from stsfix.remediation.transports.ssh_packets import (
     GREETING_BYTES,

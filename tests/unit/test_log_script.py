@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lab_node import NOW, BareNode
 from stsfix.lab.disk import NodeFile
 from stsfix.remediation.diagnosis.log_signatures import BY_ID, SIGNATURES, WEB_SIGNATURES
-from stsfix.remediation.log_script import (
+from stsfix.remediation.nodes.log_script import (
     LINE_BYTES,
     LINES_KEPT,
     OUTPUT_LIMIT,
@@ -21,7 +21,7 @@ from stsfix.remediation.log_script import (
     parse,
     script,
 )
-from stsfix.remediation.node_logs import FOLDER, LOGS
+from stsfix.remediation.nodes.node_logs import FOLDER, LOGS
 
 NONCE = "a1b2"
 SVCS = f"{FOLDER}/vpxd-svcs/vpxd-svcs.log"

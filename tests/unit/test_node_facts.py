@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from lab_node import NOW, BareNode
 from stsfix.lab.disk import NodeFile
-from stsfix.remediation import node_facts
-from stsfix.remediation.node_facts import DiskSpace, NodeFacts, PasswordAge, Unread
+from stsfix.remediation.nodes import node_facts
+from stsfix.remediation.nodes.node_facts import DiskSpace, NodeFacts, PasswordAge, Unread
 
 BASH = shutil.which("bash")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stsfix.remediation.node_logs import FOLDER, LOGS, logs_of
-from stsfix.remediation.service_names import CORE
+from stsfix.remediation.nodes.node_logs import FOLDER, LOGS, logs_of
+from stsfix.remediation.nodes.service_names import CORE
 
 
 def test_names_and_paths_are_unique():

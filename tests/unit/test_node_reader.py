@@ -14,7 +14,7 @@ from stsfix.remediation.checks.domain import roles_are_known
 from stsfix.remediation.discovery.nodes import guest_refusal, with_guest
 from stsfix.remediation.errors import NoShellError, TransportUnavailableError
 from stsfix.remediation.model import Transport
-from stsfix.remediation.node_facts import NOT_ASKED, Management, NodeFacts, Unread
+from stsfix.remediation.nodes.node_facts import NOT_ASKED, Management, NodeFacts, Unread
 from stsfix.remediation.ports import ServiceReport
 from stsfix.remediation.transports.node_reader import ChosenNodeReader, GuestNodeReader
 from stsfix.snapshot.errors import GuestLoginError, GuestUnavailableError

@@ -22,9 +22,9 @@ from renewal_worlds import (
     stores,
 )
 from sts_material import NOW
-from stsfix.remediation import vecs
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.model import Renew, Renewal, Role
+from stsfix.remediation.pki import vecs
 from stsfix.remediation.renewal.plan import SOON, Why, plan_renewals
 
 MACHINE = vecs.MACHINE_SSL

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from renewal_worlds import VC1, issued, vmca
 from sts_material import DOMAIN, NOW, days, key
 from stsfix.lab import pki
-from stsfix.remediation.certificates import Certificate, parse
 from stsfix.remediation.model import Renewal
+from stsfix.remediation.pki.certificates import Certificate, parse
 from stsfix.remediation.renewal.request import (
     VALIDITY,
     described,

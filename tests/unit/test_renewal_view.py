@@ -18,9 +18,9 @@ from stsfix.plugin.renewal_view import (
     renewal_of,
     renewal_sentences,
 )
-from stsfix.remediation import vecs
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.model import Renew, Renewal
+from stsfix.remediation.pki import vecs
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import NoteRecord, StepRecord, StepState
 from stsfix.remediation.renewal.notes import (

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stsfix.remediation.directory.replication import AT_REST, Lag, LagState, lags, stalled
 from stsfix.remediation.discovery.nodes import find_at_rest, find_stalled
 from stsfix.remediation.inventory import NodeInventory
 from stsfix.remediation.model import ReplicationStatus, Role
-from stsfix.remediation.replication import AT_REST, Lag, LagState, lags, stalled
 
 
 def status(name, usn, seen, made=None):

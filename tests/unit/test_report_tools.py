@@ -15,11 +15,11 @@ from stsfix.plugin.output import json_document
 from stsfix.plugin.report_html import preflight_page
 from stsfix.plugin.report_json import preflight_document
 from stsfix.plugin.report_tools import tools_table
-from stsfix.remediation.authority import Authority, Unknown
-from stsfix.remediation.extensions import Extension, thumbprint
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.node_facts import Unread
-from stsfix.remediation.vecs import EntryKind, NodeStores, StoreEntry
+from stsfix.remediation.nodes.extensions import Extension, thumbprint
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.pki.authority import Authority, Unknown
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores, StoreEntry
 
 ROOT = pki.der(root())
 GONE = "ab" * 20

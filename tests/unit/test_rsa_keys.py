@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sts_material import key, leaf
 from stsfix.lab import pki
-from stsfix.remediation import certificates, rsa_keys
+from stsfix.remediation.pki import certificates, rsa_keys
 from stsfix.snapshot.secret import Secret
 
 DER = pki.pkcs8(key("leaf"))

@@ -6,9 +6,9 @@ import pytest
 
 from stsfix.lab.extensions import Psql
 from stsfix.lab.shell_streams import Buffer, Streams
-from stsfix.remediation import scheduled_tasks, vcdb
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.sections import end_of, mark
+from stsfix.remediation.nodes import scheduled_tasks, vcdb
+from stsfix.remediation.nodes.sections import end_of, mark
 
 NONCES = ("0a", "0b")
 

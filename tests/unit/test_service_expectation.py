@@ -9,8 +9,8 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.model import Platform, Role
+from stsfix.remediation.nodes.service_status import ServiceStatus, report
 from stsfix.remediation.service_expectation import LeftDown, Watch, Why, expectation
-from stsfix.remediation.service_status import ServiceStatus, report
 from stsfix.remediation.start_types import StartType
 from worlds import node
 

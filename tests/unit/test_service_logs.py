@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lab_node import BareNode
-from stsfix.remediation import service_logs
-from stsfix.remediation.service_logs import LINE, chosen, parse, redacted, script
+from stsfix.remediation.nodes import service_logs
+from stsfix.remediation.nodes.service_logs import LINE, chosen, parse, redacted, script
 
 NONCE = "0123abcd"
 VPXD = "/var/log/vmware/vpxd/vpxd.log"

@@ -9,8 +9,8 @@ import pytest
 from stsfix.remediation.checks.domain import services_are_known
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.model import Role
+from stsfix.remediation.nodes.service_names import is_normally_stopped
 from stsfix.remediation.ports import ServiceReport
-from stsfix.remediation.service_names import is_normally_stopped
 
 NODE = "vc1.lab.example"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation.service_status import (
+from stsfix.remediation.nodes.service_status import (
     ServiceFailure,
     ServiceStatus,
     parse_failures,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stsfix.remediation.errors import LoginRefusal
-from stsfix.remediation.pam_words import refusal_in
+from stsfix.remediation.nodes.pam_words import refusal_in
 from stsfix.remediation.transports.ssh_script import (
     BASH,
     NO_FILE,

@@ -10,9 +10,9 @@ import pytest
 import sts_material
 from memory_hypervisor import MemoryClock
 from stsfix.plugin.export_file import ExportFiles
+from stsfix.remediation.directory.sts_export import StsExport
 from stsfix.remediation.errors_run import ExportError, JournalUnwritableError
 from stsfix.remediation.journal import JournalFile
-from stsfix.remediation.sts_export import StsExport
 from stsfix.snapshot.secret import Secret
 
 EXPORT = StsExport(

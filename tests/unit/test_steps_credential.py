@@ -9,13 +9,13 @@ import pytest
 import sts_material
 from credential_bench import BOTH, VC1, VC2, Bench
 from memory_node import Fault
-from stsfix.remediation import certificates
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     ReplicationOverdueError,
     WriteInDoubtError,
 )
+from stsfix.remediation.pki import certificates
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import (
     AwaitReplication,

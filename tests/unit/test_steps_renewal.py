@@ -9,7 +9,6 @@ import pytest
 from memory_node import Fault
 from renewal_bench import MACHINE, VPXD, Bench
 from renewal_worlds import MACHINE_IDS, VC1, VC2, entry, issued
-from stsfix.remediation.certificates import fingerprint
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     ProofError,
@@ -17,8 +16,9 @@ from stsfix.remediation.errors import (
     VecsError,
     VmcaError,
 )
-from stsfix.remediation.extensions import thumbprint
 from stsfix.remediation.model import Renew
+from stsfix.remediation.nodes.extensions import thumbprint
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.handshakes import prove_shown
 

@@ -9,9 +9,9 @@ from renewal_bench import Bench, Killer
 from renewal_worlds import VC1, VC2
 from sts_material import key, root
 from stsfix.lab import pki
-from stsfix.remediation import vecs
-from stsfix.remediation.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.errors import ReplicationOverdueError, VecsError, VmcaError
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.certificates import Certificate, fingerprint, parse
 from stsfix.remediation.ports import Observed
 from worlds import Killed
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sts_material
+from stsfix.remediation.directory.sts_export import StsExport, StsMaterial, seal, unseal
 from stsfix.remediation.errors_run import ExportError
-from stsfix.remediation.sts_export import StsExport, StsMaterial, seal, unseal
 from stsfix.snapshot.secret import Secret
 
 PASS = Secret("correct horse")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sts_material
-from stsfix.remediation import dn
-from stsfix.remediation.certificates import fingerprint
-from stsfix.remediation.sts_export import StsMaterial
-from stsfix.remediation.sts_restore import plan_restore
+from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.sts_export import StsMaterial
+from stsfix.remediation.directory.sts_restore import plan_restore
+from stsfix.remediation.pki.certificates import fingerprint
 
 OLD, NEW, OTHER = (sts_material.credential(name) for name in ("old", "new", "other"))
 OURS = frozenset({fingerprint(NEW.chain[0])})

@@ -6,8 +6,8 @@ import pytest
 
 from sts_material import NOW, chain_entry, credential_entry, entries, leaf, root
 from stsfix.lab import pki
+from stsfix.remediation.directory.sts_state import Verdict, next_index, sts_summary
 from stsfix.remediation.errors import IssuerError
-from stsfix.remediation.sts_state import Verdict, next_index, sts_summary
 
 ROOT = pki.der(root())
 GOOD = (pki.der(leaf()), ROOT)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from stsfix.remediation import windows_scripts
 from stsfix.remediation.logins import saml
+from stsfix.remediation.nodes import windows_scripts
 from stsfix.remediation.web import https
 from stsfix.snapshot import esxi_facts
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from renewal_worlds import VC1, VC2, issued
-from stsfix.remediation.certificates import fingerprint
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.renewal.trust_anchors import TrustAnchors, is_front_of, replacements
 
 OLD, NEW = issued("old", -1), issued("new", 700)

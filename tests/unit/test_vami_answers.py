@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation.vami_answers import (
+from stsfix.remediation.nodes.vami_answers import (
     UNITS,
     VMON,
     VamiService,

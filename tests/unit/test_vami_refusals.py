@@ -8,12 +8,12 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.errors import LoginRefusal, NodeLoginError
-from stsfix.remediation.node_facts import Unread
+from stsfix.remediation.nodes.node_facts import Unread
+from stsfix.remediation.nodes.vami_answers import HEALTH, SESSION, VERSION
 from stsfix.remediation.transports import vami as module
 from stsfix.remediation.transports.attempts import Attempts
 from stsfix.remediation.transports.vami import Vami
 from stsfix.remediation.transports.vami_look import ManagementLook
-from stsfix.remediation.vami_answers import HEALTH, SESSION, VERSION
 from stsfix.remediation.web.https import Answer
 from stsfix.snapshot.secret import Secret
 from stsfix.snapshot.tls import Endpoint, Trust

@@ -8,8 +8,8 @@ import pytest
 
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory
 from stsfix.remediation.model import Role
-from stsfix.remediation.node_facts import VCenterAbout
-from stsfix.remediation.vcenter_refresh import refresh_advice
+from stsfix.remediation.nodes.node_facts import VCenterAbout
+from stsfix.remediation.pki.vcenter_refresh import refresh_advice
 
 
 def advice_for(*versions, psc=""):

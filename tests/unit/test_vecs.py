@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sts_material import leaf, root
-from stsfix.remediation import vecs
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.sections import end_of, mark
-from stsfix.remediation.vecs import EntryKind, NodeStores
+from stsfix.remediation.nodes.sections import end_of, mark
+from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki.vecs import EntryKind, NodeStores
 
 N = "0123abcd"
 CRL = "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"

@@ -10,10 +10,10 @@ from bash_node import PLAN
 from memory_authority import MemoryAuthority
 from sts_material import NODE, NOW, days, key, root
 from stsfix.lab import pki
-from stsfix.remediation import certificate_chains, certificates, issuing, vmca
-from stsfix.remediation.authority import CertificateRequest, Unknown
 from stsfix.remediation.errors import IssuerError, VmcaError
-from stsfix.remediation.issuer import VmcaIssuer
+from stsfix.remediation.pki import certificate_chains, certificates, issuing, vmca
+from stsfix.remediation.pki.authority import CertificateRequest, Unknown
+from stsfix.remediation.pki.issuer import VmcaIssuer
 from stsfix.snapshot.secret import Secret
 
 

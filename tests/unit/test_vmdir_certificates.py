@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from sts_material import leaf, root
 from stsfix.lab import pki
-from stsfix.remediation import dn
-from stsfix.remediation.errors import DirectoryFaultError, DirectoryUnreachableError
-from stsfix.remediation.inventory_certificates import VALUE_LIMIT, ChainOwner
-from stsfix.remediation.ldap_connection import Entry
-from stsfix.remediation.vmdir_certificates import (
+from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.ldap_connection import Entry
+from stsfix.remediation.directory.vmdir_certificates import (
     from_base64,
     from_pem,
     owner_of,
     read_certificates,
 )
+from stsfix.remediation.errors import DirectoryFaultError, DirectoryUnreachableError
+from stsfix.remediation.inventory_certificates import VALUE_LIMIT, ChainOwner
 
 DOMAIN = "vsphere.local"
 TENANT = dn.tenant(DOMAIN)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sts_material import DOMAIN, credential, key, root
 from stsfix.lab import pki
-from stsfix.remediation import vmdir_entries
-from stsfix.remediation.ldap_connection import Entry, plain_text
+from stsfix.remediation.directory import vmdir_entries
+from stsfix.remediation.directory.ldap_connection import Entry, plain_text
 from stsfix.remediation.model import ReplicationStatus
 
 OLD = credential("old", start=-800, end=-1)

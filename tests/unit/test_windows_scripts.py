@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stsfix.remediation.node_facts import Database, DiskSpace, NodeFacts, Unread
-from stsfix.remediation.windows_scripts import (
+from stsfix.remediation.nodes.node_facts import Database, DiskSpace, NodeFacts, Unread
+from stsfix.remediation.nodes.windows_scripts import (
     RUNNING_LINE,
     facts_script,
     parse_facts,

@@ -10,7 +10,7 @@ from memory_hypervisor import MemoryClock
 from stsfix.remediation.discovery.nodes import GuestAnswer
 from stsfix.remediation.errors import WindowsNodeError
 from stsfix.remediation.model import NodePlan, Platform, Role, Transport
-from stsfix.remediation.node_facts import NOT_ASKED, NodeFacts
+from stsfix.remediation.nodes.node_facts import NOT_ASKED, NodeFacts
 from stsfix.remediation.ports import ServiceReport
 from stsfix.remediation.transports.attempts import Attempts
 from stsfix.remediation.transports.by_platform import (

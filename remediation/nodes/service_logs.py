@@ -11,12 +11,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.node_logs import logs_of
+from stsfix.remediation.nodes.node_logs import logs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stsfix.remediation.node_logs import LogFile
+    from stsfix.remediation.nodes.node_logs import LogFile
 
 SERVICES: Final = 6
 LINES: Final = 3

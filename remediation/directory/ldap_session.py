@@ -15,14 +15,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPOperationResult
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
-from stsfix.remediation.errors import (
-    DirectoryFaultError,
-    DirectoryLoginError,
-    DirectoryUnreachableError,
-    PlainBindRefusedError,
-    WriteInDoubtError,
-)
-from stsfix.remediation.ldap_connection import (
+from stsfix.remediation.directory.ldap_connection import (
     LOST,
     close,
     entry_of,
@@ -32,13 +25,20 @@ from stsfix.remediation.ldap_connection import (
     plain_text,
     reason,
 )
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    DirectoryLoginError,
+    DirectoryUnreachableError,
+    PlainBindRefusedError,
+    WriteInDoubtError,
+)
 from stsfix.snapshot.answers import OverdueError, OversizedError
 from stsfix.snapshot.errors import AnswerTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stsfix.remediation.ldap_connection import Entry
+    from stsfix.remediation.directory.ldap_connection import Entry
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.secret import Secret
     from stsfix.snapshot.tls import Endpoint

@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.node_facts import (
+from stsfix.remediation.nodes.node_facts import (
     MARK,
     Database,
     DiskSpace,

@@ -10,7 +10,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from stsfix.remediation import dn
+from stsfix.remediation.directory import dn
 from stsfix.remediation.errors import DirectoryFaultError
 from stsfix.remediation.inventory_certificates import (
     COUNT_LIMIT,
@@ -31,7 +31,7 @@ from stsfix.remediation.renewal.trust_anchors import TrustAnchors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from stsfix.remediation.ldap_connection import Entry
+    from stsfix.remediation.directory.ldap_connection import Entry
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from stsfix.remediation.service_names import CORE, bare
-from stsfix.remediation.service_status import ServiceStatus
+from stsfix.remediation.nodes.service_names import CORE, bare
+from stsfix.remediation.nodes.service_status import ServiceStatus
 from stsfix.remediation.start_types import start_type
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certificates import Certificate, fingerprint, parse
+from stsfix.remediation.pki.certificates import Certificate, fingerprint, parse
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,9 +15,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.certool import pem_certificates
 from stsfix.remediation.inventory_certificates import VALUE_LIMIT, UnreadPart
-from stsfix.remediation.sections import Sections, end_of, mark
+from stsfix.remediation.nodes.sections import Sections, end_of, mark
+from stsfix.remediation.pki.certool import pem_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

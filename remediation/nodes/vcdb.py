@@ -9,10 +9,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.sections import end_of, mark
+from stsfix.remediation.nodes.sections import end_of, mark
 
 if TYPE_CHECKING:
-    from stsfix.remediation.sections import Sections
+    from stsfix.remediation.nodes.sections import Sections
 
 PSQL: Final = ("/opt/vmware/vpostgres/current/bin/psql", "/usr/bin/psql")
 _SECONDS: Final = 60

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from stsfix.remediation import certificate_chains, certificates, issuing, rsa_keys
+from stsfix.remediation.pki import certificate_chains, certificates, issuing, rsa_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from stsfix.remediation import certool, rsa_keys, vecs
-from stsfix.remediation.sections import Sections, end_of, mark
+from stsfix.remediation.nodes.sections import Sections, end_of, mark
+from stsfix.remediation.pki import certool, rsa_keys, vecs
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from stsfix.remediation import rsa_keys
+from stsfix.remediation.pki import rsa_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,15 +24,15 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from stsfix.remediation import certificates
-from stsfix.remediation.authority import (
+from stsfix.remediation.nodes.sections import Sections, end_of, mark
+from stsfix.remediation.pki import certificates
+from stsfix.remediation.pki.authority import (
     SUBJECT_KEYS,
     Authority,
     CertificateRequest,
     Unknown,
     signing_request,
 )
-from stsfix.remediation.sections import Sections, end_of, mark
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from stsfix.remediation.service_names import bare
+from stsfix.remediation.nodes.service_names import bare
 
 FOLDER: Final = "/var/log/vmware"
 """A link to /storage/log/vmware on an appliance (public reports; zuthof.nl 2023-12)."""

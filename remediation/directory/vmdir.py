@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stsfix.remediation import dn, vmdir_certificates, vmdir_entries
+from stsfix.remediation.directory import dn, vmdir_certificates, vmdir_entries
+from stsfix.remediation.directory.ldap_session import ALREADY_EXISTS, NO_SUCH_OBJECT, LdapSession
+from stsfix.remediation.directory.vmdir_registrations import LdapRegistrations
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
@@ -16,18 +18,16 @@ from stsfix.remediation.errors import (
     EntryChangedError,
     TenantNotFoundError,
 )
-from stsfix.remediation.ldap_session import ALREADY_EXISTS, NO_SUCH_OBJECT, LdapSession
 from stsfix.remediation.model import ReplicationStatus, StsEntries
-from stsfix.remediation.vmdir_registrations import LdapRegistrations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stsfix.remediation.directory.ldap_connection import Entry
+    from stsfix.remediation.directory.sts_export import StsMaterial
     from stsfix.remediation.inventory_certificates import DirectoryCertificates
-    from stsfix.remediation.ldap_connection import Entry
     from stsfix.remediation.model import RootDse, StsEntry, Topology
     from stsfix.remediation.ports import IssuedCredential
-    from stsfix.remediation.sts_export import StsMaterial
     from stsfix.snapshot.ports import Clock
     from stsfix.snapshot.secret import Secret
     from stsfix.snapshot.tls import Endpoint

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.certificates import fingerprint
-from stsfix.remediation.dn import index_of
+from stsfix.remediation.directory.dn import index_of
+from stsfix.remediation.pki.certificates import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stsfix.remediation.sts_export import StsMaterial
+    from stsfix.remediation.directory.sts_export import StsMaterial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import certificate_chains, certificates, dn
-from stsfix.remediation.certificates import Certificate, Expiry
+from stsfix.remediation.directory import dn
 from stsfix.remediation.errors import IssuerError
+from stsfix.remediation.pki import certificate_chains, certificates
+from stsfix.remediation.pki.certificates import Certificate, Expiry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.certificates import (
+from stsfix.remediation.pki.certificates import (
     MIN_RSA_BITS,
     STRONG_HASHES,
     Certificate,

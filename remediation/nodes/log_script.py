@@ -17,7 +17,7 @@ from typing import Final
 from stsfix.remediation.diagnosis.log_lines import LINE_LIMIT, LocalDate, line_time
 from stsfix.remediation.diagnosis.log_signatures import SIGNATURES, Signature
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.node_logs import LOGS, LogFile
+from stsfix.remediation.nodes.node_logs import LOGS, LogFile
 
 TAIL_BYTES: Final = 4 * 1024 * 1024
 LINES_KEPT: Final = 4

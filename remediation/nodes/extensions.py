@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from stsfix.remediation import vcdb
 from stsfix.remediation.inventory_certificates import COUNT_LIMIT, UnreadPart
-from stsfix.remediation.sections import Sections
+from stsfix.remediation.nodes import vcdb
+from stsfix.remediation.nodes.sections import Sections
 
 PSQL: Final = vcdb.PSQL
 WHAT: Final = "thumbprints of its extensions"

@@ -11,16 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.remediation import certificates, dn, vmdir_certificates
+from stsfix.remediation.directory import dn, vmdir_certificates
+from stsfix.remediation.directory.ldap_session import NO_SUCH_OBJECT
 from stsfix.remediation.errors import DirectoryFaultError, EntryChangedError
 from stsfix.remediation.inventory_certificates import SolutionUser
-from stsfix.remediation.ldap_session import NO_SUCH_OBJECT
+from stsfix.remediation.pki import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stsfix.remediation.ldap_connection import Entry
-    from stsfix.remediation.ldap_session import LdapSession
+    from stsfix.remediation.directory.ldap_connection import Entry
+    from stsfix.remediation.directory.ldap_session import LdapSession
     from stsfix.remediation.renewal.trust_anchors import Replacement, TrustAnchors
 
 

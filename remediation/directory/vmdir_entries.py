@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
 
-from stsfix.remediation import certificates, dn
+from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.sts_export import StsMaterial
 from stsfix.remediation.model import DirServer, ReplicationStatus, RootDse, StsEntry, Topology
-from stsfix.remediation.sts_export import StsMaterial
+from stsfix.remediation.pki import certificates
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from stsfix.remediation.ldap_connection import Entry
+    from stsfix.remediation.directory.ldap_connection import Entry
 
 STS_ATTRIBUTES: Final = (dn.CN, dn.CERTIFICATE, dn.OBJECT_GUID, dn.USN_CHANGED)
 _UNKNOWN: Final = "unknown"

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation import vcdb
 from stsfix.remediation.inventory_certificates import UnreadPart
-from stsfix.remediation.sections import Sections
+from stsfix.remediation.nodes import vcdb
+from stsfix.remediation.nodes.sections import Sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
-from stsfix.remediation import certificate_chains, certificates, issuing
-from stsfix.remediation.authority import SignedCertificate, check_signed, is_clipped
 from stsfix.remediation.errors import IssuerError, VmcaError
+from stsfix.remediation.pki import certificate_chains, certificates, issuing
+from stsfix.remediation.pki.authority import SignedCertificate, check_signed, is_clipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from stsfix.remediation.authority import Authority, CertificateRequest
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.pki.authority import Authority, CertificateRequest
     from stsfix.remediation.ports_certificates import CertificateAuthority
     from stsfix.snapshot.secret import Secret
 

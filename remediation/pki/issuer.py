@@ -10,9 +10,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from stsfix.remediation import certificate_chains, certificates, issuing, vmca
-from stsfix.remediation.authority import CertificateRequest
 from stsfix.remediation.errors import IssuerError, VmcaError
+from stsfix.remediation.pki import certificate_chains, certificates, issuing, vmca
+from stsfix.remediation.pki.authority import CertificateRequest
 from stsfix.remediation.ports import IssuedCredential
 from stsfix.snapshot.polling import poll_until
 from stsfix.snapshot.secret import Secret
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
-    from stsfix.remediation.authority import Authority, Way
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.pki.authority import Authority, Way
     from stsfix.remediation.ports_certificates import CertificateAuthority
     from stsfix.snapshot.ports import Clock
 

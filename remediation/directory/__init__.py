@@ -1,0 +1,1 @@
+"""The SSO domain's directory (vmdir): its names, LDAPS sessions, and what the STS entries mean."""

@@ -1,0 +1,1 @@
+"""Keys, certificates and who signs them: one certificate, chains, VMCA, the nodes' stores."""
