@@ -1,6 +1,7 @@
 """Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all, a shard where
 it is 3/8. What the tests did to runs is counted by kind (`reliability`). Each test starts with the
-umask of the session.
+umask of the session. Hypothesis judges what is true, not how long it took: other workers need the
+machine too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 from collections import defaultdict
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import distribution
 import reliability
@@ -16,6 +18,9 @@ from matrix import part
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
+
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.hookimpl(optionalhook=True)  # the mutant runner leaves xdist out

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sts_material import NOW, credential, days, key, leaf, root
@@ -88,7 +88,7 @@ def test_parse_never_fails_on_garbage(garbage):
 
 # cryptography warns of a serial number that is not positive; here warnings are errors.
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, len(LEAF) - 1), st.integers(0, 255), st.integers(0, 30))
 def test_damaged_certificate_never_passes(position, value, cut):
     """A leaf with one byte changed or its end cut is malformed or breaks the chain."""

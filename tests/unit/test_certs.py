@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from any_inventory import INVENTORIES
 from reports import domain, validator
@@ -332,7 +332,7 @@ def test_places_of_one_certificate_are_one_paragraph():
     assert "port 443; MACHINE_SSL_CERT __MACHINE_CERT" in shown
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(INVENTORIES)
 def test_nothing_breaks_lines_or_document(inventory):
     """Any text, any bytes and any date give lines of 80 columns and a document by the schema; only

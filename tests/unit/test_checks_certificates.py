@@ -423,7 +423,7 @@ SEVERAL = st.lists(ODD, max_size=3).map(tuple)
 
 # cryptography < 51 only warns of what a later one refuses, such as a serial number below 1.
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEVERAL, SEVERAL, SEVERAL, ODD, st.text(max_size=30))
 def test_no_bytes_and_no_text_break_a_check(one, two, three, der, text):
     """Malformed certificates, broken text and odd names give findings, never an exception."""

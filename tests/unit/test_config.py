@@ -6,7 +6,7 @@ import os
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stsfix.plugin.config import Settings, Timeouts, load_settings
@@ -343,7 +343,7 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("config") / "domain.toml"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(document=st.dictionaries(KEYS, VALUES, max_size=6))
 def test_any_toml_is_read_or_refused(scratch, document):
     """No TOML document raises anything but ConfigError."""
@@ -357,7 +357,7 @@ def test_any_toml_is_read_or_refused(scratch, document):
         assert found.hosts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_refused(scratch, content):
     """No content at all raises anything but ConfigError; short noise is never a configuration."""

@@ -524,7 +524,7 @@ def test_every_kind_of_line_speaks_for_some_cause():
     assert len(BY_ID) == len(CAUSES)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(evidence=EVIDENCE)
 def test_any_evidence_gives_a_diagnosis(evidence):
     """Whatever was read: causes in order, each proven or with a line, and equal when repeated."""

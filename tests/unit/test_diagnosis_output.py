@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from any_evidence import EVIDENCE
 from reports import validator
@@ -134,7 +134,7 @@ def test_many_things_are_counted():
     assert len(document(WHOLE)["not_checked"]) == 20
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(EVIDENCE)
 def test_no_evidence_breaks_the_output(evidence):
     """Any words of others: a document by the schema, and lines that a terminal does not obey."""

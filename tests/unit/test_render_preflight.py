@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report
@@ -171,7 +171,7 @@ def test_lines_fit_and_hostile_names_are_spelled_out(width):
     assert all(printable(line.text) == line.text for line in lines)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(INVENTORIES, FINDINGS)
 def test_no_inventory_breaks_the_lines(inventory, findings):
     """Any text, any bytes as certificates and any date give printable lines."""

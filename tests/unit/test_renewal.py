@@ -344,7 +344,7 @@ def test_what_is_not_renewed_is_told_with_its_reason(store):
     assert plan(look(more=(fine,))).obstacles == ()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     left=st.dictionaries(
         st.sampled_from((*USERS, MACHINE)), st.sampled_from((-400.0, -1.0, 5.0, 29.0, 31.0, 900.0))

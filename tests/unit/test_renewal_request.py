@@ -135,7 +135,7 @@ def test_an_ended_root_signs_nothing():
         asked(root=vmca(end=-1, name="ended"))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(value=st.text(max_size=80))
 def test_any_subject_of_an_old_certificate_gives_one_that_certool_can_write(value):
     """What it cannot write becomes its default."""

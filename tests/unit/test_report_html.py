@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from lxml import html as parser
 
 from any_inventory import FINDINGS, INVENTORIES
@@ -108,7 +108,7 @@ def test_nobody_elses_words_are_markup():
     assert "\\u202e\\x1b[2J\\u2066" in root.text_content()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(INVENTORIES, FINDINGS)
 def test_no_inventory_breaks_the_page(inventory, findings):
     """Any text, any bytes as certificates and any date give a page in UTF-8 without scripts."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report, validator
@@ -44,7 +44,7 @@ def test_document_is_what_the_schema_says(made):
     assert problems == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(INVENTORIES, FINDINGS)
 def test_no_inventory_breaks_the_document(inventory, findings):
     """Any text, any bytes as certificates and any date give a document by the schema, in UTF-8."""

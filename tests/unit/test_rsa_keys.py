@@ -115,7 +115,7 @@ def _leaf_of(public):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, len(DER) - 1), st.integers(1, 255))
 def test_a_damaged_key_matches_only_if_it_says_the_same(position, change):
     """One byte that is another one: the key is no key, or has the numbers it had."""

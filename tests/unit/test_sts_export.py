@@ -105,7 +105,7 @@ def test_a_head_that_asks_for_all_memory_is_refused():
         unseal(json.dumps(document), PASS, where="file")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text() | st.binary().map(lambda b: b.decode("latin-1")))
 def test_any_other_text_is_an_error_and_no_crash(text):
     """Whatever is in the file, it is told in one sentence."""
@@ -113,7 +113,7 @@ def test_any_other_text_is_an_error_and_no_crash(text):
         unseal(text, PASS, where="file")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_a_document_with_a_broken_part_is_an_error(data):
     """Any field of any type in the place of one of ours is refused."""
