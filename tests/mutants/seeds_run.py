@@ -8,6 +8,7 @@ RESUME_ENGINE = "tests/crash/test_resume_engine.py"
 CLAIMS = "tests/unit/test_claims.py"
 COORDINATOR = "tests/unit/test_coordinator.py"
 JOURNAL = "tests/unit/test_journal.py"
+SERVICE_CONTROL = "tests/unit/test_service_control.py"
 STEPS_CLOCKS = "tests/unit/test_steps_clocks.py"
 STEPS_CREDENTIAL = "tests/unit/test_steps_credential.py"
 STEPS_MACHINES = "tests/unit/test_steps_machines.py"
@@ -41,6 +42,27 @@ MUTANTS = (
         old="            across=True,",
         new="            across=False,",
         tests=(f"{STEPS_SERVICES}::test_nobody_is_restarted_where_every_way_in_works",),
+    ),
+    Mutant(
+        name="what ran at preflight may stay down",
+        file="remediation/service_expectation.py",
+        old="        return bare(name) in self.at_preflight or bare(name) in self.at_begin\n",
+        new="        return bare(name) in self.at_begin\n",
+        tests=(f"{SERVICE_CONTROL}::test_what_ran_at_preflight_has_to_come_back",),
+    ),
+    Mutant(
+        name="a disabled service is demanded",
+        file="remediation/service_expectation.py",
+        old="        if kind is StartType.DISABLED:\n            return False\n",
+        new="",
+        tests=(f"{SERVICE_CONTROL}::test_what_was_disabled_or_never_started_is_left_alone",),
+    ),
+    Mutant(
+        name="what a person had started stays stopped",
+        file="remediation/transports/service_control.py",
+        old="        script = self._scripts.restart(due.by_name)\n",
+        new="        script = self._scripts.restart(())\n",
+        tests=(f"{SERVICE_CONTROL}::test_what_a_person_had_started_is_started_again",),
     ),
     Mutant(
         name="a step in doubt is done again without looking",
