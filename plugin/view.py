@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, renewal_of
+from stsfix.plugin.text import lasted
 from stsfix.remediation.claims import left_to
 from stsfix.remediation.errors_run import RestartByHandError
+from stsfix.remediation.newcomers import WRITERS, reverts
 from stsfix.remediation.records import (
     END_PREFIX,
     REPLACE_STS,
@@ -23,6 +25,7 @@ from stsfix.remediation.records import (
     step_states,
     turn,
 )
+from stsfix.remediation.relocation import SNAPSHOTS
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
 from stsfix.remediation.service_expectation import Why
@@ -203,6 +206,24 @@ def databases_to_restore(spec: RunSpec) -> str:
     if not names:
         return ""
     return f"the database of {names} is elsewhere: restore it to the time of the snapshots"
+
+
+def what_goes_back(stored: StoredRun, now: datetime) -> str:
+    """Return in one sentence what taking the run back does to its nodes at *now*."""
+    nodes = ", ".join(node.fqdn for node in stored.spec.nodes)
+    if not reverts(stored.records):
+        undone = StepState.UNDONE in step_states(WRITERS, stored.records).values()
+        how = "Every node was reverted" if undone else "Nothing was written"
+        return f"{how}: nodes that are off are powered on ({nodes})."
+    at = [
+        r.at
+        for r in stored.records
+        if isinstance(r, StepRecord) and (r.step, r.state) == (SNAPSHOTS, StepState.DONE)
+    ]
+    if not at or at[-1] is None or Mark.ADOPTED in marks(stored.records):
+        return f"Every node is reverted ({nodes})."
+    ago = lasted(now - at[-1])
+    return f"Every node goes back by {ago} ({nodes}): what changed there since is lost."
 
 
 def disks_left_out(spec: RunSpec) -> str:

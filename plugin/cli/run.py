@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from stsfix.plugin.cli.session import (
     session_options,
 )
 from stsfix.plugin.exit_codes import exit_code
-from stsfix.plugin.view import databases_to_restore, disks_left_out, view_of
+from stsfix.plugin.view import databases_to_restore, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.errors_run import (
     DomainLockedError,
     InterruptedRunError,
@@ -26,8 +27,12 @@ from stsfix.remediation.errors_run import (
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stsfix.plugin.preflight_view import PreflightReport
     from stsfix.plugin.runs import Runs
     from stsfix.plugin.view import RunView
+    from stsfix.remediation.model import RunSpec
 
 ON_FAILURE = click.Choice(["stop", "ask", "rollback"])
 
@@ -69,27 +74,44 @@ def run(
     before and after it happens; a run that stops is continued by `stsfix resume` or taken back
     by `stsfix rollback`.
     """
-    from stsfix.plugin.cli.preflight import (
-        asked_again,
-        looked_at,
-        seen,
-        show_preflight,
-        wish_of,
-    )
+    from stsfix.plugin.cli.preflight import looked_at, wish_of
     from stsfix.plugin.output import json_document
-    from stsfix.plugin.render import signer_words
     from stsfix.plugin.report_json import preflight_document
-    from stsfix.plugin.runs import RunOptions
 
     require_answer(session)
+    wish = wish_of(renew, new_vmca_root=new_vmca_root)
     with session.runs() as runs:
         runs.refuse_open_run(session.settings.sso.domain)
-        report = looked_at(runs, accepted, wish_of(renew, new_vmca_root=new_vmca_root))
+        decided = _decided(session, runs, lambda: looked_at(runs, accepted, wish), force=force)
+        if isinstance(decided, int):
+            return decided
+        spec, report = decided
+        saved = json_document(preflight_document(report), session.redactor.redact)
+        runs.start(spec, saved)
+        session.say(f"Run {spec.run} begins; times are UTC.")
+        return _go(session, runs, spec.run, on_failure)
+
+
+STALE = timedelta(minutes=15)
+"""Who answers later than this after a look is shown a new one, and asked again."""
+
+
+def _decided(
+    session: Session, runs: Runs, look: Callable[[], PreflightReport], *, force: bool
+) -> tuple[RunSpec, PreflightReport] | int:
+    """Return what is to be done, as just looked at and agreed to, or the exit code of a no."""
+    from stsfix.plugin.cli.preflight import asked_again, seen, show_preflight
+    from stsfix.plugin.render import signer_words
+    from stsfix.plugin.runs import RunOptions
+
+    sts = session.settings.sts
+    while True:
+        report = look()
+        looked = session.clock.now()
         if not session.as_json:
             show_preflight(session, report)
         looking = f"preflight{asked_again(report)}"
         session.context = replace(session.context, looking=looking)
-        sts = session.settings.sts
         options = RunOptions(
             issuer=report.inventory.issuer,
             validity_days=sts.validity_days,
@@ -104,10 +126,9 @@ def run(
         session.say(f"Signs the new certificate: {signer_words(spec.issuer, spec.writer)}.")
         if not confirmed(session, f"Shut down, snapshot and repair {names} now?"):
             return 0
-        saved = json_document(preflight_document(report), session.redactor.redact)
-        runs.start(spec, saved)
-        session.say(f"Run {spec.run} begins; times are UTC.")
-        return _go(session, runs, spec.run, on_failure)
+        if session.clock.now() - looked < STALE:
+            return spec, report
+        session.say("Much may have changed since that was looked at: it is looked at once more.")
 
 
 def require_answer(session: Session) -> None:
@@ -287,11 +308,11 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
             return 0
         name = named(session, runs, run_name, "rollback")
         runs.require_reversible(name)
-        spec = session.journal.read(name).spec
+        stored = session.journal.read(name)
+        spec = stored.spec
         for left in filter(None, (databases_to_restore(spec), disks_left_out(spec))):
             session.say(f"No snapshot holds everything: {left}.")
-        nodes = ", ".join(node.fqdn for node in spec.nodes)
-        question = f"Take back {name}, reverting every node ({nodes})?"
+        question = f"Take back {name}? {what_goes_back(stored, session.clock.now())}"
         if not adopt and not confirmed(session, question):
             return 0
         with session.stoppable():

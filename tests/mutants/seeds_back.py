@@ -6,6 +6,7 @@ from mutant import Mutant
 
 COORDINATOR = "tests/unit/test_coordinator.py"
 NEWCOMERS = "tests/unit/test_newcomers.py"
+QUESTION = "tests/unit/test_question_stopped.py"
 RELOCATION = "tests/unit/test_relocation.py"
 REVERSION = "tests/unit/test_steps_reversion.py"
 STEPS_EXPORT = "tests/unit/test_steps_export.py"
@@ -51,6 +52,13 @@ MUTANTS = (
         new="            turn_back(journal)\n"
         "            require_way_back(context, journal.plan, journal.records)\n",
         tests=(f"{WAY_BACK}::test_a_snapshot_that_is_gone_leaves_a_repaired_run_repaired",),
+    ),
+    Mutant(
+        name="a run begins on a look of the evening before",
+        file="plugin/cli/run.py",
+        old="        if session.clock.now() - looked < STALE:\n",
+        new="        if looked:\n",
+        tests=(f"{QUESTION}::test_an_answer_that_comes_late_is_asked_for_again",),
     ),
     Mutant(
         name="nobody asks whether nodes joined before a rollback",

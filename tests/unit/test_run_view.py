@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.render import run_lines
-from stsfix.plugin.view import MEANING, disks_left_out, view_of
+from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
@@ -223,3 +223,47 @@ def test_a_disk_that_was_accepted_by_an_earlier_version_is_told_before_a_rollbac
 
     assert "a disk of vc1 on esx1 was independent" in disks_left_out(taken)
     assert disks_left_out(replace(spec(), accepted=("HOST-CLOCK:esx1",))) == ""
+
+
+def taken(*records):
+    """Return a run whose snapshots were taken at `AT`, and what came after them."""
+    plan = step_names(retire=True)
+    states = [StepState.STARTED, StepState.DONE]
+    first = [StepRecord(step="take-snapshots", state=state, at=AT) for state in states]
+    return StoredRun(
+        spec=spec(),
+        plan=plan,
+        created=AT,
+        version="0",
+        inventory={},
+        records=(*first, *records),
+    )
+
+
+def written(*states):
+    """Return records of the step that writes."""
+    return [StepRecord(step=REPLACE_STS, state=state, at=AT) for state in states]
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([], "Nothing was written: nodes that are off are powered on"),
+        (written(StepState.STARTED), "goes back by 50 h 0 min"),
+        (
+            [MarkRecord(mark=Mark.ADOPTED), *written(StepState.STARTED)],
+            "Every node is reverted (vc1.lab.example, vc2.lab.example).",
+        ),
+        (
+            written(StepState.STARTED, StepState.UNDOING, StepState.UNDONE),
+            "Every node was reverted: nodes that are off are powered on",
+        ),
+    ],
+    ids=["nothing written", "written", "adopted", "reverted already"],
+)
+def test_what_is_lost_by_a_rollback_is_said_before_it(records, expected):
+    """How long ago the snapshots were taken; of an adopted run this journal does not know."""
+    told = what_goes_back(taken(*records), AT + timedelta(hours=50))
+
+    assert expected in told
+    assert ("is lost" in told) is ("goes back" in told)
