@@ -88,7 +88,7 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         of_run.RunStateError: ("See what the run is and what it can do: {status}",),
         of_run.DomainLockedError: causes.domain_locked_advice,
         of_run.PlanChangedError: (
-            "Go on with the version of stsfix that began the run (shown by {status})",
+            "Go on with the version of stsfix that worked on the run last (or see {status})",
         ),
         of_run.StepUnclearError: (
             "See what the step noted: {status}",

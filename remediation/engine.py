@@ -86,7 +86,7 @@ def next_action(plan: Sequence[str], records: Sequence[Record]) -> Action:
     """
     for record in records:
         if isinstance(record, StepRecord | NoteRecord) and record.step not in plan:
-            raise PlanChangedError(record.step)
+            raise PlanChangedError(f"a step {record.step}")
     states = step_states(plan, records)
     if Mark.ROLLBACK in marks(records):
         for index in reversed(range(len(plan))):

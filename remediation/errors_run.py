@@ -12,7 +12,7 @@ RefusedError
 ├── NodesJoinedError          nodes joined the domain after the run began
 ├── NoWayBackError            nothing is written yet, and snapshots are not there any more
 ├── DomainLockedError         another run of this SSO domain is open
-└── PlanChangedError          the journal knows a step that this version does not
+└── PlanChangedError          the journal knows a step or record that this version does not
 TransientError
 └── DomainUnreadError         not every node of the domain, or not its VM, could be found
 StoppedError
@@ -151,11 +151,16 @@ class DomainLockedError(RefusedError):
 
 
 class PlanChangedError(RefusedError):
-    """The journal holds a step that this version's plan does not have."""
+    """The journal holds what this version does not know: a step, or a record.
 
-    def __init__(self, recorded: str) -> None:
-        super().__init__(f"the journal knows a step {recorded} that this version does not")
+    *begun_with* is the version of stsfix that began the run, empty if it is not to be told.
+    """
+
+    def __init__(self, recorded: str, begun_with: str = "") -> None:
+        begun = f"; stsfix {begun_with} began the run" if begun_with else ""
+        super().__init__(f"the journal knows {recorded}, which this version does not{begun}")
         self.recorded = recorded
+        self.begun_with = begun_with
 
 
 class DomainUnreadError(TransientError):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from stsfix.remediation.errors_run import (
     DomainLockedError,
     JournalUnwritableError,
+    PlanChangedError,
     RunNotFoundError,
 )
 from stsfix.remediation.records import (
@@ -186,6 +187,7 @@ class JournalFile:
 
         Raises:
             RunNotFoundError: No such run.
+            PlanChangedError: Another version of stsfix wrote what this one does not know.
             JournalUnwritableError: The file cannot be read.
         """
         with self._reading() as connection:
@@ -199,15 +201,18 @@ class JournalFile:
                 (run,),
             ).fetchall()
         plan, spec, created, version, inventory = row
-        records = tuple(_decode(*fields) for fields in rows)
-        return StoredRun(
-            spec=current_spec(spec_from_json(spec), records),
-            plan=tuple(json.loads(plan)),
-            created=datetime.fromisoformat(created),
-            version=version,
-            inventory=json.loads(inventory),
-            records=records,
-        )
+        try:
+            records = tuple(_decode(*fields) for fields in rows)
+            return StoredRun(
+                spec=current_spec(spec_from_json(spec), records),
+                plan=tuple(json.loads(plan)),
+                created=datetime.fromisoformat(created),
+                version=version,
+                inventory=json.loads(inventory),
+                records=records,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise PlanChangedError(f"something of {run} ({error})", version) from error
 
     def latest(self, domain: str | None = None) -> str:
         """Return the name of the newest run (of *domain*).

@@ -81,7 +81,7 @@ def build_steps(
     known = {step.name: step for step in (*steps, RetireOld(context, leaves, restarts))}
     for name in plan:
         if name not in known:
-            raise PlanChangedError(name)
+            raise PlanChangedError(f"a step {name}")
     return tuple(known[name] for name in plan)
 
 

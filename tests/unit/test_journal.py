@@ -14,6 +14,7 @@ from memory_hypervisor import MemoryClock
 from stsfix.remediation.errors_run import (
     DomainLockedError,
     JournalUnwritableError,
+    PlanChangedError,
     RunNotFoundError,
 )
 from stsfix.remediation.journal import JournalFile, TransitionError
@@ -31,6 +32,7 @@ from stsfix.remediation.records import (
 from worlds import spec
 
 PLAN = ("quiesce", "replace-sts")
+INSERT = "INSERT INTO records (run, at, kind, step, name, value)"
 
 
 @pytest.fixture
@@ -181,3 +183,22 @@ def test_the_lock_dies_with_its_holder(file):
 
     with file.locked("vsphere.local", "next"):
         pass
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        f"{INSERT} SELECT run, created, 'mark', '', 'paused', '' FROM runs",
+        f"{INSERT} SELECT run, created, 'step', 'quiesce', 'frozen', '{{}}' FROM runs",
+        'UPDATE runs SET spec = replace(spec, \'"restart": "all"\', \'"restart": "some"\')',
+        "UPDATE runs SET spec = replace(spec, '\"writer\"', '\"writers\"')",
+    ],
+    ids=["a mark", "a state", "a choice", "another key"],
+)
+def test_what_a_later_version_wrote_is_no_bug_of_this_one(file, journal, later):
+    """Nothing is guessed: the version that knows it is asked for."""
+    with closing(file.connect()) as connection:
+        connection.execute(later)
+
+    with pytest.raises(PlanChangedError, match=f"something of {journal.run} .*; stsfix 0 began"):
+        file.read(journal.run)
