@@ -8,6 +8,7 @@ arrives. A fork server has the adapters imported already, so that a process cost
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ready_keys import FOR_COMMANDS, ready_key
+from stsfix.plugin import export_file
 from stsfix.plugin.config import load_settings
 from stsfix.plugin.exit_codes import exit_code
 from stsfix.plugin.runs import RunOptions, Runs
@@ -30,6 +32,7 @@ from stsfix.plugin.secrets import SecretStore
 from stsfix.plugin.wiring import Wiring
 from stsfix.remediation.checks.renewal import NOTHING, Wish, renewal_of
 from stsfix.remediation.directory import ldap_session
+from stsfix.remediation.directory.sts_export import seal
 from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.pki.issuer import OwnCaIssuer, VmcaIssuer
 from stsfix.remediation.records import spec_from_json, spec_to_json
@@ -62,8 +65,14 @@ PRELOAD = [
     "stsfix.remediation.transports.service_control",
     "stsfix.remediation.transports.chosen",
     "stsfix.remediation.transports.windows",
+    "stsfix.remediation.transports.guest",
+    "stsfix.remediation.transports.psql",
+    "stsfix.remediation.web.node_front",
+    "stsfix.plugin.export_file",
     "vmware.vapi.vsphere.client",
+    "vmware.vapi.protocol.client.rpc.requests_provider",
     "com.vmware.cis_client",
+    "com.vmware.vapi.std_client",
 ]
 
 
@@ -214,6 +223,8 @@ def carry_out(
     stop = after_steps(steps)
     # Nodes of a lab are 2000 times as quick, and forget failed logins as quickly.
     ldap_session.LOST_LOGIN_S = 1.0  # type: ignore[misc]
+    # Half a second for each seal makes passphrases hard to guess, and this matrix an hour longer.
+    vars(export_file)["seal"] = functools.partial(seal, cost=2**4)
     try:
         execute(Path(config), Path(state), command, death, wish=wish, stop_requested=stop)
     except OperationError as error:
