@@ -20,9 +20,9 @@ from stsfix.plugin.text import folded, lasted, printable
 from stsfix.remediation.adoption import ADOPTED, LONG_SPREAD
 from stsfix.remediation.logins.proofs import fatal
 from stsfix.remediation.model import Platform
+from stsfix.remediation.nodes.service_expectation import WHY_WORDS
 from stsfix.remediation.records import Phase, StepState
 from stsfix.remediation.restarts import SEEN_WORDS, Outcome
-from stsfix.remediation.service_expectation import WHY_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,6 +11,7 @@ from stsfix.plugin.text import lasted
 from stsfix.remediation.claims import left_to
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.newcomers import WRITERS, reverts
+from stsfix.remediation.nodes.service_expectation import Why
 from stsfix.remediation.records import (
     END_PREFIX,
     REPLACE_STS,
@@ -28,7 +29,6 @@ from stsfix.remediation.records import (
 from stsfix.remediation.relocation import SNAPSHOTS
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
-from stsfix.remediation.service_expectation import Why
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         Topology,
         VerifiedToken,
     )
+    from stsfix.remediation.nodes.service_expectation import LeftDown
     from stsfix.remediation.ports_certificates import Registrations
-    from stsfix.remediation.service_expectation import LeftDown
     from stsfix.snapshot.ports import GuestResult
     from stsfix.snapshot.secret import Secret
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.logins.proofs import fatal
 from stsfix.remediation.model import Platform
+from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.nodes.service_names import CORE_OF, bare, is_normally_stopped
-from stsfix.remediation.service_expectation import LeftDown, Why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

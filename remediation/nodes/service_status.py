@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from stsfix.remediation.model import NodePlan
-    from stsfix.remediation.service_expectation import Expectation
-    from stsfix.remediation.start_types import StartType
+    from stsfix.remediation.nodes.service_expectation import Expectation
+    from stsfix.remediation.nodes.start_types import StartType
 
 STATUS: Final = "service-control --status --all"
 SAID: Final = 300

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stsfix.remediation.nodes.service_names import CORE, bare
 from stsfix.remediation.nodes.service_status import ServiceStatus
-from stsfix.remediation.start_types import start_type
+from stsfix.remediation.nodes.start_types import start_type
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

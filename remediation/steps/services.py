@@ -10,6 +10,7 @@ from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.logins.proofs import fatal
 from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.model import Restart
+from stsfix.remediation.nodes.service_expectation import WHY_WORDS
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE, Observed
 from stsfix.remediation.records import VERIFY_LOGINS
 from stsfix.remediation.renewal.notes import UNKNOWN, registered_key
@@ -26,7 +27,6 @@ from stsfix.remediation.restarts import (
     left_note,
     restart_waves,
 )
-from stsfix.remediation.service_expectation import WHY_WORDS
 from stsfix.remediation.steps.by_hand import ByHand, our_leaf, wait_for_person
 from stsfix.remediation.steps.handshakes import prove_shown
 from stsfix.remediation.steps.needed import Need

@@ -20,11 +20,11 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes import service_logs
+from stsfix.remediation.nodes.service_expectation import Watch, expectation
 from stsfix.remediation.nodes.service_status import STATUS, parse_failures, parse_status, report
+from stsfix.remediation.nodes.start_types import SCRIPT as TYPES
+from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
-from stsfix.remediation.service_expectation import Watch, expectation
-from stsfix.remediation.start_types import SCRIPT as TYPES
-from stsfix.remediation.start_types import split_types
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from stsfix.remediation.model import NodePlan
+    from stsfix.remediation.nodes.service_expectation import Expectation
     from stsfix.remediation.nodes.service_logs import LogExcerpt
     from stsfix.remediation.nodes.service_status import ServiceFailure, ServiceStatus
     from stsfix.remediation.ports import NodeShell, ServiceReport
     from stsfix.remediation.ports_scripts import ScriptRunner
-    from stsfix.remediation.service_expectation import Expectation
     from stsfix.remediation.transports.ssh import SshShell
     from stsfix.snapshot.ports import Clock
 

@@ -23,8 +23,8 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.nodes.node_facts import Management, Unread
+from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.nodes.vami_answers import HEALTH, SESSION, UNITS, VERSION, parse_text
-from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.transports.attempts import Attempts
 from stsfix.remediation.transports.service_control import PolledServiceControl
 from stsfix.remediation.transports.vami import Refusal, Vami

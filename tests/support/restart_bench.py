@@ -25,8 +25,8 @@ from worlds import node, spec
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from stsfix.remediation.nodes.service_expectation import LeftDown
     from stsfix.remediation.ports import IssuedCredential, Issuer
-    from stsfix.remediation.service_expectation import LeftDown
     from stsfix.remediation.steps.tools import RenewalTools
     from stsfix.snapshot.coordinator import Coordinator
     from stsfix.snapshot.model import VmFacts, VmId

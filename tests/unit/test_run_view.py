@@ -13,6 +13,7 @@ from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
+from stsfix.remediation.nodes.service_expectation import WHY_WORDS, Why
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import (
     END_PREFIX,
@@ -34,7 +35,6 @@ from stsfix.remediation.restarts import (
     Outcome,
     Seen,
 )
-from stsfix.remediation.service_expectation import WHY_WORDS, Why
 from worlds import node, spec
 
 VC = "vc1.lab.example"

@@ -17,9 +17,9 @@ from stsfix.lab.services import State
 from stsfix.plugin.advice import ADVICE
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.nodes.service_status import parse_status
-from stsfix.remediation.service_expectation import LeftDown, Why
-from stsfix.remediation.start_types import split_types
+from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.transports.guest import GuestShell
 from stsfix.remediation.transports.service_control import (
     PolledServiceControl,

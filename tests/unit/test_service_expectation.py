@@ -9,9 +9,9 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.model import Platform, Role
+from stsfix.remediation.nodes.service_expectation import LeftDown, Watch, Why, expectation
 from stsfix.remediation.nodes.service_status import ServiceStatus, report
-from stsfix.remediation.service_expectation import LeftDown, Watch, Why, expectation
-from stsfix.remediation.start_types import StartType
+from stsfix.remediation.nodes.start_types import StartType
 from worlds import node
 
 VC = node("vc1.lab.example", Role.EMBEDDED)

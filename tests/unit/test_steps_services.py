@@ -16,6 +16,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.model import LoginProof, Platform, Restart, Role
+from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.restarts import (
     COMMANDS,
@@ -25,7 +26,6 @@ from stsfix.remediation.restarts import (
     in_need,
     restart_waves,
 )
-from stsfix.remediation.service_expectation import LeftDown, Why
 from stsfix.remediation.steps.services import VerifyLogins
 from worlds import node
 

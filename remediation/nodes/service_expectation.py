@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.nodes.service_names import CORE_OF, bare, is_normally_stopped
-from stsfix.remediation.start_types import StartType
+from stsfix.remediation.nodes.start_types import StartType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
