@@ -71,14 +71,25 @@ def wrapped(
         yield Line(line, style)
 
 
-def run_lines(run: RunView, *, width: int) -> Iterator[Line]:
-    """Yield one run in full: what it is, its nodes, its steps, and what to do next."""
+JOURNAL_ONLY = (
+    "Known from this state folder's journal alone, of {:%Y-%m-%d %H:%M:%S} UTC: no host was asked,"
+    " and what was done since then from elsewhere (--adopt) or by hand is not in it."
+)
+"""What `status` and `runs` cannot know."""
+
+
+def run_lines(run: RunView, *, width: int, remark: str = "") -> Iterator[Line]:
+    """Yield one run in full: what it is, its nodes, its steps, and what to do next. *remark* is
+    told with what it is.
+    """
     yield Line(f"Run {run.run}", "bold")
     yield from wrapped(f"SSO domain {run.domain}, begun {run.created:%Y-%m-%d %H:%M:%S} UTC", width)
     good = run.phase in {Phase.REPAIRED, Phase.RELEASED} and run.issuer != ADOPTED
     good = good and not run.unproven
     style = "green" if good else "yellow"
     yield from wrapped(f"{run.phase}: {run.meaning}", width, style=style)
+    if remark:
+        yield from wrapped(remark, width)
     yield Line("")
     for node in run.nodes:
         written = ", the one that is written to" if node.fqdn == run.writer else ""

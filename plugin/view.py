@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.renewal_view import RenewalView, renewal_of
 from stsfix.plugin.text import lasted
 from stsfix.remediation.claims import left_to
+from stsfix.remediation.departed import departed
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.newcomers import WRITERS, reverts
 from stsfix.remediation.nodes.service_expectation import Why
@@ -49,6 +50,8 @@ MEANING = {
     Phase.RELEASING: "its snapshots are being deleted, not finished",
     Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
 }
+DIED = "not finished: its process was stopped or has died, and none works on it now"
+_UNFINISHED = frozenset({Phase.OPEN, Phase.ROLLING_BACK, Phase.RESTORING, Phase.RELEASING})
 GAVE_WAY = (
     "gave way to {rival}; it wrote nothing, its own snapshot is removed, and nodes that are off are"
     " left to the other run"
@@ -131,7 +134,8 @@ class RunView:
     new signing certificate ends, None before there is one and when it is gone again. *services*
     tells what became of the services of each node, in the order of their restart. *renewal* is
     what else was renewed, None if nothing. *unproven* tells that its snapshots were released
-    although the proof of logins failed.
+    although the proof of logins failed. *without* are the nodes whose VM is gone by the operator's
+    word; *recorded* is when the journal got its last record.
     """
 
     run: str
@@ -150,17 +154,21 @@ class RunView:
     renewal: RenewalView | None
     next_actions: tuple[str, ...]
     unproven: bool = False
+    without: tuple[str, ...] = ()
+    recorded: datetime
 
 
-def view_of(stored: StoredRun, context: RunContext) -> RunView:
-    """Return the picture of *stored*; *context* knows the options its commands need."""
+def view_of(stored: StoredRun, context: RunContext, *, holder: str | None = None) -> RunView:
+    """Return the picture of *stored*; *context* knows the options its commands need. *holder* is
+    the process that works on its domain now, empty if none does, None where nobody looked.
+    """
     spec = stored.spec
     about = replace(context, run=spec.run, phase=stored.phase.value)
     return RunView(
         run=spec.run,
         domain=spec.domain,
         phase=stored.phase,
-        meaning=_meaning(stored),
+        meaning=_meaning(stored) if holder is None else _now(stored, holder),
         created=stored.created,
         version=stored.version,
         writer=spec.writer,
@@ -183,6 +191,8 @@ def view_of(stored: StoredRun, context: RunContext) -> RunView:
         renewal=renewal_of(stored),
         next_actions=tuple(about.command(name) for name in _next_commands(stored)),
         unproven=Mark.UNPROVEN in marks(stored.records),
+        without=tuple(sorted(departed(stored.records))),
+        recorded=max([stored.created, *(r.at for r in stored.records if r.at is not None)]),
     )
 
 
@@ -278,7 +288,20 @@ def _lacking(stored: StoredRun) -> str:
     )
 
 
+def _now(stored: StoredRun, holder: str) -> str:
+    """Return what the run is, and whether a process works on it."""
+    if holder and stored.phase in _UNFINISHED:
+        return f"{_meaning(stored).partition(': it is running')[0]}; {holder} works on it now"
+    return DIED if stored.phase is Phase.OPEN else _meaning(stored)
+
+
 def _released(stored: StoredRun) -> str:
+    gone = ", ".join(sorted(departed(stored.records)))
+    left = f"; not of {gone}: its VM was called gone for good (--without)" if gone else ""
+    return f"{_way_out(stored)}{left}"
+
+
+def _way_out(stored: StoredRun) -> str:
     way = turn(stored.records)
     if way is Mark.RESTORED:
         return RELEASED_AFTER_RESTORE

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 PRIVATE = 0o600
+_TRIES = 3
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, domain TEXT NOT NULL, created TEXT NOT NULL, version TEXT NOT NULL,
@@ -229,6 +230,30 @@ class JournalFile:
         near = difflib.get_close_matches(run, self.names(), n=1)
         return RunNotFoundError(run, str(self.folder), near="".join(near))
 
+    def holder(self, domain: str) -> str:
+        """Return which living process holds *domain* in this state folder, empty if none does."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            handle = os.open(self.folder / f"{domain}.lock", flags)
+        except OSError:
+            return ""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(handle)
+        finally:
+            os.close(handle)  # lets go, too
+        return ""
+
+    def _taken(self, handle: int) -> bool:
+        """Take a lock; whoever only asks for its `holder` has it for a moment."""
+        for _ in range(_TRIES):
+            with suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            self._clock.sleep(0.05)
+        return False
+
     @contextmanager
     def locked(self, domain: str, holder: str) -> Generator[None]:
         """Hold the lock of *domain* on this state folder; it dies with the process.
@@ -244,17 +269,19 @@ class JournalFile:
         except OSError as error:
             raise JournalUnwritableError(str(path), error.strerror or "no such file") from error
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                who = os.pread(handle, 200, 0).decode(errors="replace").strip()
-                raise DomainLockedError(domain, who or "another process") from None
+            if not self._taken(handle):
+                raise DomainLockedError(domain, _holder(handle))
             with suppress(OSError):  # only a name for others to read; the disk may be full
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, holder.encode(), 0)
             yield
         finally:
             os.close(handle)
+
+
+def _holder(handle: int) -> str:
+    """Return who says in a lock's file that he holds it."""
+    return os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
 
 
 def _require_own(folder: Path) -> None:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import click
 
 from stsfix.plugin.cli.session import Session, session_options
-from stsfix.plugin.view import view_of
+from stsfix.plugin.view import RunView, view_of
+from stsfix.remediation.records import Phase
 
 
 @click.command()
 @session_options
 def runs(session: Session) -> None:
     """List every run of the state folder, oldest first."""
-    views = [
-        view_of(session.journal.read(name), session.context) for name in session.journal.names()
-    ]
+    views = [_view(session, name) for name in session.journal.names()]
     if session.as_json:
         session.output.json({"runs": views})
         return
-    from stsfix.plugin.render import list_lines
+    from stsfix.plugin.render import JOURNAL_ONLY, list_lines
 
     if not views:
         session.output.note(f"no run yet in {session.state_dir}")
     session.show(list_lines(views, width=session.width))
+    if views:
+        session.say(JOURNAL_ONLY.format(max(view.recorded for view in views)))
 
 
 @click.command()
@@ -33,10 +34,22 @@ def status(session: Session, run_name: str | None) -> None:
 
     RUN is the newest run of the state folder if it is left out.
     """
-    from stsfix.plugin.render import run_lines
+    from stsfix.plugin.render import JOURNAL_ONLY, run_lines
 
-    view = view_of(session.journal.read(run_name or session.journal.latest()), session.context)
+    view = _view(session, run_name or session.journal.latest())
     if session.as_json:
         session.output.json({"run": view})
         return
-    session.show(run_lines(view, width=session.width))
+    remark = "" if view.phase is Phase.RELEASED else JOURNAL_ONLY.format(view.recorded)
+    session.show(run_lines(view, width=session.width, remark=remark))
+    if view.next_actions and session.context.config is None and not session.config.exists():
+        session.say(
+            f"There is no {session.config} in this folder: add -c and the one of {view.domain} to"
+            " these commands."
+        )
+
+
+def _view(session: Session, name: str) -> RunView:
+    stored = session.journal.read(name)
+    holder = session.journal.holder(stored.spec.domain)
+    return view_of(stored, session.context, holder=holder)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -167,6 +169,30 @@ def test_one_domain_is_worked_on_by_one_process_that_is_named(file):
 
     with file.locked("vsphere.local", "bert"):
         pass
+
+
+def test_who_holds_a_domain_can_be_asked_without_taking_it(file):
+    """Nobody, or the one who is named in it; who holds another domain is another matter."""
+    assert file.holder("vsphere.local") == ""
+
+    with file.locked("vsphere.local", "anna@desk, process 1"):
+        assert file.holder("vsphere.local") == "anna@desk, process 1"
+        assert file.holder("other.local") == ""
+
+    assert file.holder("vsphere.local") == ""
+
+
+def test_who_only_asks_for_a_moment_does_not_refuse_a_run(file):
+    """The lock is tried again: `status` in another terminal takes it for less than that."""
+    with file.locked("vsphere.local", "first"):
+        pass
+    path = file.path.parent / "vsphere.local.lock"
+    with path.open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        file._clock = SimpleNamespace(sleep=lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+
+        with file.locked("vsphere.local", "anna"):
+            assert file.holder("vsphere.local") == "anna"
 
 
 def test_the_lock_dies_with_its_holder(file):

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stsfix.plugin.diagnostics import RunContext
-from stsfix.plugin.render import run_lines
+from stsfix.plugin.render import JOURNAL_ONLY, run_lines
 from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.claims import LEFT_TO
+from stsfix.remediation.departed import note_of_departure
 from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.nodes.service_expectation import WHY_WORDS, Why
@@ -267,3 +268,63 @@ def test_what_is_lost_by_a_rollback_is_said_before_it(records, expected):
 
     assert expected in told
     assert ("is lost" in told) is ("goes back" in told)
+
+
+def stored_run(*records):
+    """Return a run of two nodes with *records*."""
+    return StoredRun(
+        spec=spec(),
+        plan=step_names(retire=True),
+        created=AT,
+        version="0",
+        inventory={},
+        records=records,
+    )
+
+
+@pytest.mark.parametrize(
+    ("holder", "told"),
+    [
+        (None, MEANING[Phase.OPEN]),
+        ("", "not finished: its process was stopped or has died, and none works on it now"),
+        ("anna@desk, process 7", "not finished; anna@desk, process 7 works on it now"),
+    ],
+)
+def test_an_open_run_is_said_to_run_or_to_have_died(holder, told):
+    """Whoever looked at the lock knows which."""
+    assert view_of(stored_run(), RunContext(), holder=holder).meaning == told
+
+
+def test_a_run_that_is_taken_back_now_names_by_whom():
+    """A run that is finished does not, though its domain is worked on."""
+    back = stored_run(MarkRecord(mark=Mark.ROLLBACK, at=AT))
+    meaning = MEANING[Phase.ROLLED_BACK]
+
+    assert view_of(back, RunContext(), holder="anna").meaning == meaning
+    begun = StepRecord(step=step_names(retire=True)[0], state=StepState.STARTED, at=AT)
+    back = stored_run(begun, MarkRecord(mark=Mark.ROLLBACK, at=AT))
+    meaning = MEANING[Phase.ROLLING_BACK]
+    assert view_of(back, RunContext(), holder="anna").meaning == f"{meaning}; anna works on it now"
+
+
+def test_what_was_released_names_the_nodes_that_were_left_out():
+    """A snapshot of a VM that comes back is nobody's work any more."""
+    gone = note_of_departure("vc2.lab.example", "anna@desk")
+    marks = [MarkRecord(mark=mark, at=AT) for mark in (Mark.RELEASING, Mark.RELEASED)]
+
+    run = view_of(stored_run(gone, *marks), RunContext())
+
+    assert run.without == ("vc2.lab.example",)
+    assert run.meaning.endswith(
+        "not of vc2.lab.example: its VM was called gone for good (--without)"
+    )
+
+
+def test_what_is_known_from_the_journal_alone_is_said_with_its_time():
+    """Another workstation may have taken the run over since."""
+    run = view_of(stored_run(MarkRecord(mark=Mark.ROLLBACK, at=AT)), RunContext())
+
+    lines = [line.text for line in run_lines(run, width=80, remark=JOURNAL_ONLY.format(AT))]
+
+    assert run.recorded == AT
+    assert "2026-03-01 00:00:00 UTC: no host was asked" in " ".join(lines)
