@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     Properties = Mapping[str, Any]
 
 _HOURS = re.compile(r"-?[0-9]{1,7}")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _DATASTORE = re.compile(r"\[([^\]]+)\]")
 _ADMINISTRATOR = -1
 _NTP_SERVICE = "ntpd"
@@ -109,7 +110,7 @@ def _options(found: Properties) -> Sequence[Any]:
 def _limit(options: Iterable[Any]) -> int | None:
     """Return snapshot.maxSnapshots (its name is unverified on real hosts)."""
     value = next((str(o.value) for o in options if str(o.key) == "snapshot.maxSnapshots"), "")
-    return int(value) if value.isdecimal() else None
+    return int(value) if _COUNT.fullmatch(value) else None
 
 
 def _is_administrator(roles: Iterable[int] | None) -> bool | None:

@@ -17,6 +17,8 @@ from stsfix.snapshot.answers import ANSWER_BYTES, Exchange, OversizedError, byte
 from stsfix.snapshot.esxi_faults import moref
 from stsfix.snapshot.esxi_lean import LeanReader
 from stsfix.snapshot.esxi_summary import SUMMARY_PATHS
+from stsfix.snapshot.soap_schema import SchemaError, require_property
+from stsfix.snapshot.soap_stub import ReplyRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -174,6 +176,21 @@ def read_objects(
     }
 
 
+def properties_of(thing: Any, told: Sequence[Any]) -> dict[str, Any]:
+    """Return the properties *told* of *thing*, each of the type that the API says.
+
+    Raises:
+        ReplyRefusedError: One is of another type.
+    """
+    found = {str(each.name): each.val for each in told}
+    for path, value in found.items():
+        try:
+            require_property(type(thing), path, value)
+        except SchemaError as error:
+            raise ReplyRefusedError(f"it tells {error} of {moref(thing)}") from error
+    return found
+
+
 def _read(
     content: vim.ServiceInstanceContent,
     objects: Sequence[Any],
@@ -203,7 +220,7 @@ def _read(
                 # Some hosts report an expired session here instead of refusing the call.
                 if isinstance(missing.fault, vim.fault.NotAuthenticated):
                     raise missing.fault
-            yield found.obj, {prop.name: prop.val for prop in found.propSet}
+            yield found.obj, properties_of(found.obj, found.propSet)
         if not page.token:
             return
         name, args = "ContinueRetrievePropertiesEx", [page.token]

@@ -188,6 +188,8 @@ class EsxiSession:
             content = instance.RetrieveContent()
             if content.sessionManager is None:
                 raise HostUnreachableError(self.host, "it has no session manager")
+            if content.rootFolder is None or content.propertyCollector is None:
+                raise HostUnreachableError(self.host, "it has no inventory")
             try:
                 content.sessionManager.Login(self._user, self._password.reveal(), None)
             except (vim.fault.InvalidLogin, vim.fault.NoPermission) as fault:

@@ -15,6 +15,7 @@ from pyVmomi import vim, vmodl
 
 from stsfix.snapshot.errors import TaskOverdueError
 from stsfix.snapshot.esxi_faults import BROKEN, moref
+from stsfix.snapshot.esxi_properties import properties_of
 from stsfix.snapshot.ports import TaskResult
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def await_task(
 
     def wait(content: vim.ServiceInstanceContent) -> dict[str, Any] | None:
         collector = content.propertyCollector.CreatePropertyCollector()
+        task = session.make(vim.Task, key)
         try:
-            collector.CreateFilter(_spec(session.make(vim.Task, key)), partialUpdates=False)
-            return _follow(collector, longest, clock, deadline)
+            collector.CreateFilter(_spec(task), partialUpdates=False)
+            return _follow(collector, task, longest, clock, deadline)
         except vmodl.fault.ManagedObjectNotFound:
             return None
         finally:
@@ -83,7 +85,9 @@ def _spec(task: vim.Task) -> Collector.FilterSpec:
     )
 
 
-def _follow(collector: Any, longest: int, clock: Clock, deadline: float) -> dict[str, Any] | None:
+def _follow(
+    collector: Any, task: vim.Task, longest: int, clock: Clock, deadline: float
+) -> dict[str, Any] | None:
     """Return the task's properties when it ended or time is over; None if it vanished."""
     seen: dict[str, Any] = {}
     version = ""
@@ -96,6 +100,6 @@ def _follow(collector: Any, longest: int, clock: Clock, deadline: float) -> dict
             for change in (c for f in update.filterSet for c in f.objectSet):
                 if str(change.kind) == "leave":
                     return None
-                seen |= {item.name: item.val for item in change.changeSet}
+                seen |= properties_of(task, change.changeSet)
         if str(seen.get("info.state")) in {"success", "error"} or clock.monotonic() >= deadline:
             return seen

@@ -67,7 +67,7 @@ class GuestManagers:
         if manager is None:
             return None
         if not self._known:
-            found = read_objects(content, [manager], list(self._KINDS))[moref(manager)]
+            found = read_objects(content, [manager], list(self._KINDS)).get(moref(manager), {})
             self._known = {each: moref(found[each]) for each in self._KINDS if each in found}
         known = self._known.get(name)
         return self._host.session.make(self._KINDS[name], known) if known else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from stsfix.snapshot.ports import Clock
 
 T = TypeVar("T")
+
+_CODE = re.compile(r"[0-9]{1,9}")
 
 _MAY_PASS = (GuestUnavailableError, TransientError)
 """Tools is not up yet, or the host was silent. A refused login never passes (faillock)."""
@@ -96,7 +99,7 @@ class GuestWaiting:
                 if error.fault not in busy:
                     raise
                 return None
-            if text and text[-1].isdigit():
+            if text and _CODE.fullmatch(text[-1]):
                 return int(text[-1])
             if ended:
                 raise AnswerLostError(str(guest.vm), "a script in the guest")

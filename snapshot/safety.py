@@ -5,6 +5,7 @@ Pure: facts in, findings out, every check always runs. What each means is in `sa
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ SLOW = timedelta(seconds=5)
 """A question that a sound host answers in milliseconds."""
 
 OLDEST = (6, 5)
+_PART = re.compile(r"[0-9]{1,9}")
 
 
 def assess(
@@ -204,7 +206,7 @@ def _host_speed(facts: HostFacts) -> Iterator[Finding]:
 
 
 def _host_version(facts: HostFacts) -> Iterator[Finding]:
-    numbers = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdecimal())
+    numbers = tuple(int(part) for part in facts.version.split(".")[:2] if _PART.fullmatch(part))
     if numbers and numbers < OLDEST:
         yield found("HOST-OLD", facts.host, f"It is version {facts.version}.")
 

@@ -16,6 +16,7 @@ from pyVmomi import vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapter
 
 from stsfix.snapshot.answers import MIB, OversizedError, bytes_over
+from stsfix.snapshot.soap_schema import SchemaError, TolerantDeserializer, require_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -27,6 +28,9 @@ DOCUMENT_BYTES: Final = 8 * MIB
 ELEMENTS: Final = 150_000
 """XML elements in such an answer: an object that is named and not described takes 45 bytes, and
 several KiB of memory."""
+
+_SAID: Final = 120
+"""Characters of pyVmomi's words that are kept; a text of the peer's may stand in them."""
 
 _CHUNK_BYTES: Final = 64 * 1024
 
@@ -61,9 +65,16 @@ class BoundedStub(SoapStubAdapter):
             document = answer.read(DOCUMENT_BYTES + 1)
         if len(document) > DOCUMENT_BYTES:
             raise bytes_over(DOCUMENT_BYTES)
+        found = self._decode(document, info)
+        if isinstance(found, vmodl.MethodFault):
+            raise found
         if answer.status != HTTPStatus.OK:
-            self._raise_fault(document, info)
-        return self._decode(document, info), len(document)
+            raise HTTPException(f"{answer.status} without a fault")
+        try:
+            require_result(found, info)
+        except SchemaError as error:
+            raise ReplyRefusedError(f"no answer to {info.wsdlName}: {error}") from error
+        return found, len(document)
 
     def stream(
         self, thing: Any, name: str, args: Sequence[Any], take: Callable[[bytes], None]
@@ -77,7 +88,10 @@ class BoundedStub(SoapStubAdapter):
         info = thing._GetMethodInfo(name)  # noqa: SLF001 - public by pyVmomi's docs
         with self._exchange(thing, info, args) as answer:
             if answer.status != HTTPStatus.OK:
-                self._raise_fault(answer.read(DOCUMENT_BYTES), info)
+                found = self._decode(answer.read(DOCUMENT_BYTES), info)
+                if isinstance(found, vmodl.MethodFault):
+                    raise found
+                raise HTTPException(f"{answer.status} without a fault")
             while chunk := answer.read(_CHUNK_BYTES):
                 take(chunk)
 
@@ -113,18 +127,15 @@ class BoundedStub(SoapStubAdapter):
             raise HTTPException(f"the answer is packed ({packed[:20]}), which nobody asked for")
 
     def _decode(self, document: bytes, info: Any) -> Any:
+        """Return the result or the fault that *document* holds."""
         require_plain(document)
         deserializer: Any = SoapResponseDeserializer(self)
+        deserializer.deser = TolerantDeserializer(self)  # type: ignore[no-untyped-call]  # pyVmomi
         try:
             return deserializer.Deserialize(document, info.result)
         except _NO_ANSWER as error:
-            raise ReplyRefusedError(f"no answer to this call ({type(error).__name__})") from error
-
-    def _raise_fault(self, document: bytes, info: Any) -> NoReturn:
-        found = self._decode(document, info)
-        if isinstance(found, vmodl.MethodFault):
-            raise found
-        raise HTTPException("500 without a fault")
+            said = " ".join(str(error).split())[:_SAID] or type(error).__name__
+            raise ReplyRefusedError(f"no answer to {info.wsdlName}: {said}") from error
 
 
 def require_plain(document: bytes) -> None:

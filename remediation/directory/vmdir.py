@@ -345,7 +345,7 @@ class LdapDirectory:
         usn = root.text(dn.HIGHEST_USN) if root else ""
         return ReplicationStatus(
             server=found.text(dn.CN).lower(),
-            usn=int(usn) if usn.isdecimal() else 0,
+            usn=vmdir_entries.number(usn) or 0,
             invocation_id=found.text(dn.INVOCATION_ID),
             up_to_date=vmdir_entries.vector(found.text(dn.UP_TO_DATE_VECTOR)),
         )

@@ -34,7 +34,7 @@ def root_dse(entry: Entry) -> RootDse:
         server_dn=entry.text(dn.SERVER_NAME),
         site=entry.text(dn.SITE_NAME),
         version=entry.text(dn.PSC_VERSION),
-        functional_level=_number(entry.text(dn.FUNCTIONAL_LEVEL)),
+        functional_level=number(entry.text(dn.FUNCTIONAL_LEVEL)),
     )
 
 
@@ -75,7 +75,7 @@ def sts_entry(
         index=dn.index_of(entry.dn),
         chain=chain,
         object_guid=entry.text(dn.OBJECT_GUID),
-        usn=_number(entry.text(dn.USN_CHANGED)) or 0,
+        usn=number(entry.text(dn.USN_CHANGED)) or 0,
         key_matches=matches,
     )
 
@@ -162,7 +162,7 @@ def is_news(entry: Entry, usn: int, invocation_id: str) -> bool:
 def _is_later(parts: Sequence[str], usn: int, invocation_id: str) -> bool:
     if len(parts) < _METADATA_FIELDS:
         return True
-    made = _number(parts[-1])
+    made = number(parts[-1])
     return parts[3] == invocation_id and (made is None or made > usn)
 
 
@@ -180,12 +180,12 @@ def replication_status(lines: Sequence[str]) -> ReplicationStatus:
             said.setdefault(name.strip().lower(), value.strip())
     return ReplicationStatus(
         server=said.get("server name", "").lower(),
-        usn=_number(said.get("usn", "")) or 0,
+        usn=number(said.get("usn", "")) or 0,
         invocation_id=said.get("invocationid", ""),
         up_to_date=vector(said.get("utdvector", "")),
         processed=vector(said.get("raprocessedusn vector", "").lower(), "|"),
-        max_originating=_number(said.get("maxoriginatingusn", "")),
-        cycles=_number(said.get("replication cycle count", "")),
+        max_originating=number(said.get("maxoriginatingusn", "")),
+        cycles=number(said.get("replication cycle count", "")),
     )
 
 
@@ -199,9 +199,9 @@ def vector(text: str, between: str = ":") -> dict[str, int] | None:
     found = {}
     for part in text.split(","):
         invocation_id, colon, usn = part.strip().rpartition(between)
-        number = _number(usn)
-        if colon and invocation_id and number is not None:
-            found[invocation_id] = number
+        counted = number(usn)
+        if colon and invocation_id and counted is not None:
+            found[invocation_id] = counted
     return found or None
 
 
@@ -236,7 +236,8 @@ def _lower(place: tuple[str, str]) -> tuple[str, str]:
     return place[0].lower(), place[1].lower()
 
 
-def _number(text: str) -> int | None:
+def number(text: str) -> int | None:
+    """Return a USN or a like number; None if *text* is none."""
     # More digits than a 64-bit USN has are no number; int() itself fails on thousands of them.
     digits = text.strip()
     return int(digits) if digits.isdecimal() and len(digits) <= 20 else None  # noqa: PLR2004 - 2**64

@@ -31,6 +31,9 @@ _SOAP_VERSION = "vim.version.version11"
 
 _UNAVAILABLE = "503"
 
+_ODD_ANSWER = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What the SDK's decoder lets through for JSON of another shape (jsonrpc.py, stub.py, 9.1.1.0)."""
+
 
 def soap_login(
     endpoint: Endpoint,
@@ -76,7 +79,7 @@ def soap_login(
                     opened = manager.LoginByToken(None)
                 finally:
                     stub.samlToken = None
-            if getattr(opened, "key", None) is None:  # pyVmomi takes any XML for an answer
+            if not opened.key:
                 raise ProofError(endpoint.name, way, "vCenter answered without a session")
             manager.Logout()
         finally:
@@ -86,6 +89,8 @@ def soap_login(
 @contextmanager
 def _soap_translated(endpoint: Endpoint, way: str) -> Generator[None]:
     from pyVmomi import vmodl
+
+    from stsfix.snapshot.soap_stub import ReplyRefusedError
 
     name = endpoint.name
     try:
@@ -99,7 +104,8 @@ def _soap_translated(endpoint: Endpoint, way: str) -> Generator[None]:
     except OversizedError as error:
         raise AnswerTooLargeError(name, str(error)) from error
     except (xml.parsers.expat.ExpatError, UnicodeDecodeError) as error:
-        raise ProofError(name, way, "vCenter answered no SOAP") from error
+        told = f" ({error})" if isinstance(error, ReplyRefusedError) else ""
+        raise ProofError(name, way, f"vCenter answered no SOAP{told}") from error
     except http.client.HTTPException as error:
         raise _http_error(name, way, str(error)) from error
     except OSError as error:
@@ -258,8 +264,7 @@ def _vapi_translated(endpoint: Endpoint) -> Generator[None]:
         requests.RequestException,
         JsonRpcError,
         CoreException,
-        ValueError,
-        RecursionError,
+        *_ODD_ANSWER,
     ) as error:
         if any(isinstance(cause, (OversizedError, OverdueError)) for cause in _causes(error)):
             raise _connection_error(endpoint, error) from error

@@ -338,7 +338,7 @@ def test_an_answer_without_a_session_is_no_login(node, logins, way):
     """PyVmomi returns None for any XML; that is no proof."""
     node.front.route("/sdk", Silenced(node.vcenter))
 
-    with pytest.raises(ProofError, match="without a session"):
+    with pytest.raises(ProofError, match="the result is nothing, not UserSession"):
         WAYS[way](logins)
 
 
