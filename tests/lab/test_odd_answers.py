@@ -21,7 +21,7 @@ from stsfix.lab import pki
 from stsfix.lab.esx.machine import VirtualMachine
 from stsfix.lab.https import Reply
 from stsfix.remediation.errors import ProofError
-from stsfix.remediation.logins import NodeLogins
+from stsfix.remediation.logins.node_logins import NodeLogins
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
