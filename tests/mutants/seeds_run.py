@@ -45,14 +45,14 @@ MUTANTS = (
     ),
     Mutant(
         name="what ran at preflight may stay down",
-        file="remediation/service_expectation.py",
+        file="remediation/nodes/service_expectation.py",
         old="        return bare(name) in self.at_preflight or bare(name) in self.at_begin\n",
         new="        return bare(name) in self.at_begin\n",
         tests=(f"{SERVICE_CONTROL}::test_what_ran_at_preflight_has_to_come_back",),
     ),
     Mutant(
         name="a disabled service is demanded",
-        file="remediation/service_expectation.py",
+        file="remediation/nodes/service_expectation.py",
         old="        if kind is StartType.DISABLED:\n            return False\n",
         new="",
         tests=(f"{SERVICE_CONTROL}::test_what_was_disabled_or_never_started_is_left_alone",),
