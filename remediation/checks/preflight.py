@@ -10,7 +10,7 @@ from stsfix.remediation.checks.findings import CHECKS
 from stsfix.remediation.checks.renewal import judged
 from stsfix.remediation.checks.transports import restart_is_told, restart_of
 from stsfix.remediation.claims import RUN_PREFIX
-from stsfix.remediation.directory.sts_state import sts_summary
+from stsfix.remediation.directory.sts_state import repair_reasons
 from stsfix.remediation.errors_run import (
     DomainUnreadError,
     NothingToRepairError,
@@ -69,7 +69,7 @@ def verdict(findings: Sequence[Finding]) -> Verdict:
 def needs_repair(inventory: Inventory) -> bool:
     """Tell whether any directory lacks a sound signing credential, or will soon."""
     entries = [node.sts for node in inventory.nodes if node.sts is not None]
-    return sts_summary(entries, inventory.taken, soon=SOON).needs_repair
+    return bool(repair_reasons(entries, inventory.taken, soon=SOON))
 
 
 def run_name(now: datetime, salt: str) -> str:

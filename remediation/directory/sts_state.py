@@ -1,84 +1,23 @@
-"""What the STS entries of every node mean: who signs, is it sound, which numbers are free.
+"""What the STS entries of every node mean: whether logins need a repair, which numbers are free.
 
 Pure. Which credential signs, and what breaks the load of a tenant: DirectoryConfigStore.java
-L320-380, Lightwave a04d9171 (vmdir.md 3.1).
+L320-380, Lightwave a04d9171 (vmdir.md 3.1). Findings about each entry: `checks.domain`.
 """
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stsfix.remediation.directory import dn
 from stsfix.remediation.errors import IssuerError
-from stsfix.remediation.pki import certificate_chains, certificates
+from stsfix.remediation.pki import certificates
 from stsfix.remediation.pki.certificates import Certificate, Expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta
 
     from stsfix.remediation.model import StsEntries, StsEntry
-
-SOON: Final = timedelta(days=60)
-
-
-class Verdict(enum.StrEnum):
-    """What the STS credentials of a domain need."""
-
-    SOUND = "sound"
-    EXPIRING = "expiring"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntrySummary:
-    """One STS entry of one node, judged. *leaf* and *expiry* are None if it has no readable leaf.
-
-    *leaf_count* counts the certificates of the entry that are not a CA's: exactly one is right.
-    *authority_count* counts those that are. *links_hold* tells whether the chain leads, leaf
-    first, link by link to a self-signed root; *may_sign* is the leaf's key usage, None without
-    one; *algorithm* is key and signature of the leaf, for people. *problems* are sentences about
-    this entry alone.
-    """
-
-    node: str
-    entry: StsEntry
-    leaf: Certificate | None
-    expiry: Expiry | None
-    leaf_count: int
-    authority_count: int
-    links_hold: bool
-    may_sign: bool | None
-    algorithm: str
-    signs: bool
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StsSummary:
-    """The STS entries of a domain, judged at one moment.
-
-    *reasons* say why logins fail or will fail on some node; *warnings* do not stop them.
-    """
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
-    credentials: tuple[EntrySummary, ...]
-    chains: tuple[EntrySummary, ...]
-
-    @property
-    def needs_repair(self) -> bool:
-        """True if logins fail somewhere, or will soon."""
-        return self.verdict is not Verdict.SOUND
-
-    @property
-    def signing(self) -> tuple[EntrySummary, ...]:
-        """The credential that signs, for each node that has one."""
-        return tuple(c for c in self.credentials if c.signs)
 
 
 def next_index(entries: Iterable[StsEntry]) -> int:
@@ -93,117 +32,66 @@ def next_index(entries: Iterable[StsEntry]) -> int:
     return highest + 1
 
 
-def sts_summary(
-    entries: Sequence[StsEntries], now: datetime, *, soon: timedelta = SOON
-) -> StsSummary:
-    """Judge the STS entries of every node at *now*.
+def repair_reasons(
+    entries: Sequence[StsEntries], now: datetime, *, soon: timedelta
+) -> tuple[str, ...]:
+    """Return why logins fail on some node, or will soon; nothing if all signing is sound.
 
     Args:
         entries: One reading for each node with a directory, of the whole domain.
         now: Aware UTC.
-        soon: A signing leaf that ends within this time counts as expiring.
+        soon: A signing leaf that ends within this time is a reason.
     """
-    credentials = tuple(
-        _judge(read.node, e, now, soon, signing=read.signing())
-        for read in entries
-        for e in read.credentials
-    )
-    chains = tuple(
-        _judge(read.node, e, now, soon, signing=None) for read in entries for e in read.chains
-    )
-    reasons = [reason for read in entries for reason in _node_reasons(read, credentials)]
-    reasons += _numbering_reasons(credentials + chains)
-    reasons += _divergence(entries)
-    expiring = [c for c in credentials if c.signs and c.expiry is Expiry.EXPIRING]
-    warnings = [f"{_where(c)} ends at {_when(c)}" for c in expiring]
-    warnings += [f"{_where(e)}: {p}" for e in credentials + chains for p in e.problems]
-    verdict = Verdict.BROKEN if reasons else Verdict.EXPIRING if expiring else Verdict.SOUND
-    return StsSummary(
-        verdict=verdict,
-        reasons=tuple(reasons),
-        warnings=tuple(warnings),
-        credentials=credentials,
-        chains=chains,
-    )
+    reasons = [reason for read in entries for reason in _node_reasons(read, now, soon)]
+    reasons += [reason for read in entries for reason in _numbering_reasons(read)]
+    return (*reasons, *_divergence(entries))
 
 
-def _judge(
-    node: str, entry: StsEntry, now: datetime, soon: timedelta, *, signing: StsEntry | None
-) -> EntrySummary:
-    parsed = [certificates.parse(der) for der in entry.chain]
-    first = parsed[0] if parsed else None
-    leaf = first if isinstance(first, Certificate) else None
-    readable = [c for c in parsed if isinstance(c, Certificate)]
-    authority_count = sum(1 for c in readable if _is_authority(c))
-    leaf_count = len(readable) - authority_count
-    expiry = certificates.classify(leaf, now, soon) if leaf else None
-    problems = []
-    if leaf_count != 1:
-        problems.append(f"it holds {leaf_count} leaf certificates, not 1")
-    problems += certificate_chains.check_chain(entry.chain, now)
-    return EntrySummary(
-        node=node,
-        entry=entry,
-        leaf=leaf,
-        expiry=expiry,
-        leaf_count=leaf_count,
-        authority_count=authority_count,
-        links_hold=not certificate_chains.check_links(entry.chain),
-        may_sign=certificates.may_sign(leaf) if leaf else None,
-        algorithm=certificates.algorithm(leaf) if leaf else "",
-        signs=entry is signing,
-        problems=tuple(problems),
-    )
-
-
-def _is_authority(certificate: Certificate) -> bool:
-    """CA:TRUE, or a self-issued certificate without the extension (an old root)."""
-    if certificate.authority is None:
-        return certificate.self_issued
-    return certificate.authority
-
-
-def _node_reasons(read: StsEntries, credentials: Sequence[EntrySummary]) -> list[str]:
+def _node_reasons(read: StsEntries, now: datetime, soon: timedelta) -> Iterator[str]:
     """Why the STS of one node does not sign, or its tokens are not accepted."""
-    signing = next((c for c in credentials if c.node == read.node and c.signs), None)
+    signing = read.signing()
     if signing is None:
-        return [f"{read.node} has no credential that can sign"]
-    where = _where(signing)
-    if signing.leaf is None:
-        return [f"{where} has no readable leaf certificate"]
-    reasons = []
-    if signing.expiry is Expiry.EXPIRED:
-        reasons.append(f"{where} expired at {_when(signing)}")
-    if signing.expiry is Expiry.NOT_YET_VALID:
-        reasons.append(f"{where} is not valid before {signing.leaf.not_before:%Y-%m-%d %H:%M} UTC")
-    if signing.entry.key_matches is False:
-        reasons.append(f"{where}: its key does not belong to its leaf")
+        yield f"{read.node} has no credential that can sign"
+        return
+    where = _where(read, signing)
+    leaf = certificates.parse(signing.chain[0]) if signing.chain else None
+    if not isinstance(leaf, Certificate):
+        yield f"{where} has no readable leaf certificate"
+        return
+    match certificates.classify(leaf, now, soon):
+        case Expiry.EXPIRED:
+            yield f"{where} expired at {leaf.not_after:%Y-%m-%d %H:%M} UTC"
+        case Expiry.NOT_YET_VALID:
+            yield f"{where} is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC"
+        case Expiry.EXPIRING:
+            yield f"{where} ends at {leaf.not_after:%Y-%m-%d %H:%M} UTC"
+        case Expiry.VALID:
+            pass
+    if signing.key_matches is False:
+        yield f"{where}: its key does not belong to its leaf"
     # The leaf of every trusted chain is an anchor (AuthnOnlyTokenValidator.java L122): without
     # one the STS refuses the very tokens that it signed.
-    if not any(c.chain and c.chain[0] == signing.leaf.der for c in read.chains):
-        reasons.append(f"{where}: no trusted chain of {read.node} begins with its leaf")
-    return reasons
+    if not any(c.chain and c.chain[0] == leaf.der for c in read.chains):
+        yield f"{where}: no trusted chain of {read.node} begins with its leaf"
 
 
-def _numbering_reasons(entries: Sequence[EntrySummary]) -> list[str]:
-    """Names that make the identity service fail to load the whole tenant."""
-    reasons = []
-    for found in entries:
-        entry = found.entry
-        if entry.kind == "chain":
-            # Chains are read whatever their name; a number matters only to who adds one.
-            continue
+def _numbering_reasons(read: StsEntries) -> Iterator[str]:
+    """Names that make the identity service fail to load the whole tenant. Chains are read whatever
+    their name; a number matters only to who adds one.
+    """
+    signing = read.signing()
+    for entry in read.credentials:
+        where = _where(read, entry)
         if entry.index is None:
-            reasons.append(f"{_where(found)} has no number in its name")
-        elif found.signs and dn.name_of(entry.dn).lower() != _expected(entry.index):
-            reasons.append(f"{_where(found)} is not named {dn.credential_name(entry.index)}")
+            yield f"{where} has no number in its name"
+        elif entry is signing and not _is_named_by(entry.index, entry):
+            yield f"{where} is not named {dn.credential_name(entry.index)}"
         elif entry.index == dn.MAX_INDEX:
-            reasons.append(f"{_where(found)} has the highest number there is")
-    return reasons
+            yield f"{where} has the highest number there is"
 
 
-def _expected(index: int) -> str:
-    return dn.credential_name(index).lower()
+def _is_named_by(index: int, entry: StsEntry) -> bool:
+    return dn.name_of(entry.dn).lower() == dn.credential_name(index).lower()
 
 
 def _divergence(entries: Sequence[StsEntries]) -> list[str]:
@@ -218,9 +106,5 @@ def _divergence(entries: Sequence[StsEntries]) -> list[str]:
     return [f"the nodes sign with different leaves: {shown}"]
 
 
-def _where(found: EntrySummary) -> str:
-    return f"{dn.name_of(found.entry.dn)} on {found.node}"
-
-
-def _when(found: EntrySummary) -> str:
-    return f"{found.leaf.not_after:%Y-%m-%d %H:%M} UTC" if found.leaf else "an unknown time"
+def _where(read: StsEntries, entry: StsEntry) -> str:
+    return f"{dn.name_of(entry.dn)} on {read.node}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from sts_material import NOW, chain_entry, credential_entry, entries, leaf, root
 from stsfix.lab import pki
-from stsfix.remediation.directory.sts_state import Verdict, next_index, sts_summary
+from stsfix.remediation.directory.sts_state import next_index, repair_reasons
 from stsfix.remediation.errors import IssuerError
 
 ROOT = pki.der(root())
@@ -22,44 +24,40 @@ def _domain(*credentials, chains=None, node="vc1.lab.example"):
     return entries(tuple(credentials), numbered, node)
 
 
+def reasons(*read):
+    """Return why a repair is needed, with 60 days counting as soon."""
+    return repair_reasons(read, NOW, soon=timedelta(days=60))
+
+
 def test_sound_domain_needs_nothing():
     """One valid credential with its chain is sound."""
-    summary = sts_summary([_domain(credential_entry(1, GOOD))], NOW)
-
-    assert summary.verdict is Verdict.SOUND
-    assert not summary.needs_repair
-    assert (summary.reasons, summary.warnings) == ((), ())
-    assert summary.credentials[0].leaf_count == 1
+    assert reasons(_domain(credential_entry(1, GOOD))) == ()
 
 
 @pytest.mark.parametrize(
-    ("read", "verdict", "says"),
+    ("read", "says"),
     [
-        (_domain(), Verdict.BROKEN, "no credential that can sign"),
-        (_domain(credential_entry(1, OLD)), Verdict.BROKEN, "expired at"),
-        (_domain(credential_entry(1, SOON)), Verdict.EXPIRING, "ends at"),
-        (_domain(credential_entry(1, LATER)), Verdict.BROKEN, "not valid before"),
+        (_domain(), "no credential that can sign"),
+        (_domain(credential_entry(1, OLD)), "expired at"),
+        (_domain(credential_entry(1, SOON)), "ends at"),
+        (_domain(credential_entry(1, LATER)), "not valid before"),
         (
             _domain(credential_entry(1, GOOD), credential_entry(9, OLD)),
-            Verdict.BROKEN,
             "TenantCredential-9 on vc1.lab.example expired",
         ),
         (
             _domain(credential_entry(1, GOOD, key_matches=False)),
-            Verdict.BROKEN,
             "key does not belong",
         ),
-        (_domain(credential_entry(1, GOOD), chains=[OLD]), Verdict.BROKEN, "no trusted chain"),
-        (_domain(credential_entry(1, ())), Verdict.BROKEN, "no readable leaf"),
-        (_domain(credential_entry(1, (b"x", ROOT))), Verdict.BROKEN, "no readable leaf"),
+        (_domain(credential_entry(1, GOOD), chains=[OLD]), "no trusted chain"),
+        (_domain(credential_entry(1, ())), "no readable leaf"),
+        (_domain(credential_entry(1, (b"x", ROOT))), "no readable leaf"),
         (
             _domain(credential_entry(1, GOOD), credential_entry(None, GOOD, name="Tenant-old")),
-            Verdict.BROKEN,
             "no number in its name",
         ),
         (
             _domain(credential_entry(7, GOOD, name="Other-7")),
-            Verdict.BROKEN,
             "is not named TenantCredential-7",
         ),
     ],
@@ -77,20 +75,19 @@ def test_sound_domain_needs_nothing():
         "other-name",
     ],
 )
-def test_verdict_and_its_reason(read, verdict, says):
-    """Each state that stops logins has a reason; what merely nears its end is a warning."""
-    summary = sts_summary([read], NOW)
+def test_each_state_that_needs_a_repair_is_told(read, says):
+    """What stops logins is a reason, and so is a signer that nears its end."""
+    found = reasons(read)
 
-    assert summary.verdict is verdict
-    assert summary.needs_repair
-    assert any(says in text for text in summary.reasons + summary.warnings)
+    assert any(says in text for text in found)
 
 
 def test_newest_is_not_what_signs():
     """The highest number signs although a lower one is valid (it is not the newest)."""
-    summary = sts_summary([_domain(credential_entry(3, GOOD), credential_entry(12, OLD))], NOW)
+    found = reasons(_domain(credential_entry(3, GOOD), credential_entry(12, OLD)))
 
-    assert [c.entry.index for c in summary.signing] == [12]
+    assert len(found) == 1
+    assert "TenantCredential-12 on vc1.lab.example expired" in found[0]
 
 
 def test_nodes_that_differ_are_broken():
@@ -98,18 +95,16 @@ def test_nodes_that_differ_are_broken():
     one = _domain(credential_entry(1, GOOD))
     two = _domain(credential_entry(1, SOON), node="vc2.lab.example")
 
-    summary = sts_summary([one, two], NOW)
+    found = reasons(one, two)
 
-    assert summary.verdict is Verdict.BROKEN
-    assert any("different leaves" in reason for reason in summary.reasons)
+    assert any("different leaves" in reason for reason in found)
 
 
-def test_old_entries_that_do_not_sign_only_warn():
-    """An expired credential below a good one is told and stops nothing."""
-    summary = sts_summary([_domain(credential_entry(1, OLD), credential_entry(2, GOOD))], NOW)
+def test_old_entries_that_do_not_sign_need_nothing():
+    """An expired credential below a good one stops nothing."""
+    found = reasons(_domain(credential_entry(1, OLD), credential_entry(2, GOOD)))
 
-    assert summary.verdict is Verdict.SOUND
-    assert any("expired at" in warning for warning in summary.warnings)
+    assert found == ()
 
 
 @pytest.mark.parametrize(
@@ -125,8 +120,6 @@ def test_no_number_is_left():
     """Above the largest Java int there is nothing: it is said, and never written."""
     last = credential_entry(2**31 - 1, GOOD)
 
-    summary = sts_summary([_domain(last)], NOW)
-
-    assert any("highest number" in reason for reason in summary.reasons)
+    assert any("highest number" in reason for reason in reasons(_domain(last)))
     with pytest.raises(IssuerError, match="no number is left"):
         next_index([last])
