@@ -170,7 +170,7 @@ def _read_hosts(root: TomlTable, folder: Path, timeouts: Timeouts) -> tuple[Host
         endpoint = timeouts.endpoint(
             name=name,
             address=table.text("address", name or "-", check=_name_problem),
-            port=table.integer("port", 443, low=1, high=65535),
+            port=table.integer("port", 443, high=65535),
             trust=_read_trust(table, folder) or Trust(),
         )
         user = table.text("user", "root")
@@ -220,10 +220,10 @@ def _read_node(table: TomlTable, base: NodeDefaults, folder: Path) -> NodeDefaul
         transport=_read_transport(table, base.transport),
         ssh=read_ssh(table, ports, base.ssh, folder),
         trust=_read_trust(table, folder) or base.trust,
-        https_port=ports.integer("https", base.https_port, low=1, high=65535),
-        ldaps_port=ports.integer("ldaps", base.ldaps_port, low=1, high=65535),
-        vami_port=ports.integer("vami", base.vami_port, low=1, high=65535),
-        sts_port=ports.integer("sts", base.sts_port, low=1, high=65535),
+        https_port=ports.integer("https", base.https_port, high=65535),
+        ldaps_port=ports.integer("ldaps", base.ldaps_port, high=65535),
+        vami_port=ports.integer("vami", base.vami_port, high=65535),
+        sts_port=ports.integer("sts", base.sts_port, high=65535),
     )
     ports.close()
     return node
@@ -248,7 +248,7 @@ def _read_sts(table: TomlTable, folder: Path) -> StsSettings:
         table.report("allow_vmca_key", 'is used only with issuer = "vmca"')
     sts = StsSettings(
         issuer=cast("IssuerName | None", issuer),
-        validity_days=table.integer("validity_days", 3650, low=1, high=MAX_VALIDITY_DAYS),
+        validity_days=table.integer("validity_days", 3650, high=MAX_VALIDITY_DAYS),
         allow_vmca_key=allow_vmca_key,
         ca_certificate=files[0],
         ca_key=files[1],
@@ -268,7 +268,7 @@ def _read_services(table: TomlTable) -> ServicesSettings:
 
 def _read_snapshots(table: TomlTable) -> SnapshotSettings:
     standard = SnapshotSettings().growth_gib
-    growth_gib = table.integer("growth_gib", standard, low=1, high=MAX_GROWTH_GIB)
+    growth_gib = table.integer("growth_gib", standard, high=MAX_GROWTH_GIB)
     table.close()
     return SnapshotSettings(growth_gib=growth_gib)
 

@@ -31,7 +31,7 @@ def read_ssh(table: TomlTable, ports: TomlTable, base: SshSettings, folder: Path
         base: The defaults; a key of its own replaces both kinds of trust.
         folder: What relative paths start from.
     """
-    port = ports.integer("ssh", base.port, low=1, high=65535)
+    port = ports.integer("ssh", base.port, high=65535)
     host_key = _read_key(table)
     known_hosts = _read_file(table, folder)
     if host_key is None and known_hosts is None:

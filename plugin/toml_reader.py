@@ -73,16 +73,16 @@ class TomlTable:
 
         return self.text(key, default, check=check)
 
-    def integer(self, key: str, default: int, *, low: int, high: int) -> int:
-        """Return a whole number from *low* to *high*."""
+    def integer(self, key: str, default: int, *, high: int) -> int:
+        """Return a whole number from 1 to *high*."""
         value = self._take(key)
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int):
             self.report(key, "must be a whole number")
             return default
-        if not low <= value <= high:
-            self.report(key, f"must be from {low} to {high}")
+        if not 1 <= value <= high:
+            self.report(key, f"must be from 1 to {high}")
             return default
         return value
 
