@@ -16,6 +16,7 @@ from stsfix.remediation.errors_run import AdoptionError
 from stsfix.remediation.inventory import platform_of
 from stsfix.remediation.model import NodePlan, Platform, Role, RunSpec
 from stsfix.remediation.records import (
+    REPLACE_STS,
     Mark,
     MarkRecord,
     NoteRecord,
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.records import Record
     from stsfix.snapshot.model import PowerState, SnapshotRef, VmFacts
-
-FIRST_WRITE: Final = "replace-sts"
-"""The step whose undo reverts every node."""
 
 ADOPTED: Final = "unknown (adopted)"
 """Issuer of a run whose journal was lost; nothing that takes a run back or releases it asks."""
@@ -210,13 +208,13 @@ def adopted_records(plan: Sequence[str]) -> tuple[Record, ...]:
     Everything up to the first write counts as done and the first write as begun, so that a
     rollback reverts every node: whatever was written afterwards, that takes it back.
     """
-    before = plan[: plan.index(FIRST_WRITE)]
+    before = plan[: plan.index(REPLACE_STS)]
     done = [
         StepRecord(step=name, state=state)
         for name in before
         for state in (StepState.STARTED, StepState.DONE)
     ]
-    begun = StepRecord(step=FIRST_WRITE, state=StepState.STARTED)
+    begun = StepRecord(step=REPLACE_STS, state=StepState.STARTED)
     return (MarkRecord(mark=Mark.ADOPTED), *done, begun)
 
 
@@ -227,7 +225,7 @@ def left_of_adoption(plan: Sequence[str], records: Sequence[Record]) -> tuple[Re
     Without its last record nobody would be reverted.
     """
     borne = marks(records)
-    begun = step_states(plan, records)[FIRST_WRITE] is not StepState.PENDING
+    begun = step_states(plan, records)[REPLACE_STS] is not StepState.PENDING
     if Mark.ADOPTED not in borne or Mark.RELEASING in borne or begun:
         return ()
     there = [record for record in records if not isinstance(record, NoteRecord)]
