@@ -18,7 +18,7 @@ import pytest
 from stsfix.plugin.cli.session import Session
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.errors import ConfigError, ReportFileError
-from stsfix.plugin.exit_codes import exit_code
+from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.plugin.interrupt import StopFlag
 from stsfix.plugin.output import Output, json_document
 from stsfix.plugin.redaction import Redactor
@@ -289,7 +289,7 @@ def test_an_error_whose_document_is_lost_is_still_told(tmp_path):
             check=False,
         )
 
-    assert done.returncode == exit_code(ConfigError("missing.toml", []))
+    assert done.returncode == EXIT_CODES[ConfigError]
     assert "Traceback" not in done.stderr
     assert "The JSON document is lost" in done.stderr
     assert "missing.toml" in done.stderr
