@@ -222,8 +222,7 @@ def _group(group: FindingGroup, width: int) -> Iterator[Line]:
     yield from wrapped(head, width, indent="  ", style=style)
     shown = _SHOWN[group.severity]
     for finding in itertools.islice(group.findings, shown):
-        text = f"{_cut(finding.subject)}{_taken(finding)}: {_cut(finding.evidence)}"
-        yield from _item(text, width)
+        yield from _item(_told(finding), width)
         if group.advice is None:
             yield from wrapped(f"-> {_cut(finding.advice)}", width, indent="        ")
     if len(group.findings) > shown:
@@ -239,10 +238,13 @@ def _item(text: str, width: int) -> Iterator[Line]:
 
 
 def _single(finding: Finding, group: FindingGroup, width: int, style: str) -> Iterator[Line]:
-    head = f"{finding.id}  {_cut(finding.subject)}{_taken(finding)}"
-    yield from wrapped(head, width, indent="  ", style=style)
-    yield from wrapped(_cut(finding.evidence), width, indent="      ")
+    yield from wrapped(f"{group.id}  {group.title}", width, indent="  ", style=style)
+    yield from wrapped(_told(finding), width, indent="      ")
     yield from _reason(group, width)
+
+
+def _told(finding: Finding) -> str:
+    return f"{_cut(finding.subject)}{_taken(finding)}: {_cut(finding.evidence)}"
 
 
 def _reason(group: FindingGroup, width: int) -> Iterator[Line]:
@@ -253,7 +255,7 @@ def _reason(group: FindingGroup, width: int) -> Iterator[Line]:
 
 
 def _taken(finding: Finding) -> str:
-    return "  (risk accepted)" if finding.accepted else ""
+    return " (risk accepted)" if finding.accepted else ""
 
 
 def _cut(text: str) -> str:

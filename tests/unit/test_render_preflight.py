@@ -112,14 +112,14 @@ def test_thousand_findings_stay_readable():
 
 
 def test_single_finding_is_told_in_full():
-    """Identifier, object, evidence, reason, advice; one that was accepted says so."""
+    """Identifier, title, object, evidence, reason, advice; one that was accepted says so."""
     taken = replace(finding(), accepted=True)
 
     shown = text(report(findings=[taken]))
 
     assert (
-        "  HOST-CLOCK  esx1.lab.example  (risk accepted)\n"
-        "      It is 15 min ahead.\n"
+        "  HOST-CLOCK  The host's clock is wrong\n"
+        "      esx1.lab.example (risk accepted): It is 15 min ahead.\n"
         "      Guests take the host's time.\n"
         "      -> Set the clocks by the same NTP server."
     ) in shown
