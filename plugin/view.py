@@ -290,9 +290,12 @@ def _lacking(stored: StoredRun) -> str:
 
 def _now(stored: StoredRun, holder: str) -> str:
     """Return what the run is, and whether a process works on it."""
-    if holder and stored.phase in _UNFINISHED:
-        return f"{_meaning(stored).partition(': it is running')[0]}; {holder} works on it now"
-    return DIED if stored.phase is Phase.OPEN else _meaning(stored)
+    if stored.phase not in _UNFINISHED:
+        return _meaning(stored)
+    if not holder and stored.phase is Phase.OPEN:
+        return DIED
+    what = _meaning(stored).partition(": it is running")[0]
+    return f"{what}; {holder or 'no process'} works on it now"
 
 
 def _released(stored: StoredRun) -> str:

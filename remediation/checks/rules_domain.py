@@ -231,7 +231,8 @@ NODE_RULES = (
         title="Services of a node are stopped",
         why="With an expired signing certificate some cannot start.",
         source="KB 316619",
-        advice="The repair restarts services (restart under [services] says which) and checks them.",
+        advice="The repair restarts services (restart under [services] says which) and checks"
+        " them.",
     ),
 )
 

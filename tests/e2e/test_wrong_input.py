@@ -60,7 +60,7 @@ def test_an_unreachable_host_forbids_the_run(bench):
 
     ended = bench.stsfix.run("run", "--yes")
 
-    assert_ended(ended, 2, f"HOST-UNREACHABLE {ESX1}")
+    assert_ended(ended, 2, "HOST-UNREACHABLE", f" {ESX1}: ")
     bench.assert_untouched()
 
 
@@ -72,7 +72,7 @@ def test_an_unpinned_host_gets_no_credential(bench):
 
     ended = bench.stsfix.run("run", "--yes")
 
-    assert_ended(ended, 2, f"HOST-TLS {ESX1}")
+    assert_ended(ended, 2, "HOST-TLS", f" {ESX1}: ")
     assert bench.count("soap", "Login", ESX1) == 0
     bench.assert_untouched()
 
@@ -84,7 +84,7 @@ def test_a_wrong_host_password_is_tried_once(bench):
 
     ended = bench.stsfix.run("run", "--yes")
 
-    assert_ended(ended, 2, f"HOST-LOGIN {ESX1}")
+    assert_ended(ended, 2, "HOST-LOGIN", f" {ESX1}: ")
     assert bench.lab.hosts[ESX1].accounts.attempts["root"] == before + 1
     bench.assert_untouched()
 
@@ -110,7 +110,7 @@ def test_a_wrong_root_password_of_a_node_is_tried_once(bench):
 
     ended = bench.stsfix.run("run", "--yes")
 
-    assert_ended(ended, 2, f"GUEST-LOGIN {VC1}")
+    assert_ended(ended, 2, "GUEST-LOGIN", f" {VC1}: ")
     assert bench.lab.nodes[VC1].disk.failed_logins == 1
     bench.assert_untouched()
 

@@ -305,6 +305,7 @@ def test_a_run_that_is_taken_back_now_names_by_whom():
     back = stored_run(begun, MarkRecord(mark=Mark.ROLLBACK, at=AT))
     meaning = MEANING[Phase.ROLLING_BACK]
     assert view_of(back, RunContext(), holder="anna").meaning == f"{meaning}; anna works on it now"
+    assert view_of(back, RunContext(), holder="").meaning.endswith("no process works on it now")
 
 
 def test_what_was_released_names_the_nodes_that_were_left_out():
