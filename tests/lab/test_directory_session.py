@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,7 +12,6 @@ import pytest
 
 from directory_worlds import (
     OLD,
-    LdapWorld,
     RealClock,
     lab_access,
     lab_domain,
@@ -21,8 +19,7 @@ from directory_worlds import (
 )
 from loopback import free_port
 from slapd_peer import PASSWORD
-from sts_material import NODE, credential, key
-from stsfix.lab import pki
+from sts_material import NODE, credential
 from stsfix.lab.faults import Effect, FaultBook, Rule, When
 from stsfix.remediation.directory.ldap_session import IDLE_LIMIT_S, LOST_LOGIN_S
 from stsfix.remediation.directory.vmdir import LdapDirectory
@@ -30,12 +27,10 @@ from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryLoginError,
     DirectoryUnreachableError,
-    NodeTlsError,
     PlainBindRefusedError,
     WriteInDoubtError,
 )
 from stsfix.snapshot.secret import Secret
-from stsfix.snapshot.tls import Endpoint, Trust
 
 pytestmark = pytest.mark.lab
 
@@ -295,9 +290,6 @@ def test_nothing_secret_is_logged_or_shown(world, caplog):
     assert repr(NEW.key_pkcs8.reveal())[2:40] not in shown
 
 
-# --------------------------------------------------------------------- peers that are not vmdir
-
-
 @contextmanager
 def _forwarded(port: int, to: int):
     """Forward one connection after the other from *port* to *to*."""
@@ -341,108 +333,3 @@ def _forwarded(port: int, to: int):
         finally:
             stop.set()
             thread.join(20)
-
-
-@contextmanager
-def _tls_server(folder, *, name=NODE, answer=b""):
-    """Run a TLS server on loopback that keeps what it receives; yields (port, received, leaf)."""
-    authority = pki.vmca_root(
-        key("liar-ca"),
-        domain="vsphere.local",
-        host=NODE,
-        not_before=pki.days_from_now(-1),
-        not_after=pki.days_from_now(9),
-    )
-    leaf = pki.vmca_leaf(
-        key("liar"),
-        issuer=authority,
-        issuer_key=key("liar-ca"),
-        common_name=name,
-        not_before=pki.days_from_now(-1),
-        not_after=pki.days_from_now(9),
-        names=[name],
-    )
-    pair = pki.key_pair(key("liar"), [leaf])
-    (folder / "liar.pem").write_bytes(pair.certificates_pem + pair.key_pem)
-    (folder / "liar-ca.pem").write_bytes(pki.pem(authority))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "liar.pem")
-    received = bytearray()
-    stop = threading.Event()
-
-    def _serve(listener):
-        while not stop.is_set():
-            with suppress(OSError):
-                client, _ = listener.accept()
-                client.settimeout(5)
-                with client, context.wrap_socket(client, server_side=True) as wrapped:
-                    while data := wrapped.recv(65536):
-                        received.extend(data)
-                        if answer:
-                            wrapped.sendall(answer)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.1)
-        thread = threading.Thread(target=_serve, args=(listener,))
-        thread.start()
-        try:
-            yield listener.getsockname()[1], received, leaf
-        finally:
-            stop.set()
-            thread.join(20)
-
-
-def _world(port, trust) -> LdapWorld:
-    endpoint = Endpoint(name=NODE, address="127.0.0.1", port=port, trust=trust, read_timeout_s=1.0)
-    return LdapWorld(endpoint=endpoint, clock=RealClock())
-
-
-@pytest.mark.parametrize("wrong", ["authority", "name", "pin"])
-def test_wrong_certificate_receives_no_byte(tmp_path, world, wrong):
-    """A server that is not the one meant gets neither a bind nor anything else."""
-    name = "other.lab.example" if wrong == "name" else NODE
-    with _tls_server(tmp_path, name=name) as (port, received, leaf):
-        trust = {
-            "authority": world.endpoint.trust,
-            "name": Trust(ca_file=tmp_path / "liar-ca.pem"),
-            "pin": Trust(sha256="0" * 64),
-        }[wrong]
-        directory = _world(port, trust).directory()
-
-        with pytest.raises(NodeTlsError):
-            directory.read_root_dse()
-        with pytest.raises(NodeTlsError) as raised:
-            directory.read_sts_entries()
-
-        assert raised.value.sha256 == (pki.sha256(leaf) if wrong == "pin" else None)
-    assert bytes(received) == b""
-
-
-def test_unreadable_ca_file_is_told_before_connecting(tmp_path):
-    """A CA file that is missing ends before any connection."""
-    directory = _world(1, Trust(ca_file=tmp_path / "missing.pem")).directory()
-
-    with pytest.raises(NodeTlsError, match="CA file"):
-        directory.read_root_dse()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        b"\x00" * 32,
-        b"\x30\x03\x02\x01\x01",
-        b"\x30\x05\x02\x01\x00\x61\x00",
-        b"\x30\x84\x00\x00\x00\x02\x05\x00",
-        b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x00\x04\x00\x04\x00",
-    ],
-    ids=["http", "zeros", "no-operation", "empty-operation", "null", "wrong-id"],
-)
-def test_answer_that_is_no_ldap_is_unreachable(tmp_path, answer):
-    """A peer that speaks something else is told as such, never a crash or an empty result."""
-    with _tls_server(tmp_path, answer=answer) as (port, _, _leaf):
-        directory = _world(port, Trust(ca_file=tmp_path / "liar-ca.pem")).directory()
-
-        with pytest.raises((DirectoryUnreachableError, DirectoryFaultError)):
-            directory.read_root_dse()
-        directory.close()
