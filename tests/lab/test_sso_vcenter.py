@@ -23,7 +23,7 @@ from vmware.vapi.vsphere.client import create_vsphere_client
 
 import sso_directory
 from sso_directory import ADMINISTRATOR, PASSWORD, leaf, sound_directory
-from sso_node import Node, running, trusting
+from sso_node import Node, bearer_token, running, trusting
 from stsfix.lab import pki
 from stsfix.lab.faults import Rule
 from stsfix.lab.sso.logins import LoginRefusedError
@@ -44,13 +44,6 @@ def node():
 def connect(node, **options):
     """Log in over SOAP; the caller disconnects."""
     return SmartConnect(host="127.0.0.1", port=node.front.port, sslContext=trusting(), **options)
-
-
-def bearer(node):
-    """Return a bearer token from the node's STS."""
-    return SsoAuthenticator(node.sts_url).get_bearer_saml_assertion(
-        ADMINISTRATOR, PASSWORD, ssl_context=trusting()
-    )
 
 
 def renew(node):
@@ -77,7 +70,7 @@ def test_login_by_password(node, user):
 
 def test_login_by_token(node):
     """SmartConnect logs in with the bearer token in the Security header."""
-    si = connect(node, token=bearer(node), tokenType="saml")
+    si = connect(node, token=bearer_token(node), tokenType="saml")
 
     session = si.RetrieveContent().sessionManager.currentSession
     assert session.userName == "VSPHERE.LOCAL\\administrator"
@@ -142,7 +135,7 @@ def test_what_is_no_token_is_invalid_login(node, token):
 
 def test_changed_token_is_invalid_login(node):
     """A token for somebody else by the same signer's old signature is refused."""
-    token = bearer(node).replace("administrator@", "administratos@", 1)
+    token = bearer_token(node).replace("administrator@", "administratos@", 1)
 
     with pytest.raises(vim.fault.InvalidLogin):
         connect(node, token=token, tokenType="saml")
@@ -155,7 +148,7 @@ def test_token_of_an_untrusted_signer_is_refused(node):
     stranger.directory.add_credential(1, certificate, key=sso_directory.OTHER_KEY)
     stranger.directory.add_chain(1, certificate)
     with running(stranger):
-        token = bearer(stranger)
+        token = bearer_token(stranger)
 
         assert stranger.sts.validate(token).subject == "administrator@VSPHERE.LOCAL"
         with pytest.raises(vim.fault.InvalidLogin):
@@ -165,7 +158,7 @@ def test_token_of_an_untrusted_signer_is_refused(node):
 def test_vpxd_trusts_what_was_trusted_when_it_started(node):
     """After the repair tokens of the new signer are accepted once vpxd has been restarted."""
     renew(node)
-    token = bearer(node)
+    token = bearer_token(node)
 
     with pytest.raises(vim.fault.InvalidLogin):
         connect(node, token=token, tokenType="saml")
@@ -268,7 +261,7 @@ def test_sdk_opens_a_session_by_password(node, http):
 
 def test_sdk_opens_a_session_by_token(node, http):
     """The bearer token does as well."""
-    client = client_of(node, http, bearer_token=bearer(node))
+    client = client_of(node, http, bearer_token=bearer_token(node))
 
     assert client.session_svc.get().user == "administrator@VSPHERE.LOCAL"
 

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pyVim.sso import SsoAuthenticator
+
 import sso_directory
+from sso_directory import ADMINISTRATOR, PASSWORD
 from stsfix.lab import pki
 from stsfix.lab.clock import LabClock
 from stsfix.lab.faults import FaultBook
@@ -89,3 +92,14 @@ def running(node: Node) -> Generator[Node]:
 def trusting() -> ssl.SSLContext:
     """Return a client context that trusts the lab's root only."""
     return ssl.create_default_context(cadata=pki.pem(sso_directory.ROOT).decode())
+
+
+def bearer_token(
+    node: Node, user: str = ADMINISTRATOR, password: str = PASSWORD, **options: object
+) -> str:
+    """Ask for a bearer token as pyVmomi users do; *options* are pyVim's."""
+    authenticator = SsoAuthenticator(node.sts_url)  # type: ignore[no-untyped-call]  # no types
+    token: str = authenticator.get_bearer_saml_assertion(  # type: ignore[no-untyped-call]  # as above
+        user, password, ssl_context=trusting(), **options
+    )
+    return token
