@@ -16,6 +16,7 @@ from stsfix.plugin.advice_causes import BACK
 from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.text import printable
 from stsfix.remediation.errors_run import DomainLockedError, UndoFailedError
+from stsfix.remediation.left_off import LEFT_OFF
 from stsfix.snapshot.errors import (
     FaultError,
     InDoubtError,
@@ -56,7 +57,8 @@ class RunContext:
     *config* and *state_dir* are as given on the command line, None for their defaults. *run* and
     *phase* (a `stsfix.remediation.records.Phase` value) are empty while there is no run. *asked* is
     the command that was given, if repeating it is what goes on with it whatever the phase. *typed*
-    is the whole command line as it was given, *looking* the preflight that looks at the same.
+    is the whole command line as it was given, *looking* the preflight that looks at the same. *off*
+    tells that the run shut nodes down and did not see all of them on again.
     """
 
     config: Path | None = None
@@ -66,6 +68,7 @@ class RunContext:
     asked: str = ""
     typed: str = ""
     looking: str = "preflight"
+    off: bool = False
 
     def command(self, name: str) -> str:
         """Return the exact command line of ``stsfix name``, with the run if it takes one; *name*
@@ -174,7 +177,8 @@ def _state(error: OperationError, context: RunContext) -> str:
         # Nothing is changed outside a run; a lost answer may have left something of a look.
         return sentence if isinstance(error, InDoubtError) else "Nothing was changed."
     phase = f" ({context.phase})" if context.phase else ""
-    return f"{sentence} Run {context.run}{phase} is recorded up to this point."
+    off = f" {_capitalised(LEFT_OFF)}." if context.off else ""
+    return f"{sentence} Run {context.run}{phase} is recorded up to this point.{off}"
 
 
 def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:

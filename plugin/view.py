@@ -11,6 +11,7 @@ from stsfix.plugin.text import lasted
 from stsfix.remediation.claims import left_to
 from stsfix.remediation.departed import departed
 from stsfix.remediation.errors_run import RestartByHandError
+from stsfix.remediation.left_off import LEFT_OFF
 from stsfix.remediation.newcomers import WRITERS, reverts
 from stsfix.remediation.nodes.service_expectation import Why
 from stsfix.remediation.records import (
@@ -135,7 +136,8 @@ class RunView:
     tells what became of the services of each node, in the order of their restart. *renewal* is
     what else was renewed, None if nothing. *unproven* tells that its snapshots were released
     although the proof of logins failed. *without* are the nodes whose VM is gone by the operator's
-    word; *recorded* is when the journal got its last record.
+    word; *recorded* is when the journal got its last record. *nodes_may_be_off* is true while the run
+    has shut nodes down and not seen all of them on again.
     """
 
     run: str
@@ -156,6 +158,7 @@ class RunView:
     unproven: bool = False
     without: tuple[str, ...] = ()
     recorded: datetime
+    nodes_may_be_off: bool = False
 
 
 def view_of(stored: StoredRun, context: RunContext, *, holder: str | None = None) -> RunView:
@@ -193,6 +196,7 @@ def view_of(stored: StoredRun, context: RunContext, *, holder: str | None = None
         unproven=Mark.UNPROVEN in marks(stored.records),
         without=tuple(sorted(departed(stored.records))),
         recorded=max([stored.created, *(r.at for r in stored.records if r.at is not None)]),
+        nodes_may_be_off=stored.nodes_may_be_off,
     )
 
 
@@ -268,14 +272,21 @@ def _meaning(stored: StoredRun) -> str:
         return GAVE_WAY.format(rival=rival)
     if stored.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}:
         left = databases_to_restore(stored.spec)
-        return MEANING[stored.phase] + (f"; {left}" if left else "")
+        return _with_off(stored, MEANING[stored.phase]) + (f"; {left}" if left else "")
     waiting = [s.node for s in _services(stored) if s.outcome is Outcome.ASKED]
     if waiting and _waits(stored):
         return f"waits for a person: the services of {', '.join(waiting)} have to be restarted"
     if stored.phase is Phase.RELEASED:
         return _released(stored)
     lacking = _lacking(stored) if stored.phase is Phase.REPAIRED else ""
-    return MEANING[stored.phase] + (f"; {lacking} did not come up" if lacking else "")
+    return _with_off(stored, MEANING[stored.phase]) + (
+        f"; {lacking} did not come up" if lacking else ""
+    )
+
+
+def _with_off(stored: StoredRun, meaning: str) -> str:
+    """Return *meaning*, and that an unfinished run left nodes off, if it did."""
+    return f"{meaning}; {LEFT_OFF}" if stored.nodes_may_be_off else meaning
 
 
 def _lacking(stored: StoredRun) -> str:
@@ -293,8 +304,11 @@ def _now(stored: StoredRun, holder: str) -> str:
     if stored.phase not in _UNFINISHED:
         return _meaning(stored)
     if not holder and stored.phase is Phase.OPEN:
-        return DIED
-    what = _meaning(stored).partition(": it is running")[0]
+        return _with_off(stored, DIED)
+    meaning = _meaning(stored)
+    if holder:
+        meaning = meaning.replace(f"; {LEFT_OFF}", "")
+    what = meaning.partition(": it is running")[0]
     return f"{what}; {holder or 'no process'} works on it now"
 
 

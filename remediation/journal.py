@@ -25,6 +25,7 @@ from stsfix.remediation.errors_run import (
     PlanChangedError,
     RunNotFoundError,
 )
+from stsfix.remediation.left_off import may_be_off
 from stsfix.remediation.records import (
     ALLOWED,
     Mark,
@@ -92,6 +93,11 @@ class StoredRun:
     def lacks_proof_only(self) -> bool:
         """True if everything before the proof of logins is done, and that failed."""
         return lacks_proof_only(self.plan, self.records)
+
+    @property
+    def nodes_may_be_off(self) -> bool:
+        """True if it has shut nodes down and not seen all of them on again."""
+        return may_be_off(self.plan, self.records)
 
 
 class JournalFile:

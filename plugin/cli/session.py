@@ -194,9 +194,12 @@ class Session:
 
     def about(self, run: str, *, asked: str = "") -> None:
         """Let error messages name *run* and its phase from now on; *asked* see `RunContext`."""
-        phase = self.journal.read(run).phase.value if run else ""
         asked = asked or self.context.asked
-        self.context = replace(self.context, run=run, phase=phase, asked=asked)
+        phase, off = "", False
+        if run:
+            stored = self.journal.read(run)
+            phase, off = stored.phase.value, stored.nodes_may_be_off
+        self.context = replace(self.context, run=run, phase=phase, asked=asked, off=off)
 
 
 def session_options(function: F) -> F:

@@ -9,6 +9,7 @@ from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError, NoWayBackError
+from stsfix.remediation.left_off import POWER_ON, QUIESCE
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.relocation import SNAPSHOTS
 from stsfix.remediation.steps import adapters
@@ -175,7 +176,7 @@ class Quiesce:
 
     context: StepContext
     reverted: Callable[[], bool] = lambda: False
-    name: ClassVar[str] = "quiesce"
+    name: ClassVar[str] = QUIESCE
 
     def probe(self, noted: Facts) -> Observed:
         """Every node off is complete."""
@@ -306,7 +307,7 @@ class PowerOn:
 
     context: StepContext
     before: Callable[[], Facts] = dict
-    name: ClassVar[str] = "power-on"
+    name: ClassVar[str] = POWER_ON
 
     def probe(self, noted: Facts) -> Observed:
         """Doing it again converges, whatever was done."""

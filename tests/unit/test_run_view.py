@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stsfix.plugin.diagnostics import RunContext
+from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.plugin.render import JOURNAL_ONLY, run_lines
 from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.departed import note_of_departure
 from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
 from stsfix.remediation.journal import StoredRun
+from stsfix.remediation.left_off import LEFT_OFF
 from stsfix.remediation.nodes.service_expectation import WHY_WORDS, Why
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import (
@@ -36,6 +37,7 @@ from stsfix.remediation.restarts import (
     Outcome,
     Seen,
 )
+from stsfix.snapshot.errors import VmNotOffError
 from worlds import node, spec
 
 VC = "vc1.lab.example"
@@ -101,6 +103,59 @@ def test_services_that_did_not_start_are_told_although_a_person_was_asked_before
     assert run.services[0].down == ("vmware-vpxd",)
 
 
+def records_of(text):
+    """Return records that are written ``quiesce:done replace-sts:undoing``; ``rollback`` is the
+    mark.
+    """
+    for word in text.split():
+        step, _, state = word.partition(":")
+        if state:
+            yield StepRecord(step=step, state=StepState(state), at=AT)
+        else:
+            yield MarkRecord(mark=Mark(step), at=AT)
+
+
+OFF = "quiesce:started quiesce:done take-snapshots:started take-snapshots:done power-on:started"
+WROTE = f"{OFF} power-on:done replace-sts:started replace-sts:failed"
+
+
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        ("", False),
+        ("quiesce:started", True),
+        ("quiesce:started quiesce:failed", True),
+        (OFF, True),
+        (f"{OFF} power-on:failed", True),
+        (WROTE, False),
+        (f"{WROTE} rollback", False),
+        (f"{WROTE} rollback replace-sts:undoing", True),
+        (f"{WROTE} rollback replace-sts:undoing replace-sts:undo-failed", True),
+        (f"{OFF} rollback power-on:undoing", True),
+        (f"{OFF} rollback power-on:undoing power-on:undone quiesce:undoing", True),
+        ("quiesce:started rollback quiesce:undoing quiesce:undone", False),
+    ],
+)
+def test_nodes_that_an_unfinished_run_shut_down_are_told(records, told):
+    """From the record before the first shutdown to the one after the last node was seen on; in
+    ``status`` and where the command stops.
+    """
+    stored = StoredRun(
+        spec=spec(),
+        plan=step_names(retire=True),
+        created=AT,
+        version="0",
+        inventory={},
+        records=tuple(records_of(records)),
+    )
+
+    run = view_of(stored, RunContext())
+
+    assert (LEFT_OFF in run.meaning, run.nodes_may_be_off) == (told, told)
+    state = explain(VmNotOffError([]), RunContext(run="run-1", off=run.nodes_may_be_off)).state
+    assert state.endswith("It has shut nodes down and has not seen all of them on again.") is told
+
+
 RIVAL = "stsfix-20260101T000000Z-bbbb, begun by anna@desk"
 
 
@@ -146,7 +201,7 @@ def test_a_run_whose_claim_is_left_is_rolled_back_again():
     """Its snapshot could not be removed: that is what is left to do."""
     run = gave_way(end=(StepRecord(step="take-snapshots", state=StepState.UNDO_FAILED, at=AT),))
 
-    assert run.meaning == MEANING[Phase.ROLLING_BACK]
+    assert run.meaning == f"{MEANING[Phase.ROLLING_BACK]}; {LEFT_OFF}"
     assert run.next_actions == (f"stsfix rollback {spec().run}",)
 
 
