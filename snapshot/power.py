@@ -159,6 +159,9 @@ class PowerControl:
             except AnswerLostError as error:
                 lost.append(error)
                 continue
+            except VmBusyError as error:
+                self._name_questions(wave, error)
+                raise
             self._tell(vm, "powering on")
             if key is not None:
                 tasks[vm] = key

@@ -15,6 +15,7 @@ from fault_bench import FaultBench
 from lab_keys import shared_keys
 from run_judge import stored_run
 from stsfix.lab import judge
+from stsfix.lab.esx.machine import Question
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
 from stsfix.remediation.errors import (
@@ -35,6 +36,7 @@ from stsfix.snapshot.errors import (
     SnapshotSetIncompleteError,
     TaskOverdueError,
     ToolsUnavailableError,
+    VmBusyError,
     VmNotFoundError,
     VmNotOffError,
 )
@@ -158,8 +160,18 @@ def test_a_full_datastore_stops_before_any_node_is_changed(case, end):
     case.ends(end)
 
 
-@both_ends
-@pytest.mark.parametrize("steps", [0, QUIESCED, SNAPSHOTTED, STARTED, REPLICATED])
+@pytest.mark.parametrize(
+    ("steps", "end"),
+    [
+        (0, "resume"),
+        (QUIESCED, "rollback"),
+        (SNAPSHOTTED, "resume"),
+        (SNAPSHOTTED, "rollback"),
+        (STARTED, "resume"),
+        (REPLICATED, "resume"),
+        (REPLICATED, "rollback"),
+    ],
+)
 def test_a_dead_host_is_waited_for_and_then_named(case, steps, end):
     """Nothing is guessed about a host that is silent; with it back, the run ends as it should."""
     case.begin(steps)
@@ -217,6 +229,8 @@ def test_a_guest_that_does_not_shut_down_is_never_forced(case, end):
     error = case.go("run")
 
     assert isinstance(error, ShutdownOverdueError)
+    assert "vc2 on" in str(error)
+    assert "vc1 on" not in str(error)
     assert judge.power(case.lab)[VC2] == "poweredOn"
     case.ends(end)
 
@@ -495,8 +509,30 @@ def test_a_node_that_does_not_come_up_stops_the_run(case, end):
     case.ends(end)
 
 
-def test_a_question_of_the_host_is_told(case):
-    """A power-on that waits for an answer is named with the question."""
+def test_a_question_of_the_host_waits_for_a_person(case):
+    """A power-on that waits for an answer is named with the question, by each command that meets
+    it; nobody answers for the operator. Once a person did, the run goes on.
+    """
+    case.begin(SNAPSHOTTED)
+    vm = case.lab.machines[VC1]
+    vm.asks_at_power_on = Question()
+
+    overdue, busy = case.go(), case.go()
+    power = judge.power(case.lab)
+    asked = vm.question
+    vm.answer(asked.id, "1")
+
+    assert isinstance(overdue, TaskOverdueError)
+    assert isinstance(busy, VmBusyError)
+    assert overdue.task in str(busy)
+    for error in (overdue, busy):
+        assert any(asked.text in note for note in error.__notes__)
+    assert power[VC1] == "poweredOff"
+    case.resumes()
+
+
+def test_a_file_that_another_host_has_locked_is_told(case):
+    """The host's own word for it comes out; once it is unlocked, the run goes on."""
     case.begin(SNAPSHOTTED)
     case.lab.faults.add(
         Rule(protocol="task", call="PowerOnVM_Task", target="vc1", detail="FileLocked")
