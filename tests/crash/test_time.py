@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fault_bench import FaultBench
 from lab_keys import shared_keys
+from run_judge import stored_run
 from stsfix.lab import judge, pki
 from stsfix.lab.faults import Effect, Rule
 from stsfix.lab.lab import Lab
@@ -20,6 +21,7 @@ from stsfix.lab.vecs import MACHINE_ALIAS, MACHINE_SSL
 from stsfix.lab.vmca import vmca_files
 from stsfix.remediation.errors import ClockSkewError, NodeTlsError, ProofError
 from stsfix.remediation.errors_run import InterruptedRunError
+from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import HostTlsError
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("time")]
@@ -133,14 +135,39 @@ def test_sessions_that_end_at_any_moment_are_opened_again(bench, tmp_path):
     assert bench.judge.after_run(tmp_path)["tokens"] == [None]
 
 
-def test_a_run_that_somebody_left_for_a_while_ends_like_any_other(bench, tmp_path):
-    """With the nodes off, and before the credential: longer than a host keeps a session."""
-    for command, steps in (("run", 2), ("resume", 2)):
-        assert isinstance(bench(tmp_path, command, steps=steps), InterruptedRunError)
-        bench.lab.clock.sleep(3600)
+@pytest.fixture
+def away(bench):
+    """Let a day pass on every clock, that of the workstation included, and return how many have."""
+    hosts, passed = list(bench.lab.hosts.values()), [timedelta(0)]
 
-    assert bench(tmp_path, "resume") is None
-    assert bench.judge.after_run(tmp_path)["tokens"] == [None]
+    def a_day():
+        passed[0] += timedelta(days=1)
+        for host in hosts:
+            host.clock_offset = passed[0]
+            host.service.expire_sessions()
+        for node in bench.lab.nodes.values():
+            node.disk.clock_offset_s = passed[0].total_seconds()
+        return passed[0]
+
+    yield a_day
+    for host in hosts:
+        host.clock_offset = timedelta(0)
+
+
+def test_a_run_that_takes_two_days_ends_like_any_other(bench, tmp_path, away):
+    """Somebody went home with the nodes off, and again before the credential was written: nothing
+    that was noted or read before is too old by then.
+    """
+    assert isinstance(bench(tmp_path, "run", steps=SNAPSHOTTED), InterruptedRunError)
+    assert isinstance(bench(tmp_path, "resume", steps=2, ahead=away()), InterruptedRunError)
+
+    error = bench(tmp_path, "resume", ahead=away())
+
+    found, stored = bench.judge.after_run(tmp_path), stored_run(tmp_path)
+    times = [record.at for record in stored.records if record.at is not None]
+    assert error is None
+    assert (found["phase"], found["tokens"], found["logins"]) == (Phase.REPAIRED, [None], [None])
+    assert max(times) - min(times) > timedelta(days=2)
 
 
 def test_a_node_whose_certificate_ends_meanwhile_gets_no_password(bench, tmp_path):
