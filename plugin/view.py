@@ -136,8 +136,8 @@ class RunView:
     tells what became of the services of each node, in the order of their restart. *renewal* is
     what else was renewed, None if nothing. *unproven* tells that its snapshots were released
     although the proof of logins failed. *without* are the nodes whose VM is gone by the operator's
-    word; *recorded* is when the journal got its last record. *nodes_may_be_off* is true while the run
-    has shut nodes down and not seen all of them on again.
+    word; *recorded* is when the journal got its last record. *nodes_may_be_off* is true while the
+    run has shut nodes down and not seen all of them on again.
     """
 
     run: str

@@ -1,7 +1,8 @@
 """Names and texts of a lab whose owner is an attacker: no output obeys them.
 
-VM, snapshot, its description, nodes in the directory, lines in logs. The VM's name and the log
-say our passwords, too, which have blanks: no line ends in one of them and shows its halves.
+VM, snapshot, its description, nodes in the directory, the subject of a certificate, lines in logs.
+The VM's name and the log say our passwords, too, which have blanks: no line ends in one of them and
+shows its halves.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from lxml import html
 
 from lab_bench import Bench, build
+from ready_keys import another_key
+from stsfix.lab import pki
 from stsfix.lab.vmdir import operations
 from stsfix.lab.vmdir.ages import AGES
 from stsfix.lab.vmdir.messages import AddRequest
@@ -27,11 +32,26 @@ TEXT = (
 )
 """What XML can carry: no escape character, but the C1 control that means the same."""
 
+SUBJECT = "Evil Root "
+"""How the subject of the certificate begins."""
+
 LOGGED = f" \x1b]8;;http://evil.example\x07{TEXT}".replace("\n", " ")
 """What follows the last line that the STS logged, which is about its certificate."""
 
-COMMANDS = {"preflight --html page.html": 2, "preflight --json": 2, "diagnose": 2}
+COMMANDS = {
+    "preflight --html page.html": 2,
+    "preflight --json": 2,
+    "diagnose": 2,
+    "certs": 2,
+}
 """And how they end."""
+
+
+def trusted_root():
+    """Return a root that has expired, so that all that is known of it is told; DER."""
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, f"{SUBJECT}{TEXT}")])
+    dates = {"not_before": pki.days_from_now(-900), "not_after": pki.days_from_now(-1)}
+    return pki.der(pki.self_signed_root(another_key(), subject=name, **dates))
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +66,24 @@ def said(tmp_path_factory):
         told = f"{LOGGED} {' '.join(lab.passwords.everything())}"
         lines = disk.files[log].content.rstrip(b"\n") + told.encode() + b"\n"
         disk.files[log] = replace(disk.files[log], content=lines)
+        by, now = disk.directory.identity.administrator_dn, lab.clock.now()
         with disk.directory.lock:
             for name in (f"ldap://{TEXT}", "a..b"):
                 request = AddRequest(
                     dn=f"cn={dn.escape(name)},ou=Domain Controllers,dc=vsphere,dc=local",
                     attributes=(("cn", (name.encode(),)), ("objectClass", (b"computer",))),
                 )
-                by = disk.directory.identity.administrator_dn
-                now = lab.clock.now()
                 operations.add(disk.directory, request, AGES[disk.age], writer=by, now=now)
+            disk.directory.add(
+                "cn=AB34,cn=Certificate-Authorities,cn=Configuration,dc=vsphere,dc=local",
+                {
+                    "objectClass": [b"vmwCertificationAuthority", b"pkiCA"],
+                    "cn": [b"AB34"],
+                    "cACertificate": [trusted_root()],
+                },
+                by,
+                now,
+            )
         bench = Bench(lab, tmp_path_factory.mktemp("lab"))
         for words in COMMANDS:
             bench.said[words] = bench.stsfix.run(*words.split())
@@ -97,6 +126,16 @@ def test_the_page_holds_no_script(said):
 
     tree = html.fromstring(page)
 
+    assert SUBJECT in page
     assert "FORGED" in page
     assert tree.findall(".//script") == []
     assert "alert(1)" in "".join(str(part) for part in tree.itertext())
+
+
+@pytest.mark.parametrize("words", ["preflight --json", "certs"])
+def test_the_subject_of_the_certificate_is_among_it(said, words):
+    """What is harmless above was there: it is not left out."""
+    told = " ".join(said.said[words].out.split())
+
+    assert SUBJECT in told
+    assert "alert(1)" in told.partition(SUBJECT)[2]
