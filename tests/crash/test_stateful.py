@@ -1,18 +1,19 @@
 """Random sequences of commands, kills, faults and people, checked by the lab's own eye after each.
 
-`make test` plays a few; ``STSFIX_STATEFUL=100`` says how many, in shards of `SHARD`. A failure
+`make test` plays three; ``STSFIX_STATEFUL=100`` says how many, in shards of `SHARD`. A failure
 prints the sequence.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
 import shutil
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -27,10 +28,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fault_bench import FaultBench
+from fault_bench import FaultBench, copy_journal
 from killable import KILLED, Death, Killable
 from lab_keys import shared_keys
-from run_judge import everything, shape
+from run_judge import changes, everything, shape
 from stsfix.lab import judge
 from stsfix.lab.esx.machine import OFF, VmRefusedError
 from stsfix.lab.faults import Effect, Rule, When
@@ -40,26 +41,39 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.topology import HOSTS, TOPOLOGIES
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.records import Phase as RunPhase
+from stsfix.remediation.records import StepRecord, StepState, step_states
 from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from run_judge import Everything
+    from stsfix.lab.checkpoint import Checkpoint
+    from stsfix.remediation.journal import StoredRun
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("sequences")]
 
 SHARD = 5
-EXAMPLES = int(os.environ.get("STSFIX_STATEFUL", str(SHARD)))
-STEPS = 8
+EXAMPLES = int(os.environ.get("STSFIX_STATEFUL", "3"))
+STEPS = 7
+RECORDS = 43
+"""How many a whole run has (`test_sigkill.RECORDS`)."""
 OURS, THEIRS = "stsfix-", "nightly-"
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 USERS = "cn=users,dc=vsphere,dc=local"
-SMART_CARDS = replace(
+OTHERS_CHAINS = replace(
     SCENARIOS["expired"],
-    certificates=replace(SCENARIOS["expired"].certificates, smart_card=True),
+    certificates=replace(
+        SCENARIOS["expired"].certificates, smart_card=True, external_idp=True, other_chain=True
+    ),
 )
-STS_ENTRIES = re.compile(r"cn=(tenantcredential|trustedcertchain)-")
+STS_ENTRIES = re.compile(
+    r"cn=(tenantcredential-\d+|trustedcertchain-\d+,cn=trustedcertificatechains)"
+    r",cn=vsphere\.local,cn=tenants,"
+)
+"""Those of the STS itself: chains of smart cards and identity providers have other places."""
+WRITE, RETIRE = "replace-sts", "retire-old"
 CALLS = (
     ("soap", "ShutdownGuest"),
     ("soap", "CreateSnapshot_Task"),
@@ -72,30 +86,64 @@ CALLS = (
     ("sts", "issue"),
     ("guest", "start_program"),
     ("vapi", "*"),
+    ("task", "CreateSnapshot_Task"),
+    ("task", "PowerOnVM_Task"),
+    ("task", "RevertToSnapshot_Task"),
 )
+BROKEN = (
+    (Effect.REFUSE, When.BEFORE),
+    (Effect.DROP, When.BEFORE),
+    (Effect.DROP, When.AFTER),
+    (Effect.GARBAGE, When.AFTER),
+)
+OVERDUE_S = 4.6
+"""Longer than a task is waited for (`fault_bench.QUICK`); it ends well after that."""
 
 nodes = st.sampled_from((VC1, VC2))
 hosts = st.sampled_from(HOSTS)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """How a run begins: when its process dies, and which of its calls goes wrong."""
+
+    death: Death | None
+    fault: Rule | None
+
+
 @st.composite
 def _faults(draw: st.DrawFn) -> Rule:
-    """Draw one call that is refused, or whose connection breaks before or after it was done."""
+    """Draw one call that is refused, or whose answer is lost or noise before or after it was done;
+    or one task that fails, or succeeds after it was given up.
+    """
     protocol, call = draw(st.sampled_from(CALLS))
-    effect, when = draw(
-        st.sampled_from(
-            (
-                (Effect.REFUSE, When.BEFORE),
-                (Effect.DROP, When.BEFORE),
-                (Effect.DROP, When.AFTER),
-            )
-        )
-    )
+    if protocol == "task":
+        effect, when = draw(st.sampled_from((Effect.REFUSE, Effect.DELAY))), When.BEFORE
+    else:
+        effect, when = draw(st.sampled_from(BROKEN))
     nth = draw(st.integers(1, 4))
-    return Rule(protocol=protocol, call=call, nth=nth, effect=effect, when=when)
+    return Rule(protocol=protocol, call=call, nth=nth, effect=effect, when=when, delay_s=OVERDUE_S)
 
 
 faults = _faults()
+deaths = st.none() | st.builds(Death, st.integers(0, RECORDS - 1), st.booleans())
+beginnings = st.none() | st.builds(Begun, deaths, st.none() | faults)
+calms = st.integers(0, 2)
+"""How much happens before the next command: without a limit there would be few commands."""
+
+
+def meanwhile(**drawn: Any) -> Callable[[Callable[..., None]], Any]:
+    """Make a rule of what is no command."""
+
+    def made(deed: Callable[..., None]) -> Any:
+        @functools.wraps(deed)
+        def counted(self: Operators, **arguments: Any) -> None:
+            self.deeds -= 1
+            deed(self, **arguments)
+
+        return precondition(lambda self: self.deeds > 0)(rule(**drawn)(counted))
+
+    return made
 
 
 def without_users(found: Everything) -> Everything:
@@ -123,64 +171,91 @@ class Operators(RuleBasedStateMachine):
     numbers: ClassVar[Any] = itertools.count()
     tally: ClassVar[Counter[str]] = Counter()
     repaired: ClassVar[dict[str, Any]]
+    done: ClassVar[tuple[Checkpoint, Path]]
+    """The lab after a run, and the state folder with its journal."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = self.folder / f"state-{next(self.numbers)}"
+        self.deeds = 0
         self.dead: set[str] = set()
         self.wrong_password = False
+        self.state = self.folder / "none"
+
+    def _anew(self) -> None:
+        """The lab is as in the beginning, and no run was ever begun."""
+        self.lab.restore(self.bench.saved)
+        self.state = self.folder / f"state-{next(self.numbers)}"
         self.nightly: dict[str, set[str]] = {VC1: set(), VC2: set()}
+        self.deleted: set[str] = set()
         self.users: set[str] = set()
+        self.before = everything(self.lab)
+        self.foreign = judge.foreign_state(self.lab)
 
     @property
     def lab(self) -> Lab:
         return self.bench.lab
 
     @property
-    def phase(self) -> RunPhase | None:
+    def stored(self) -> StoredRun | None:
         """What the journal says of the newest run; None if there is none."""
         if not (self.state / "journal.sqlite").exists():
             return None
         file = JournalFile(self.state, SystemClock())
         names = file.names()
-        return file.read(names[-1]).phase if names else None
+        return file.read(names[-1]) if names else None
 
-    @initialize(
-        record=st.none() | st.integers(0, 36), durable=st.booleans(), fault=st.none() | faults
-    )
-    def begin(self, record: int | None, durable: bool, fault: Rule | None) -> None:  # noqa: FBT001 - a rule of hypothesis
+    @property
+    def phase(self) -> RunPhase | None:
+        """What it says that the run is."""
+        stored = self.stored
+        return None if stored is None else stored.phase
+
+    @initialize(begun=beginnings, deeds=calms)
+    def begin(self, begun: Begun | None, deeds: int) -> None:
         """A run is begun on a domain whose STS certificate has expired; its process may die, and
-        one of its calls may go wrong.
+        one of its calls may go wrong. Or one was, and is done.
         """
-        self.lab.restore(self.bench.saved)
-        self.before = everything(self.lab)
-        self.foreign = judge.foreign_state(self.lab)
-        if fault is not None:
-            self.lab.faults.add(fault)
-        self.carry_out("run", record, durable)
+        self._anew()
+        if begun is None:
+            checkpoint, journal = self.done
+            self.lab.restore(checkpoint)
+            copy_journal(journal, self.state)
+            self.deeds = deeds
+            return
+        if begun.fault is not None:
+            self.lab.faults.add(begun.fault)
+        self.carry_out("run", begun.death, deeds)
+
+    @precondition(lambda self: self.phase in {RunPhase.RELEASED, None})
+    @rule(begun=beginnings, deeds=calms)
+    def another_domain(self, begun: Begun | None, deeds: int) -> None:
+        """Nothing is left to do here: the same is done elsewhere."""
+        self.begin(begun, deeds)
 
     # ------------------------------------------------------------ the operator
 
     @precondition(lambda self: self.phase in {RunPhase.OPEN, RunPhase.STOPPED})
-    @rule(record=st.none() | st.integers(0, 36), durable=st.booleans())
-    def resume(self, record: int | None, durable: bool) -> None:  # noqa: FBT001 - hypothesis
+    @rule(death=deaths, deeds=calms)
+    def resume(self, death: Death | None, deeds: int) -> None:
         """Go on with it."""
-        self.carry_out("resume", record, durable)
+        self.carry_out("resume", death, deeds)
 
     @precondition(lambda self: self.phase in set(RunPhase) - {RunPhase.RELEASED, None})
-    @rule(record=st.none() | st.integers(0, 18), durable=st.booleans())
-    def rollback(self, record: int | None, durable: bool) -> None:  # noqa: FBT001 - hypothesis
+    @rule(death=deaths, deeds=calms)
+    def rollback(self, death: Death | None, deeds: int) -> None:
         """Take it back."""
-        self.carry_out("rollback", record, durable)
+        self.carry_out("rollback", death, deeds)
 
-    @precondition(lambda self: self.phase in {RunPhase.REPAIRED, RunPhase.ROLLED_BACK})
-    @rule()
-    def release(self) -> None:
+    @precondition(
+        lambda self: self.phase in {RunPhase.REPAIRED, RunPhase.ROLLED_BACK, RunPhase.RELEASING}
+    )
+    @rule(death=deaths, deeds=calms)
+    def release(self, death: Death | None, deeds: int) -> None:
         """Delete its snapshots."""
-        self.carry_out("release", None, durable=False)
+        self.carry_out("release", death, deeds)
 
-    def carry_out(self, command: Any, record: int | None, durable: bool) -> None:  # noqa: FBT001 - a rule of hypothesis
-        death = None if record is None else Death(record, durable)
+    def carry_out(self, command: Any, death: Death | None, deeds: int) -> None:
+        """Carry *command* out, in a process that may die; then *deeds* of others may follow."""
         secrets = self.bench.config.with_name("secrets.toml")
         good = secrets.read_text("utf-8")
         if self.wrong_password:
@@ -195,7 +270,7 @@ class Operators(RuleBasedStateMachine):
                 self.lab.hosts[host].start()
             secrets.write_text(good, "utf-8")
         assert self.refused() - refused <= self.wrong_password, "a password was tried twice"
-        self.dead, self.wrong_password = set(), False
+        self.dead, self.wrong_password, self.deeds = set(), False, deeds
         self.lab.faults.clear()
         if self.phase in {RunPhase.ROLLING_BACK, RunPhase.ROLLED_BACK}:
             self.users = set()
@@ -208,28 +283,29 @@ class Operators(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ the world
 
-    @rule(fault=faults)
+    @meanwhile(fault=faults)
     def something_goes_wrong(self, fault: Rule) -> None:
         """One call of the next command is refused, or its connection breaks."""
         self.lab.faults.add(fault)
 
     # Who powers on single nodes while others are being reverted breaks the domain by himself.
     @precondition(lambda self: self.phase is not RunPhase.ROLLING_BACK)
-    @rule(fqdn=nodes)
+    @meanwhile(fqdn=nodes)
     def somebody_powers_a_node_on(self, fqdn: str) -> None:
         """Somebody in the Host Client means well."""
         if not self.lab.machines[fqdn].running:
             self.lab.set_power(fqdn, "on")
 
     @precondition(lambda self: self.phase is not None)
-    @rule(fqdn=nodes)
+    @meanwhile(fqdn=nodes)
     def somebody_deletes_our_snapshot(self, fqdn: str) -> None:
         """Somebody tidies up."""
         machine = self.lab.machines[fqdn]
         for snapshot in [s for s in machine.snapshots() if s.name.startswith(OURS)]:
             machine.remove_snapshot(snapshot, with_children=False)
+            self.deleted.add(fqdn)
 
-    @rule(fqdn=nodes)
+    @meanwhile(fqdn=nodes)
     def somebody_takes_a_snapshot(self, fqdn: str) -> None:
         """A backup, or a careful colleague."""
         name = f"{THEIRS}{len(self.nightly[fqdn])}"
@@ -238,24 +314,24 @@ class Operators(RuleBasedStateMachine):
         )
         self.nightly[fqdn].add(name)
 
-    @rule(fqdn=nodes, host=hosts)
+    @meanwhile(fqdn=nodes, host=hosts)
     def somebody_moves_a_vm(self, fqdn: str, host: str) -> None:
         """HA, or a person, registers a VM that is off on another host."""
         if self.lab.machines[fqdn].power == OFF and self.lab.host_of(fqdn) != host:
             with suppress(VmRefusedError):  # a task of a dead command still works on it
                 self.lab.move(fqdn, host)
 
-    @rule(host=hosts)
+    @meanwhile(host=hosts)
     def a_host_is_dead_for_a_while(self, host: str) -> None:
         """It does not answer during the next command."""
         self.dead.add(host)
 
-    @rule()
+    @meanwhile()
     def somebody_changes_the_password(self) -> None:
         """The next command has the one that was."""
         self.wrong_password = True
 
-    @rule(fqdn=nodes)
+    @meanwhile(fqdn=nodes)
     def somebody_edits_the_directory(self, fqdn: str) -> None:
         """A user is added on a node that runs."""
         if self.lab.nodes[fqdn].parts is None:
@@ -283,7 +359,7 @@ class Operators(RuleBasedStateMachine):
         added stay, if nobody took the run back.
         """
         now = everything(self.lab)
-        assert of_others(now) == of_others(self.before)
+        assert changes(of_others(self.before), of_others(now)) == []
         for dn in self.users:
             assert any(dn in entries for entries in now.values()), dn
 
@@ -323,6 +399,52 @@ class Operators(RuleBasedStateMachine):
         return found
 
     @invariant()
+    def no_node_is_left_off_in_silence(self) -> None:
+        """Where a node is off, the run says that it shut it down, and what it stopped for."""
+        stored = self.stored
+        if "poweredOff" not in judge.power(self.lab).values():
+            return
+        assert stored is not None
+        assert stored.nodes_may_be_off
+        if stored.phase is RunPhase.STOPPED:
+            failed = [r for r in stored.records if isinstance(r, StepRecord)][-1]
+            assert failed.facts.get("error")
+
+    @invariant()
+    def nothing_is_done_that_is_not_recorded(self) -> None:
+        """What the journal has not begun is as before it, and nothing is there twice."""
+        stored = self.stored
+        states = {} if stored is None else step_states(stored.plan, stored.records)
+        begun = {name for name, state in states.items() if state is not StepState.PENDING}
+        ours = {
+            fqdn: [name for name in names if name.startswith(OURS)]
+            for fqdn, names in judge.node_snapshots(self.lab).items()
+        }
+        assert all(len(names) <= 1 for names in ours.values()), ours
+        if "quiesce" not in begun:
+            assert set(judge.power(self.lab).values()) == {"poweredOn"}
+        if "take-snapshots" not in begun:
+            assert not any(ours.values()), ours
+        if states.get("take-snapshots") is StepState.DONE and not self.is_released:
+            assert {fqdn for fqdn, names in ours.items() if not names} <= self.deleted, ours
+        now = without_users(everything(self.lab))
+        if WRITE not in begun:
+            assert changes(self.before, now) == []
+        if RETIRE not in begun:
+            gone = [
+                dn
+                for node, entries in self.before.items()
+                for dn, entry in entries.items()
+                if STS_ENTRIES.match(dn) and now[node].get(dn) != entry
+            ]
+            assert not gone, gone
+
+    @property
+    def is_released(self) -> bool:
+        """True once snapshots were begun to be deleted."""
+        return self.phase in {RunPhase.RELEASING, RunPhase.RELEASED}
+
+    @invariant()
     def the_journal_says_what_is(self) -> None:
         """Repaired is repaired, taken back is as before, released leaves no snapshot."""
         phase = self.phase
@@ -335,7 +457,7 @@ class Operators(RuleBasedStateMachine):
             ]
             assert refusals == [None, None]
         if phase is RunPhase.ROLLED_BACK:
-            assert without_users(everything(self.lab)) == self.before
+            assert changes(self.before, without_users(everything(self.lab))) == []
         if phase is RunPhase.RELEASED:
             names = judge.node_snapshots(self.lab).values()
             assert not [n for several in names for n in several if n.startswith(OURS)]
@@ -351,14 +473,16 @@ class Operators(RuleBasedStateMachine):
 def test_whatever_happens_in_whatever_order(tmp_path_factory, record_property, shard):
     """No invariant is violated by any sequence that was played."""
     examples = min(SHARD, EXAMPLES - shard * SHARD)
-    lab = Lab(TOPOLOGIES["elm"], SMART_CARDS, speed=2000, seed=11, keys=shared_keys())
+    lab = Lab(TOPOLOGIES["elm"], OTHERS_CHAINS, speed=2000, seed=11, keys=shared_keys())
     Operators.tally = Counter()
     with lab:
         Operators.bench = FaultBench(lab, tmp_path_factory.mktemp("lab"))
         Operators.command = Killable()
         Operators.folder = tmp_path_factory.mktemp("states")
-        assert Operators.bench(tmp_path_factory.mktemp("first"), "run") is None
+        first = tmp_path_factory.mktemp("first")
+        assert Operators.bench(first, "run") is None
         Operators.repaired = shape(everything(lab))
+        Operators.done = (lab.checkpoint(), first)
         run_state_machine_as_test(
             Operators,
             settings=settings(
@@ -371,7 +495,7 @@ def test_whatever_happens_in_whatever_order(tmp_path_factory, record_property, s
             ),
         )
     record_property("cases", examples)
-    # Every sequence begins with a run; none of them proves anything if all of those died.
-    assert sum(n for what, n in Operators.tally.items() if what.startswith("run")) >= examples
+    # A sequence without a command proves nothing.
+    assert Operators.tally.total() >= examples
     for what, number in sorted(Operators.tally.items()):
         print(f"stateful: {number} x {what}")  # noqa: T201 - shown by -s and with failures

@@ -130,7 +130,7 @@ class RunJudge:
         found: dict[str, Any] = {
             "phase": "" if stored_run(state).phase is Phase.ROLLED_BACK else "not rolled back",
             "power": [fqdn for fqdn, power in judge.power(lab).items() if power != "poweredOn"],
-            "entries": _changes(self._before, now),
+            "entries": changes(self._before, now),
             "apart": apart,
             "stored": self._certificates.changes(),
             "foreign": judge.foreign_state(lab) != self._foreign,
@@ -169,7 +169,8 @@ class RunJudge:
         )
 
 
-def _changes(before: Everything, now: Everything) -> list[str]:
+def changes(before: Everything, now: Everything) -> list[str]:
+    """Return which entries of which directory differ, as "node: DN"."""
     return [
         f"{node}: {dn}"
         for node, entries in before.items()
