@@ -1,7 +1,7 @@
 """Long matrices: a fixed part of each by default, all of it where STSFIX_MATRIX=all, a shard where
 it is 3/8. What the tests did to runs is counted by kind (`reliability`). Each test starts with the
-umask of the session. Hypothesis judges what is true, not how long it took: other workers need the
-machine too.
+umask of the session, and has to have hit every fault rule that it made (`fault_watch`). Hypothesis
+judges what is true, not how long it took: other workers need the machine too.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import distribution
+import fault_watch
 import reliability
 from matrix import part
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
+fault_watch.watch()
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
@@ -67,6 +69,15 @@ def pytest_runtest_setup(item):
     """
     os.umask(UMASK)
     reliability.tag(item)
+    fault_watch.forget()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A fault that never came about is no fault that was survived."""
+    result = yield
+    fault_watch.require_hits(item)
+    return result
 
 
 def pytest_terminal_summary(terminalreporter):
