@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.text import folded, lasted, printable
 from stsfix.remediation.records import StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from stsfix.remediation.ports import Progress
@@ -37,6 +39,8 @@ _ENDS = {
     StepState.UNDO_FAILED: "could NOT be taken back",
 }
 _INDENT = " " * 10
+QUIET = timedelta(minutes=1)
+"""Silence after which a person wonders whether anything goes on."""
 
 
 class ProgressPrinter:
@@ -63,6 +67,38 @@ class ProgressPrinter:
         self._step = ""
         self._began: dict[str, datetime] = {}
         self._told: set[tuple[str, str]] = set()
+        self._last: tuple[datetime, str, str] | None = None
+        self._reminded = 0
+
+    @contextmanager
+    def kept_alive(self, every: timedelta = QUIET) -> Generator[None]:
+        """While the block runs, say after each *every* of silence what was told last: a node that
+        boots for half an hour is told from a process that hangs.
+        """
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(every.total_seconds() / 4):
+                self.remind(every)
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watching.join()
+
+    def remind(self, every: timedelta) -> None:
+        """Write what was told last, if that is *every* ago, or twice that, and so on."""
+        with self._lock:
+            if self._last is None:
+                return
+            at, step, text = self._last
+            quiet = self._now() - at
+            if quiet // every > self._reminded:
+                self._reminded = quiet // every
+                self._write_line(step, f"nothing new for {lasted(quiet)}; last: {text}")
 
     def __call__(self, event: Progress) -> None:
         """Write *event*, unless this step has told it before."""
@@ -90,6 +126,10 @@ class ProgressPrinter:
         self._line(step, f"{_ENDS[state]}{took}")
 
     def _line(self, step: str, text: str) -> None:
+        self._last, self._reminded = (self._now(), step, text), 0
+        self._write_line(step, text)
+
+    def _write_line(self, step: str, text: str) -> None:
         told = printable(self._redact(text))  # before a line's end divides a secret
         line = f"{self._now():%H:%M:%S}  {step:<18} {told}"
         if self._width is None:

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from stsfix.plugin.runs import Runs
     from stsfix.plugin.settings import Settings
     from stsfix.plugin.wiring import Wiring
-    from stsfix.remediation.ports import ProgressHook
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +127,7 @@ class Session:
         return self.output.out.width if sys.stdout.isatty() else 80
 
     @functools.cached_property
-    def progress(self) -> ProgressHook:
+    def progress(self) -> ProgressPrinter:
         """Writes what happens to standard error as it happens."""
         width = _error_width()
         redact = self.redactor.redact
@@ -189,7 +188,7 @@ class Session:
     @contextmanager
     def stoppable(self) -> Generator[None]:
         """While something is changed, a signal stops the run where it can be resumed."""
-        with stop_on_signals(self.flag, self.output.note):
+        with stop_on_signals(self.flag, self.output.note), self.progress.kept_alive():
             yield
 
     def about(self, run: str, *, asked: str = "") -> None:
