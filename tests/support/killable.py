@@ -222,7 +222,7 @@ def carry_out(
     """
     stop = after_steps(steps)
     # Nodes of a lab are 2000 times as quick, and forget failed logins as quickly.
-    ldap_session.LOST_LOGIN_S = 1.0  # type: ignore[misc]
+    ldap_session.LOST_LOGIN_S = 1.0  # type: ignore[misc]  # Final for the product
     # Half a second for each seal makes passphrases hard to guess, and this matrix an hour longer.
     vars(export_file)["seal"] = functools.partial(seal, cost=2**4)
     try:

@@ -37,11 +37,12 @@ from worlds import Killed, spec
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from stsfix.remediation.model import RunSpec
     from stsfix.remediation.pki.vecs import StoreEntry
-    from stsfix.remediation.ports import Observed, ServiceControl
+    from stsfix.remediation.ports import Issuer, Observed, ServiceControl
     from stsfix.remediation.renewal.plan import NodeLook
     from stsfix.snapshot.coordinator import Coordinator
 
@@ -158,6 +159,7 @@ class Bench:
             install(*args)  # type: ignore[arg-type] # as recorded
             self.killer("after install_root")
 
+        # Two fakes are stopped before and after what they do, on the object.
         self.domain.change = changing  # type: ignore[method-assign,assignment]
         self.authority.install_root = installing  # type: ignore[method-assign,assignment]
         self.stores.before_write = lambda what: self.killer(f"before {what}")
@@ -171,7 +173,7 @@ class Bench:
             directory=self.domain.directory,
             logins=MemoryLogins({}),
             services=cast("ServiceControl", None),
-            issuer=lambda: cast("object", None),  # type: ignore[arg-type,return-value]
+            issuer=lambda: cast("Issuer", None),
             exports=MemoryExports(),
             node_clock=lambda _: None,
             renewal=RenewalTools(
@@ -267,11 +269,9 @@ class Bench:
         return {root for root in held if fingerprint(root) in ours}
 
 
-def _is_sound(leaf: bytes, issuer: object) -> bool:
+def _is_sound(leaf: bytes, issuer: x509.Certificate) -> bool:
     parsed = parse(leaf)
-    return isinstance(parsed, Certificate) and parsed.issuer == (
-        parse(pki.der(issuer)).subject  # type: ignore[arg-type,union-attr]
-    )
+    return isinstance(parsed, Certificate) and parsed.issuer == issuer.subject.rfc4514_string()
 
 
 def _held(looks: list[NodeLook]) -> DirectoryCertificates:
