@@ -39,7 +39,6 @@ class LogQuote:
     says of its time; *changed* when the file was written last, by the node's clock.
     """
 
-    log: str
     path: str
     signature: str
     text: str
@@ -113,7 +112,6 @@ def parse(output: str, nonce: str) -> LogReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    size: int
     changed: datetime | None
 
 
@@ -135,9 +133,9 @@ def _state(lines: list[str] | None) -> _File | str | None:
     if lines is None:
         return "the node's answer has no section for it"
     said = " ".join(" ".join(lines).split())
-    match = re.fullmatch(rf"([0-9]{{1,{_NUMBER}}}) (-?[0-9]{{1,{_NUMBER}}})", said)
+    match = re.fullmatch(rf"[0-9]{{1,{_NUMBER}}} (-?[0-9]{{1,{_NUMBER}}})", said)
     if match is not None:
-        return _File(size=int(match[1]), changed=_moment(int(match[2])))
+        return _File(changed=_moment(int(match[1])))
     if "No such file" in said or "Not a directory" in said:
         return None
     printable = "".join(c if c.isprintable() else "?" for c in said)[:120]
@@ -157,7 +155,6 @@ def _quotes(log: LogFile, file: _File, sections: dict[str, list[str]]) -> list[L
     """
     return [
         LogQuote(
-            log=log.name,
             path=log.path,
             signature=signature.id,
             text=line,

@@ -82,11 +82,10 @@ class NodeLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One entry that is renewed, with the certificate that is there now (DER)."""
+    """One entry that is renewed."""
 
     renewal: Renewal
     why: Why
-    old: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +355,7 @@ def _planned(
         machine_id="" if machine else node.machine_id,
         principal=principal,
     )
-    return Planned(renewal=renewal, why=why, old=leaf.der)
+    return Planned(renewal=renewal, why=why)
 
 
 def _why(leaf: Certificate, domain: _Domain, *, ours: bool) -> Why | None:

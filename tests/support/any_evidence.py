@@ -29,7 +29,6 @@ _QUOTES = st.builds(
     lambda quote, written: replace(quote, written=line_time(f"{written:%Y-%m-%dT%H:%M:%SZ}")),
     st.builds(
         LogQuote,
-        log=st.just("vpxd.log"),
         path=st.just("/var/log/vmware/vpxd/vpxd.log"),
         signature=st.sampled_from([signature.id for signature in SIGNATURES]),
         text=_TEXTS,

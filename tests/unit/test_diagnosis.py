@@ -90,7 +90,6 @@ def node(fqdn=NODE, **changes):
 def quote(kind, text, *, log="vpxd.log", changed=NOW):
     """Return a line of a log."""
     return LogQuote(
-        log=log,
         path=f"/var/log/vmware/vpxd/{log}",
         signature=kind,
         text=text,

@@ -52,8 +52,8 @@ def test_the_last_lines_of_each_kind_are_told():
     assert [quote.text for quote in refused] == [REFUSED.format(n) for n in range(4, 8)]
     assert refused[-1].written is not None
     assert refused[-1].written.moment == datetime(2026, 3, 1, 12, 0, 7, tzinfo=UTC)
-    assert {(quote.log, quote.path, quote.changed) for quote in refused} == {
-        ("vpxd-svcs.log", SVCS, NOW.replace(microsecond=0))
+    assert {(quote.path, quote.changed) for quote in refused} == {
+        (SVCS, NOW.replace(microsecond=0))
     }
 
 
