@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 
 
 def operator() -> str:
     """Return who runs this: user@workstation."""
-    user = os.environ.get("USER") or str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{os.environ.get('USER') or _name(os.getuid())}@{socket.gethostname()}"
 
 
 def holder() -> str:
     """Return who runs this, for the lock: user, workstation, process."""
     return f"{operator()}, process {os.getpid()}"
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

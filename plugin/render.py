@@ -83,7 +83,9 @@ def run_lines(run: RunView, *, width: int, remark: str = "") -> Iterator[Line]:
     told with what it is.
     """
     yield Line(f"Run {run.run}", "bold")
-    yield from wrapped(f"SSO domain {run.domain}, begun {run.created:%Y-%m-%d %H:%M:%S} UTC", width)
+    began = "taken over" if run.issuer == ADOPTED else "begun"
+    when = f"{began} {run.created:%Y-%m-%d %H:%M:%S} UTC"
+    yield from wrapped(f"SSO domain {run.domain}, {when}", width)
     good = run.phase in {Phase.REPAIRED, Phase.RELEASED} and run.issuer != ADOPTED
     good = good and not run.unproven
     style = "green" if good else "yellow"

@@ -92,7 +92,7 @@ class Whereabouts:
             self._wiring.coordinator.observe((journal.spec.node(node.fqdn).vm,))
         except (VmNotFoundError, HostUnreachableError) as error:
             return error
-        raise RunStateError(journal.run, f"whole: {node.fqdn} is there", "released without it")
+        raise RunStateError(journal.run, f"whole ({node.fqdn} is there)", "released without it")
 
     def _returned(self, journal: Journal) -> frozenset[str]:
         """Return who was called gone and is there again with the run's snapshot."""

@@ -37,7 +37,7 @@ _MAX_COST = 2**20 * 8
 """Largest n*r that is accepted from a file (1 GiB): a forged head must not eat the memory."""
 
 _KEY_BYTES = 32
-_WRONG = "the passphrase is wrong, or the file was changed"
+_WRONG = "cannot be opened: the passphrase is wrong, or the file was changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.plugin.render import JOURNAL_ONLY, run_lines
 from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
+from stsfix.remediation.adoption import ADOPTED
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.departed import note_of_departure
 from stsfix.remediation.errors_run import DomainLockedError, RestartByHandError
@@ -374,6 +375,16 @@ def test_what_was_released_names_the_nodes_that_were_left_out():
     assert run.meaning.endswith(
         "not of vc2.lab.example: its VM was called gone for good (--without)"
     )
+
+
+@pytest.mark.parametrize(("issuer", "word"), [(ADOPTED, "taken over"), ("vmca", "begun")])
+def test_a_run_that_was_taken_over_is_not_said_to_have_begun_then(issuer, word):
+    """When it began its snapshots tell, not this journal."""
+    stored = replace(stored_run(), spec=replace(spec(), issuer=issuer))
+
+    lines = list(run_lines(view_of(stored, RunContext()), width=80))
+
+    assert lines[1].text == f"SSO domain vsphere.local, {word} 2026-03-01 00:00:00 UTC"
 
 
 def test_what_is_known_from_the_journal_alone_is_said_with_its_time():
