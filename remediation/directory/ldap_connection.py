@@ -35,7 +35,16 @@ logger = logging.getLogger(__name__)
 
 # What ldap3 raises when the connection breaks or the answer is no LDAP. Its fast decoder does not
 # guard against other bytes, hence the plain classes.
-LOST: Final = (LDAPExceptionError, PyAsn1Error, OSError, LookupError, ValueError, TypeError)
+LOST: Final = (
+    LDAPExceptionError,
+    PyAsn1Error,
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+)
 
 MESSAGES: Final = 20_000
 """Entries of one answer; ldap3 takes 150 us for each. 15 vCenters register below 5,000."""
@@ -48,12 +57,33 @@ MESSAGE_BYTES: Final = 16 * MIB
 """One entry, or one result. The largest that a domain has are entries with a few certificates; one
 with 10 MB of rubbish is told as such, and the others are read."""
 
+_AT_OPERATION: Final = 2
+_ENTRY: Final = 0x64
+_NUMBER_BYTES: Final = 8
+_NUMBERS: Final = {0x02: 1, 0x0A: 3}
+"""INTEGER and ENUMERATED, and the one place of each among the elements of a message: its id, and
+the result code (RFC 4511, 4.1.1 and 4.1.9). ldap3 decodes numbers in quadratic time, and makes of
+one that stands for a value as many zero bytes as it says (asn1.py, search.py, 2.9.1)."""
+
+_TAGS: Final = frozenset(
+    b"\x01\x02\x04\x0a\x30\x31\x61\x64\x65\x67\x69\x6b\x6d\x6f\x73\x78\x79\x87\x8a\x8b\xa0\xa3"
+)
+"""Every kind of element in answers (RFC 4511, appendix B). ldap3 ignores the bit that tells whether
+others are within (asn1.py): what hides them here would be counted as one."""
+
+_DEPTH: Final = 16
+"""Elements within elements; an answer with controls has six."""
+
 _SHORT_HEAD: Final = 2
 _CONSTRUCTED: Final = 0x20
 _LONG: Final = 0x80
 _MAX_TEXT = 160
 _PIECE_BYTES: Final = 1 << 16
 _SHOWN_PIN = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+class NotLdapError(ValueError):
+    """A message is BER, and not what LDAP allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +226,7 @@ class _Receiver:
 
         Raises:
             OversizedError: A message is too large, or all of them have too many elements.
+            NotLdapError: A message has a number where none belongs.
             OSError: The connection broke.
         """
         try:
@@ -248,20 +279,49 @@ def _message_size(begun: bytes | bytearray) -> int:
 def count_elements(message: bytes, most: int) -> int:
     """Return how many BER elements *message* has, one more than *most* if there are more.
 
-    What is no BER ends the count: it is ldap3's business to refuse it.
+    ldap3's decoder looks neither at what stands within what nor at which kind belongs where.
+
+    Raises:
+        NotLdapError: It is no answer of LDAP.
     """
-    at, end, count = 0, len(message), 0
-    while at + 1 < end and count <= most:
-        tag, length = message[at], message[at + 1]
-        at += 2
-        if length & _LONG:
-            digits = length & ~_LONG
-            length = int.from_bytes(message[at : at + digits], "big")
-            at += digits
+    at, count, operation = 0, 0, 0
+    ends = [len(message)]
+    while ends and count <= most:
+        if at == ends[-1]:
+            ends.pop()
+            continue
+        tag, at, stop = _element(message, at, ends[-1])
+        if count == _AT_OPERATION:
+            operation = tag
+        if tag in _NUMBERS and (
+            stop - at > _NUMBER_BYTES or operation == _ENTRY or count != _NUMBERS[tag]
+        ):
+            raise NotLdapError("a number where LDAP has none")
         if not tag & _CONSTRUCTED:
-            at += length
+            at = stop
+        elif len(ends) > _DEPTH:
+            raise NotLdapError("elements within elements without end")
+        else:
+            ends.append(stop)
         count += 1
     return count
+
+
+def _element(message: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Return kind, begin and end of the content of the element at *at*, which ends at *end* at
+    the latest.
+    """
+    if at + _SHORT_HEAD > end:
+        raise NotLdapError("an element that is cut off")
+    tag, length = message[at], message[at + 1]
+    at += _SHORT_HEAD
+    if length & _LONG:
+        digits = length & ~_LONG
+        length = int.from_bytes(message[at : at + digits], "big") if digits else end
+        at += digits
+    if at + length > end or tag not in _TAGS:
+        raise NotLdapError("an element that does not belong where it is")
+    return tag, at, at + length
 
 
 def entry_of(response: Mapping[str, Any]) -> Entry:

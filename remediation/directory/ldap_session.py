@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 
 from stsfix.remediation.directory.ldap_connection import (
     LOST,
+    NotLdapError,
     close,
     entry_of,
     forget,
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
 SUCCESS: Final = 0
 NO_SUCH_OBJECT: Final = 32
 UNWILLING: Final = 53
+_BIND_ANSWER: Final = "bindResponse"
 ALREADY_EXISTS: Final = 68
 
 _SHOW_DELETED: Final = ("1.2.840.113556.1.4.417", False, None)
@@ -316,6 +318,8 @@ class LdapSession:
         try:
             connection.bind(read_server_info=False)
             code = int(connection.result["result"])
+            if connection.result["type"] != _BIND_ANSWER:
+                raise NotLdapError("the answer to a login is that to something else")
         except LDAPOperationResult as error:
             code = int(error.result)
         except LOST as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import threading
@@ -17,6 +18,7 @@ from stsfix.lab.vmdir import ber, messages
 from stsfix.remediation.directory import ldap_connection
 from stsfix.remediation.directory.ldap_connection import (
     MESSAGE_BYTES,
+    NotLdapError,
     count_elements,
     limit_answers,
 )
@@ -59,9 +61,64 @@ def test_every_element_is_counted(encoded):
 
 
 @given(st.binary(max_size=50))
-def test_what_is_no_ber_ends_the_count(noise):
+def test_what_is_no_ber_is_counted_or_refused(noise):
     """Whatever comes, the count ends, and it is no more than there can be."""
-    assert count_elements(noise, 10**6) <= len(noise)
+    with contextlib.suppress(NotLdapError):
+        assert count_elements(noise, 10**6) <= len(noise)
+
+
+def searched(value):
+    """Return an entry with one value, an encoded element."""
+    attribute = ber.sequence([ber.octets("a"), ber.sequence([value], ber.SET)])
+    body = ber.sequence([ber.octets("cn=a"), ber.sequence([attribute])], messages.SEARCH_ENTRY)
+    return ber.sequence([ber.integer(7), body])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        searched(ber.integer(2**31)),
+        searched(ber.integer(1, ber.ENUMERATED)),
+        messages.result(7, 0x61, 2**90),
+        ber.sequence([ber.integer(2**90), ber.tlv(0x65, b"")]),
+        ber.sequence([ber.integer(7), ber.tlv(0x61, ber.octets(b"") + ber.integer(2**40))]),
+    ],
+    ids=["value", "enumerated value", "long code", "long id", "credentials"],
+)
+def test_a_number_where_ldap_has_none_is_refused(message):
+    """Ldap3 would make 2 GiB of zero bytes of the first, and count for hours over a long one."""
+    with pytest.raises(NotLdapError):
+        receiver(message).receiving()
+
+
+def nested(depth):
+    """Return a sequence within a sequence, and so on."""
+    return ber.sequence([nested(depth - 1)] if depth else [])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ber.sequence([ber.integer(7), ber.tlv(0x24, b"")]),
+        ber.sequence([ber.integer(7), ber.tlv(0x65, ber.tlv(0x11, ber.octets(b"") * 9))]),
+        ber.sequence([ber.integer(7), ber.tlv(0x65, ber.tlv(0x83, ber.octets(b"") * 9))]),
+        b"\x30\x04\x30\x04\x04\x00",
+        b"\x30\x04\x30\x80\x04\x00",
+        nested(50),
+    ],
+    ids=["constructed text", "hidden set", "hidden referrals", "overlap", "indefinite", "deep"],
+)
+def test_what_would_be_decoded_another_way_than_counted_is_refused(message):
+    """Elements that hide others, or reach beyond what they are in, make ldap3 decode more."""
+    with pytest.raises(NotLdapError):
+        receiver(message).receiving()
+
+
+def test_the_numbers_that_ldap_has_are_taken():
+    """An id and a result code, also vmdird's own codes."""
+    message = messages.result(2**31 - 1, 0x65, 9603)
+
+    assert receiver(message).receiving() == [message]
 
 
 class Pieces:
