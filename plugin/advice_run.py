@@ -81,15 +81,14 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             ),
             (
                 "If a clone was taken for the node, name the right VM in domain.toml"
-                ' ([nodes."NAME"] vm = "INSTANCE UUID"), close this run, and begin a new one'
+                ' ([nodes."NAME"] vm = "INSTANCE UUID"), and begin a new run once this one is'
+                " closed: {rollback}"
             ),
             LOOK,
         ),
         of_run.RunStateError: ("See what the run is and what it can do: {status}",),
         of_run.DomainLockedError: causes.domain_locked_advice,
-        of_run.PlanChangedError: (
-            "Go on with the version of stsfix that worked on the run last (or see {status})",
-        ),
+        of_run.PlanChangedError: ("Go on with the version of stsfix that worked on the run last",),
         of_run.StepUnclearError: (
             "See what the step noted: {status}",
             "Take the run back, which is safe either way: {rollback}",
@@ -120,7 +119,7 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         plugin.ReportFileError: "Only what was to be written there is missing.",
         of_run.DirectoriesApartError: causes.APART_STATE,
         of_run.NoWayBackError: "Nothing was written; nodes that are off stay off.",
-        of_run.WrongVmError: "Nothing was written or reverted, and nobody was powered on.",
+        of_run.WrongVmError: "No snapshot was taken or reverted to, and nobody was powered on.",
         of_run.InterruptedRunError: "Every record is complete; what comes next is known.",
         of_run.UndoFailedError: (
             "The run is partly taken back; no node was powered on after the failure."
