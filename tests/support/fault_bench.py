@@ -117,6 +117,7 @@ class FaultBench(SavedLab):
         """
         super().__init__(lab, folder)
         self.wish = wish
+        self.is_hit = False
         text = self.config.read_text("utf-8")
         head, _, rest = text.partition("[timeouts]\n")
         tail = rest[rest.index("[secrets]") :]
@@ -163,12 +164,15 @@ class FaultBench(SavedLab):
     def disturb(
         self, fault: Fault, state: Path, command: Command, *, steps: int | None = None
     ) -> OperationError | None:
-        """Carry *command* out with one fault, which is gone afterwards."""
-        self.lab.faults.add(fault.rule())
+        """Carry *command* out with one fault, which is gone afterwards; *is_hit* tells whether it
+        came about.
+        """
+        rule = self.lab.faults.add(fault.rule())
         try:
             return self(state, command, steps=steps)
         finally:
             self.lab.faults.clear()
+            self.is_hit = rule.seen >= rule.nth
 
 
 def copy_journal(source: Path, target: Path) -> None:
