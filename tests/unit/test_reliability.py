@@ -9,6 +9,7 @@ import pytest
 
 from generated_pages import DOCS
 from reliability import HEADERS, KINDS, TABLE, UNKNOWN, Tally, rows_of, with_earlier, written
+from stsfix.plugin.exit_codes import EXIT_CODES
 
 TESTS = Path(__file__).parents[1]
 MARK = re.compile(r'pytest\.mark\.reliability\("([a-z]+)"\)')
@@ -99,3 +100,14 @@ def test_what_failed_is_played_again_alone(tmp_path):
         [["4", "of", "4", "survived:", "time"]],
         [["5", "of", "5", "survived:", "faults"], ["4", "of", "4", "survived:", "time"]],
     ]
+
+
+def test_codes_of_what_needs_a_person_are_those_of_the_table():
+    """Who looks an error up by its number finds it."""
+    page = (DOCS / "reliability.md").read_text("utf-8")
+    codes = {leaf.__name__: str(code) for leaf, code in EXIT_CODES.items()}
+
+    told = re.findall(r"`(\w+Error)` \((\d+)\)", page)
+
+    assert len(told) > 20
+    assert [(name, code) for name, code in told if codes.get(name) != code] == []
