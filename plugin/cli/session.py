@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import shlex
@@ -259,11 +260,13 @@ def session_options(function: F) -> F:
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except Exception as error:
-                if lacks_memory(error):
-                    return report_error(session, OutOfMemoryError())
-                logger.exception("a bug in stsfix")  # redacted, unlike Python's own traceback
-                return _report_bug(session)
-        return code if isinstance(code, int) else 0
+                if not lacks_memory(error):
+                    logger.exception("a bug in stsfix")  # redacted, unlike Python's own traceback
+                    return _report_bug(session)
+            else:
+                return code if isinstance(code, int) else 0
+            gc.collect()  # what took the memory is held by the error that has just been let go
+            return report_error(session, OutOfMemoryError())
 
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
 
