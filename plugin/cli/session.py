@@ -265,8 +265,7 @@ def session_options(function: F) -> F:
                     return _report_bug(session)
             else:
                 return code if isinstance(code, int) else 0
-            gc.collect()  # what took the memory is held by the error that has just been let go
-            return report_error(session, OutOfMemoryError())
+            return _report_no_memory(session)
 
     return wrapper  # type: ignore[return-value] # click takes what it returns by decoration
 
@@ -335,6 +334,20 @@ def _json(session: Session, document: Mapping[str, object]) -> None:
         session.output.json(document)
     except ReportFileError as lost:
         session.say(f"The JSON document is lost: {lost}.")
+
+
+def _report_no_memory(session: Session) -> int:
+    """Say that there is no more memory, with less than there was before; return the exit code.
+
+    What took it is held by the error that was just let go, and maybe by other threads still.
+    """
+    gc.collect()
+    error = OutOfMemoryError()
+    try:
+        return report_error(session, error)
+    except MemoryError:  # for the journal, or for a longer text
+        os.write(2, f"{error}\n".encode())
+        return exit_code(error)
 
 
 def _report_bug(session: Session) -> int:

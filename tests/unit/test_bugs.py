@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import stsfix.plugin.cli.session as session_module
 from stsfix.plugin.cli.session import Session, report_error, session_options
 from stsfix.plugin.errors import OutOfMemoryError
 from stsfix.plugin.exit_codes import EXIT_CODES, INTERNAL
@@ -63,6 +64,27 @@ def test_a_lack_of_memory_is_no_bug(error, tmp_path):
     assert result.return_value == EXIT_CODES[OutOfMemoryError]
     assert "no more memory" in result.stderr
     assert "bug" not in result.stderr
+
+
+def test_a_lack_of_memory_is_told_without_any(tmp_path, monkeypatch, capfd):
+    """Where not even the run can be read any more, one line and the exit code are left."""
+
+    def starved(session, error):
+        raise MemoryError
+
+    monkeypatch.setattr(session_module, "report_error", starved)
+
+    @click.command()
+    @session_options
+    def command(session: Session) -> int:
+        raise MemoryError
+
+    result = CliRunner().invoke(
+        command, ["--state-dir", str(tmp_path)], standalone_mode=False, catch_exceptions=False
+    )
+
+    assert result.return_value == EXIT_CODES[OutOfMemoryError]
+    assert "no more memory" in capfd.readouterr().err
 
 
 def test_json_carries_the_notes_that_a_terminal_shows(tmp_path):
