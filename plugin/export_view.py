@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.render import Line, wrapped
+from stsfix.plugin.terminal.runs import Line, wrapped
 from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.pki.certificates import Certificate, classify, key_matches, parse
 

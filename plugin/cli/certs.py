@@ -29,10 +29,10 @@ def certs(session: Session, *, by_expiry: bool, soon_days: int) -> int:
     """
     from importlib import metadata
 
-    from stsfix.plugin.certs_json import certs_document
     from stsfix.plugin.certs_view import certs_report
-    from stsfix.plugin.render_certs import certs_lines
+    from stsfix.plugin.documents.certs import certs_document
     from stsfix.plugin.sources import preflight_sources
+    from stsfix.plugin.terminal.certs import certs_lines
     from stsfix.remediation.discovery.domain import Discovery
 
     with session.wiring() as wiring:

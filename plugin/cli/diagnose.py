@@ -22,9 +22,9 @@ def diagnose(session: Session) -> int:
 
     Exit code 0: nothing wrong was found. 1: nothing in what could be read. 2: a cause was found.
     """
-    from stsfix.plugin.diagnosis_json import EXIT_CODES, diagnosis_document
-    from stsfix.plugin.render_diagnosis import diagnosis_lines
+    from stsfix.plugin.documents.diagnosis import EXIT_CODES, diagnosis_document
     from stsfix.plugin.sources import diagnosis_sources
+    from stsfix.plugin.terminal.diagnosis import diagnosis_lines
     from stsfix.remediation.diagnosis.diagnose import diagnose as judge
     from stsfix.remediation.diagnosis.investigate import investigate
 

@@ -13,8 +13,8 @@ from stsfix.plugin.cli.session import ACCEPT, Session, renewal_options, session_
 
 if TYPE_CHECKING:
     from stsfix.plugin.preflight_view import PreflightReport
-    from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
+    from stsfix.plugin.terminal.runs import Line
     from stsfix.remediation.checks.renewal import Wish
     from stsfix.remediation.renewal.plan import RenewalPlan
 
@@ -42,8 +42,8 @@ def preflight(
     Exit code 0: nothing speaks against a repair. 1: warnings only. 2: a repair is forbidden,
     each reason is named with what to do about it.
     """
+    from stsfix.plugin.documents.preflight import EXIT_CODES
     from stsfix.plugin.private_file import require_writable
-    from stsfix.plugin.report_json import EXIT_CODES
     from stsfix.plugin.runs import Runs
 
     if html is not None:
@@ -89,7 +89,7 @@ def looked_at(runs: Runs, accepted: tuple[str, ...], wish: Wish) -> PreflightRep
 
 def seen(report: PreflightReport) -> dict[str, object]:
     """Return what preflight saw, for the JSON document of another command."""
-    from stsfix.plugin.report_json import preflight_document
+    from stsfix.plugin.documents.preflight import preflight_document
 
     whole = preflight_document(report)
     return {name: value for name, value in whole.items() if name not in {"kind", "exit_code"}}
@@ -97,8 +97,8 @@ def seen(report: PreflightReport) -> dict[str, object]:
 
 def show_preflight(session: Session, report: PreflightReport) -> None:
     """Show what was seen, as JSON or for people."""
-    from stsfix.plugin.render_preflight import preflight_lines, tree_marks
-    from stsfix.plugin.report_json import preflight_document
+    from stsfix.plugin.documents.preflight import preflight_document
+    from stsfix.plugin.terminal.preflight import preflight_lines, tree_marks
 
     if session.as_json:
         session.output.json(preflight_document(report))
@@ -108,8 +108,8 @@ def show_preflight(session: Session, report: PreflightReport) -> None:
 
 
 def _write_page(session: Session, report: PreflightReport, html: Path | None) -> None:
+    from stsfix.plugin.page.preflight import preflight_page
     from stsfix.plugin.private_file import write_private
-    from stsfix.plugin.report_html import preflight_page
 
     if html is not None:
         write_private(html, session.redactor.redact(preflight_page(session.cleared(report))))
@@ -117,7 +117,7 @@ def _write_page(session: Session, report: PreflightReport, html: Path | None) ->
 
 
 def _next_lines(session: Session, report: PreflightReport) -> tuple[Line, ...]:
-    from stsfix.plugin.render import Line
+    from stsfix.plugin.terminal.runs import Line
 
     command = next_command(report)
     if not command:

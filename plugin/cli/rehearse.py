@@ -86,7 +86,7 @@ def rehearse(
     run again, release. Exit code 0 only if every claim held.
     """
     from stsfix.plugin.output import Output
-    from stsfix.plugin.rehearsal import Rehearsal
+    from stsfix.plugin.rehearsal.procedure import Rehearsal
 
     output = Output(sys.stdout, sys.stderr, os.environ)
 

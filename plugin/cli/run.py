@@ -75,8 +75,8 @@ def run(
     by `stsfix rollback`.
     """
     from stsfix.plugin.cli.preflight import looked_at, wish_of
+    from stsfix.plugin.documents.preflight import preflight_document
     from stsfix.plugin.output import json_document
-    from stsfix.plugin.report_json import preflight_document
 
     require_answer(session)
     wish = wish_of(renew, new_vmca_root=new_vmca_root)
@@ -101,8 +101,8 @@ def _decided(
 ) -> tuple[RunSpec, PreflightReport] | int:
     """Return what is to be done, as just looked at and agreed to, or the exit code of a no."""
     from stsfix.plugin.cli.preflight import asked_again, seen, show_preflight
-    from stsfix.plugin.render import signer_words
     from stsfix.plugin.runs import RunOptions
+    from stsfix.plugin.terminal.runs import signer_words
 
     sts = session.settings.sts
     while True:
@@ -223,7 +223,7 @@ def _view(session: Session, run_name: str, *, known_trust: bool = False) -> RunV
 
 def show_run(session: Session, run_name: str) -> None:
     """Show one run in full."""
-    from stsfix.plugin.render import run_lines
+    from stsfix.plugin.terminal.runs import run_lines
 
     view = _view(session, run_name, known_trust=True)
     if session.as_json:
@@ -278,7 +278,7 @@ def taken_over(
     said no. The one question is also whether to take it back or to release it: nothing is written
     before it is answered.
     """
-    from stsfix.plugin.render import adoptable_lines
+    from stsfix.plugin.terminal.runs import adoptable_lines
 
     found = runs.find_adoptable(run_name)
     for line in adoptable_lines(found):

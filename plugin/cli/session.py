@@ -39,9 +39,9 @@ from stsfix.snapshot.system_clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
-    from stsfix.plugin.render import Line
     from stsfix.plugin.runs import Runs
     from stsfix.plugin.settings import Settings
+    from stsfix.plugin.terminal.runs import Line
     from stsfix.plugin.wiring import Wiring
 
 logger = logging.getLogger(__name__)

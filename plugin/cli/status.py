@@ -17,7 +17,7 @@ def runs(session: Session) -> None:
     if session.as_json:
         session.output.json({"runs": views})
         return
-    from stsfix.plugin.render import JOURNAL_ONLY, list_lines
+    from stsfix.plugin.terminal.runs import JOURNAL_ONLY, list_lines
 
     if not views:
         session.output.note(f"no run yet in {session.state_dir}")
@@ -34,7 +34,7 @@ def status(session: Session, run_name: str | None) -> None:
 
     RUN is the newest run of the state folder if it is left out.
     """
-    from stsfix.plugin.render import JOURNAL_ONLY, run_lines
+    from stsfix.plugin.terminal.runs import JOURNAL_ONLY, run_lines
 
     view = _view(session, run_name or session.journal.latest())
     if session.as_json:

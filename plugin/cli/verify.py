@@ -30,8 +30,8 @@ def verify(session: Session, *, wait: int) -> int:
     Every way in is tried and shown; the exit code is 0 only if all work, else 51. Before a
     repair 51 is what is to be expected.
     """
-    from stsfix.plugin.render import proof_lines
     from stsfix.plugin.sources import find_nodes
+    from stsfix.plugin.terminal.runs import proof_lines
     from stsfix.remediation.directory.sts import leaf_of
     from stsfix.remediation.errors import ProofError
     from stsfix.remediation.logins.proofs import fatal

@@ -9,8 +9,8 @@ from lab_keys import shared_keys
 from stsfix.lab.lab import Lab
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.exit_codes import EXIT_CODES
-from stsfix.plugin.rehearsal_person import asked_for, type_on
-from stsfix.plugin.render import run_lines
+from stsfix.plugin.rehearsal.person import asked_for, type_on
+from stsfix.plugin.terminal.runs import run_lines
 from stsfix.plugin.view import view_of
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.journal import JournalFile

@@ -12,11 +12,11 @@ from lxml import html as parser
 from preflight_lab import seen
 from reports import validator
 from stsfix.lab.scenario import SCENARIOS
+from stsfix.plugin.documents.preflight import preflight_document
 from stsfix.plugin.output import json_document
+from stsfix.plugin.page.preflight import preflight_page
 from stsfix.plugin.preflight_view import PreflightReport
-from stsfix.plugin.render_preflight import preflight_lines
-from stsfix.plugin.report_html import preflight_page
-from stsfix.plugin.report_json import preflight_document
+from stsfix.plugin.terminal.preflight import preflight_lines
 from stsfix.remediation.durations import phases
 from stsfix.remediation.plan import step_names
 

@@ -9,7 +9,7 @@ from lab_keys import shared_keys
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
 from stsfix.plugin.diagnostics import RunContext
-from stsfix.plugin.render import run_lines
+from stsfix.plugin.terminal.runs import run_lines
 from stsfix.plugin.view import view_of
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.restarts import Outcome

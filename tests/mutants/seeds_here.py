@@ -192,7 +192,7 @@ MUTANTS = (
     ),
     Mutant(
         name="text of others is markup on the page",
-        file="plugin/markup.py",
+        file="plugin/page/markup.py",
         old="html.escape(printable(child))",
         new="printable(child)",
         tests=("tests/unit/test_markup.py::test_text_is_escaped_and_made_printable",),

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import sts_material
-from stsfix.plugin.render import adoptable_lines
+from stsfix.plugin.terminal.runs import adoptable_lines
 from stsfix.remediation.adoption import (
     Adoptable,
     Member,

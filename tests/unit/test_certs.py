@@ -17,11 +17,11 @@ from any_inventory import INVENTORIES
 from reports import domain, validator
 from sts_material import NODE, days, key, root
 from stsfix.lab import pki
-from stsfix.plugin.certs_json import certs_document
 from stsfix.plugin.certs_places import Place
 from stsfix.plugin.certs_view import State, certs_report
+from stsfix.plugin.documents.certs import certs_document
 from stsfix.plugin.output import json_document
-from stsfix.plugin.render_certs import INDENT, certs_lines
+from stsfix.plugin.terminal.certs import INDENT, certs_lines
 from stsfix.remediation.inventory import Problem
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,

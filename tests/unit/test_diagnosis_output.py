@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from any_evidence import EVIDENCE
 from reports import validator
 from sts_material import NODE, NOW
-from stsfix.plugin.diagnosis_json import diagnosis_document
 from stsfix.plugin.diagnostics import RunContext
+from stsfix.plugin.documents.diagnosis import diagnosis_document
 from stsfix.plugin.output import json_document
-from stsfix.plugin.render_diagnosis import diagnosis_lines
+from stsfix.plugin.terminal.diagnosis import diagnosis_lines
 from stsfix.plugin.text import printable
 from stsfix.remediation.diagnosis.causes import BY_ID
 from stsfix.remediation.diagnosis.diagnose import diagnose

@@ -13,7 +13,7 @@ from generated_pages import COMMAND, tables
 from stsfix.lab.topology import TOPOLOGIES
 from stsfix.plugin.cli import cli
 from stsfix.plugin.diagnostics import Diagnosis
-from stsfix.plugin.rehearsal import Claim
+from stsfix.plugin.rehearsal.procedure import Claim
 from stsfix.plugin.view import NodeView, RunView, StepView
 from stsfix.remediation.model import LoginProof
 from stsfix.remediation.plan import step_names

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as parser
 
-from stsfix.plugin.markup import NOTHING, Markup, document, element, joined, stylesheet
+from stsfix.plugin.page.markup import NOTHING, Markup, document, element, joined, stylesheet
 
 
 @pytest.mark.parametrize(

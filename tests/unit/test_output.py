@@ -22,7 +22,7 @@ from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.plugin.interrupt import StopFlag
 from stsfix.plugin.output import Output, json_document
 from stsfix.plugin.redaction import Redactor
-from stsfix.plugin.render import Line
+from stsfix.plugin.terminal.runs import Line
 from stsfix.snapshot.secret import Secret
 
 ROOT = Path(__file__).parents[2]

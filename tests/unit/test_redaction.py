@@ -24,7 +24,7 @@ from stsfix.plugin.logs import logging_to
 from stsfix.plugin.output import Output
 from stsfix.plugin.progress import ProgressPrinter
 from stsfix.plugin.redaction import RedactionFilter, Redactor, cleared
-from stsfix.plugin.render import proof_lines
+from stsfix.plugin.terminal.runs import proof_lines
 from stsfix.remediation.model import LoginProof
 from stsfix.remediation.ports import Progress
 from stsfix.snapshot.secret import Secret

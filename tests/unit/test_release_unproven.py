@@ -9,8 +9,8 @@ import pytest
 
 from machines_bench import Bench
 from stsfix.plugin.diagnostics import RunContext
-from stsfix.plugin.render import run_lines
 from stsfix.plugin.runs import Runs
+from stsfix.plugin.terminal.runs import run_lines
 from stsfix.plugin.view import view_of
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.journal import JournalFile

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report
+from stsfix.plugin.documents.preflight import preflight_document
 from stsfix.plugin.output import json_document
+from stsfix.plugin.page.preflight import preflight_page
 from stsfix.plugin.preflight_view import PreflightReport
-from stsfix.plugin.render_preflight import ASCII, BOXES, preflight_lines, tree_marks
-from stsfix.plugin.report_html import preflight_page
-from stsfix.plugin.report_json import preflight_document
+from stsfix.plugin.terminal.preflight import ASCII, BOXES, preflight_lines, tree_marks
 from stsfix.plugin.text import printable
 from stsfix.remediation.durations import phases
 from stsfix.remediation.inventory import Location

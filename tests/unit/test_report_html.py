@@ -14,8 +14,8 @@ from lxml import html as parser
 
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report
+from stsfix.plugin.page.preflight import preflight_page
 from stsfix.plugin.preflight_view import PreflightReport
-from stsfix.plugin.report_html import preflight_page
 from stsfix.remediation.durations import phases
 from stsfix.remediation.model import Role, Severity
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 from any_inventory import FINDINGS, INVENTORIES
 from reports import domain, finding, named, report, validator
+from stsfix.plugin.documents.preflight import preflight_document
 from stsfix.plugin.output import json_document
 from stsfix.plugin.preflight_view import PreflightReport
-from stsfix.plugin.report_json import preflight_document
 from stsfix.remediation.durations import phases
 from stsfix.remediation.model import Role, Severity
 

@@ -11,10 +11,10 @@ import pytest
 from reports import domain, report, validator
 from sts_material import NODE, days, key, root
 from stsfix.lab import pki
+from stsfix.plugin.documents.preflight import preflight_document
 from stsfix.plugin.output import json_document
-from stsfix.plugin.report_html import preflight_page
-from stsfix.plugin.report_json import preflight_document
-from stsfix.plugin.report_tools import tools_table
+from stsfix.plugin.page.preflight import preflight_page
+from stsfix.plugin.page.tools import tools_table
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.nodes.extensions import Extension, thumbprint
 from stsfix.remediation.nodes.node_facts import Unread

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stsfix.plugin.diagnostics import RunContext, explain
-from stsfix.plugin.render import JOURNAL_ONLY, run_lines
+from stsfix.plugin.terminal.runs import JOURNAL_ONLY, run_lines
 from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.adoption import ADOPTED
 from stsfix.remediation.claims import LEFT_TO

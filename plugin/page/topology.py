@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.markup import Markup, element, joined
+from stsfix.plugin.page.markup import Markup, element, joined
+from stsfix.plugin.page.shapes import health_class, health_icon, label, picture
 from stsfix.plugin.preflight_view import (
     POWER_WORDS,
     Health,
@@ -20,7 +21,6 @@ from stsfix.plugin.preflight_view import (
     node_state,
     version_words,
 )
-from stsfix.plugin.report_shapes import health_class, health_icon, label, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

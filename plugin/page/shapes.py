@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stsfix.plugin.markup import Markup, element, joined
+from stsfix.plugin.page.markup import Markup, element, joined
 from stsfix.plugin.preflight_view import Health, shortened
 from stsfix.plugin.text import printable
 from stsfix.remediation.model import Severity

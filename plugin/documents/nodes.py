@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
-from stsfix.plugin.report_json_parts import (
+from stsfix.plugin.documents.parts import (
     JsonObject,
     fingerprints,
     registration_object,
     topology_object,
     vm_object,
 )
-from stsfix.plugin.report_json_tools import tools_object, tools_unread
+from stsfix.plugin.documents.tools import tools_object, tools_unread
 from stsfix.remediation.nodes.node_facts import (
     ClockReading,
     Management,

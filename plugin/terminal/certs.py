@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from stsfix.plugin.certs_places import Place
 from stsfix.plugin.certs_view import State
-from stsfix.plugin.render import Line, wrapped
+from stsfix.plugin.terminal.runs import Line, wrapped
 from stsfix.plugin.text import counted, printable
 from stsfix.remediation.pki.certificates import Certificate, Malformed, algorithm
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.plugin.certificate_view import validity_words
 from stsfix.plugin.certs_lists import extensions_of
-from stsfix.plugin.report_json_tools import tools_unread
-from stsfix.plugin.report_tables import table
+from stsfix.plugin.documents.tools import tools_unread
+from stsfix.plugin.page.tables import table
 from stsfix.plugin.text import counted
 from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.nodes.node_facts import Unread
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stsfix.plugin.certs_lists import Known
-    from stsfix.plugin.markup import Markup
+    from stsfix.plugin.page.markup import Markup
     from stsfix.remediation.inventory import Inventory, NodeInventory
     from stsfix.remediation.pki.authority import Authority
     from stsfix.remediation.pki.vecs import NodeStores

@@ -12,14 +12,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import Validity, validities, validity_words
-from stsfix.plugin.markup import Markup, document, element, joined, stylesheet
+from stsfix.plugin.page.markup import Markup, document, element, joined, stylesheet
+from stsfix.plugin.page.shapes import inline_icon, severity_icon
+from stsfix.plugin.page.style import STYLE
+from stsfix.plugin.page.tables import LONGEST, inventory_tables
+from stsfix.plugin.page.timeline import MOST_ROWS, timeline_pictures
+from stsfix.plugin.page.tools import tools_table
+from stsfix.plugin.page.topology import link_words, topology_pictures
 from stsfix.plugin.preflight_view import Health, about, grouped, links, shortened, total
-from stsfix.plugin.report_shapes import inline_icon, severity_icon
-from stsfix.plugin.report_style import STYLE
-from stsfix.plugin.report_tables import LONGEST, inventory_tables
-from stsfix.plugin.report_timeline import MOST_ROWS, timeline_pictures
-from stsfix.plugin.report_tools import tools_table
-from stsfix.plugin.report_topology import link_words, topology_pictures
 from stsfix.plugin.text import counted
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.durations import UNMEASURED, downtime

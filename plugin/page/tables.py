@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import day, validity_words
-from stsfix.plugin.markup import Markup, element, joined
+from stsfix.plugin.page.markup import Markup, element, joined
+from stsfix.plugin.page.shapes import health_class, inline_icon
 from stsfix.plugin.preflight_view import (
     LOCKDOWN_WORDS,
     POWER_WORDS,
@@ -13,7 +14,6 @@ from stsfix.plugin.preflight_view import (
     shortened,
     version_words,
 )
-from stsfix.plugin.report_shapes import health_class, inline_icon
 from stsfix.plugin.text import counted
 from stsfix.remediation.directory import dn
 from stsfix.remediation.directory.replication import LagState
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from stsfix.plugin.certificate_view import Validity
-    from stsfix.plugin.markup import Child
+    from stsfix.plugin.page.markup import Child
     from stsfix.plugin.preflight_view import PreflightReport
     from stsfix.remediation.directory.replication import Lag
     from stsfix.remediation.inventory import Inventory, NodeInventory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.plugin.render import Line, wrapped
+from stsfix.plugin.terminal.runs import Line, wrapped
 from stsfix.plugin.text import counted, lasted
 from stsfix.remediation.diagnosis.log_signatures import BY_ID
 from stsfix.remediation.diagnosis.model import Confidence, Outcome

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import Validity, day, validity_words
-from stsfix.plugin.markup import Markup, element, joined
-from stsfix.plugin.report_shapes import label, picture
+from stsfix.plugin.page.markup import Markup, element, joined
+from stsfix.plugin.page.shapes import label, picture
 from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed
 
 if TYPE_CHECKING:

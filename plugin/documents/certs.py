@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stsfix.plugin.certs_view import State
-from stsfix.plugin.report_json import key_words
+from stsfix.plugin.documents.preflight import key_words
 from stsfix.remediation.nodes.extensions import thumbprint
 from stsfix.remediation.pki.certificates import Certificate
 

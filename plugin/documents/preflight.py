@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from stsfix.plugin.certificate_view import expired, validities
-from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
-from stsfix.plugin.preflight_view import node_state
-from stsfix.plugin.report_json_nodes import node_object
-from stsfix.plugin.report_json_parts import (
+from stsfix.plugin.documents.nodes import node_object
+from stsfix.plugin.documents.parts import (
     JsonObject,
     held_object,
     host_object,
     topology_object,
 )
+from stsfix.plugin.exit_codes import BLOCKED, SUCCESS, WARNINGS
+from stsfix.plugin.preflight_view import node_state
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.model import Renew, Severity
 from stsfix.remediation.pki.certificates import Certificate, Malformed, key_usages

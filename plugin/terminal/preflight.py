@@ -1,6 +1,6 @@
 """A preflight for people at a terminal: summary, tree, findings, what a repair would do. Pure.
 
-The same as on the page of `report_html`, in lines; however many findings there are, their kinds
+The same as on the page of `page.preflight`, in lines; however many findings there are, their kinds
 fit on a few screens.
 """
 
@@ -22,7 +22,7 @@ from stsfix.plugin.preflight_view import (
     total,
     version_words,
 )
-from stsfix.plugin.render import Line, wrapped
+from stsfix.plugin.terminal.runs import Line, wrapped
 from stsfix.plugin.text import MIN_WIDTH, counted, printable
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.durations import UNMEASURED, downtime

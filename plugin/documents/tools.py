@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.certs_lists import extensions_of
-from stsfix.plugin.report_json_parts import JsonObject, fingerprints
+from stsfix.plugin.documents.parts import JsonObject, fingerprints
 from stsfix.remediation.nodes.node_facts import Unread
 from stsfix.remediation.pki.authority import Unknown
 

@@ -18,9 +18,9 @@ from stsfix.lab.faults import Rule
 from stsfix.lab.lab import Lab
 from stsfix.lab.marker import replication_failures, ways
 from stsfix.lab.probe import CredentialProbe
-from stsfix.plugin import rehearsal_certificates, rehearsal_person
 from stsfix.plugin.exit_codes import EXIT_CODES
-from stsfix.plugin.rehearsal_shell import Shell
+from stsfix.plugin.rehearsal import certificates, person
+from stsfix.plugin.rehearsal.shell import Shell
 from stsfix.plugin.text import counted
 from stsfix.remediation.errors import DirectoryFaultError, ProofError
 from stsfix.remediation.errors_run import PreflightBlockedError, RestartByHandError
@@ -126,7 +126,7 @@ class Rehearsal:
         self._before(lab, shell)
         self._failure(lab, shell, probe)
         self._rollback(lab, shell, before)
-        self._judge(rehearsal_certificates.unchanged(stores, judge_certificates.stored(lab)))
+        self._judge(certificates.unchanged(stores, judge_certificates.stored(lab)))
         self._again(lab, shell, probe, before)
         self._release(lab, shell)
         self._claim(
@@ -175,11 +175,11 @@ class Rehearsal:
 
     def _by_hand(self, lab: Lab, shell: Shell) -> bool:
         """Type what the run waits for, once for each node of a run; False if it waits again."""
-        asked = rehearsal_person.asked_for(shell.read("status", "--json"))
-        self._judge(rehearsal_person.stopped(lab, asked, before=self._typed))
+        asked = person.asked_for(shell.read("status", "--json"))
+        self._judge(person.stopped(lab, asked, before=self._typed))
         for node, command in asked:
             self.tell("command", f"on {node}: {command}")
-            rehearsal_person.type_on(lab, node, command)
+            person.type_on(lab, node, command)
             self._typed.append((self._act, node))
         return len(self._typed) == len(set(self._typed))
 
@@ -252,7 +252,7 @@ class Rehearsal:
             if left
             else f"{names} is on none of {counted(len(after), 'directory', 'directories')}",
         )
-        for claim in rehearsal_certificates.repaired(lab, renewed=bool(shell.repair)):
+        for claim in certificates.repaired(lab, renewed=bool(shell.repair)):
             self._judge(claim)
         self._replicates(lab)
 
@@ -308,7 +308,7 @@ class Rehearsal:
             or f"{counted(len(lab.topology.controllers), 'directory', 'directories')} compared",
         )
 
-    def _judge(self, judged: rehearsal_certificates.Judged) -> None:
+    def _judge(self, judged: certificates.Judged) -> None:
         text, held, evidence = judged
         self._claim(text, held=held, evidence=evidence)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stsfix.lab.lab import Lab
-    from stsfix.plugin.rehearsal_certificates import Judged
+    from stsfix.plugin.rehearsal.certificates import Judged
 
 BASH = "/bin/bash"
 PATIENCE_S = 120.0

@@ -1,0 +1,1 @@
+"""The ``--json`` documents of reports, as docs/schema describes them. Pure."""

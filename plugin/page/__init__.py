@@ -1,0 +1,1 @@
+"""The HTML page of a preflight: its tables, pictures and style. Pure."""

@@ -1,0 +1,1 @@
+"""Runs and reports as lines of text for people at a terminal. Pure."""
