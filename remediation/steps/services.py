@@ -82,7 +82,14 @@ class RestartServices:
             self._pass(left, seen, write)
 
     def _in_need(self, left: Sequence[NodePlan], noted: Facts, note: Note) -> list[NodePlan]:
-        """Return who needs a restart, or was asked for it; if nobody does, all are settled."""
+        """Return who needs a restart, or was asked for it; if nobody does, all are settled.
+
+        A restart that broke off is made again before anybody is asked anything: what it stopped
+        may be the directory that says what to prove.
+        """
+        begun = [node for node in left if RAN + node.fqdn in noted]
+        if begun:
+            return begun
         leaf = our_leaf(self.context, self.leaves(), self.name)
         reasons = Need(context=self.context, leaf=leaf).find(left)
         for fqdn, reason in reasons.items():

@@ -30,6 +30,13 @@ MUTANTS = (
         tests=(f"{STEPS_SERVICES}::test_a_vcenter_waits_for_a_psc_that_waits_for_a_person",),
     ),
     Mutant(
+        name="a restart that broke off is proven before it is made again",
+        file="remediation/steps/services.py",
+        old="        if begun:\n",
+        new="        if begun and False:\n",
+        tests=(f"{STEPS_SERVICES}::test_a_restart_that_broke_off_is_made_again_first",),
+    ),
+    Mutant(
         name="the writer is not restarted alone",
         file="remediation/restarts.py",
         old="((writer,), tuple(others), vcenters)",

@@ -27,7 +27,7 @@ from stsfix.remediation.restarts import (
     restart_waves,
 )
 from stsfix.remediation.steps.services import VerifyLogins
-from worlds import node
+from worlds import Killed, node
 
 
 @pytest.fixture
@@ -316,6 +316,33 @@ def test_an_sts_that_keeps_its_certificate_is_restarted_alone():
     assert bench.services.log == [VC2]
     assert bench.of(VC).outcome is Outcome.NOT_NEEDED
     assert bench.of(VC2).outcome is Outcome.RESTARTED
+
+
+def test_a_restart_that_broke_off_is_made_again_first():
+    """Over VAMI each service is stopped by a call of ours: who dies between two leaves vmdird
+    stopped, and without it nothing tells what has to be proven.
+    """
+    bench = linked()
+    bench.leaves[VC] = OLD.chain[0]
+
+    def dies(fqdn):
+        bench.domain.down.add(fqdn)
+        raise Killed
+
+    bench.services.restarted = dies
+    with pytest.raises(Killed):
+        bench.do()
+    bench.services.restarted = lambda fqdn: (
+        bench.services.log.append(fqdn),
+        bench.domain.down.clear(),
+        bench.leaves.update({fqdn: NEW.chain[0]}),
+    )
+
+    bench.do()
+
+    assert bench.services.log == [VC]
+    assert bench.of(VC).outcome is Outcome.RESTARTED
+    assert bench.of(VC2).outcome is Outcome.NOT_NEEDED
 
 
 def test_a_vcenter_that_refuses_the_token_of_a_partner_is_restarted():
