@@ -171,7 +171,6 @@ EXPECTED = {
         "blocks NODE-ROLE-UNVERIFIED",
         "blocks SSO-UNREACHABLE",
         "blocks VM-OFF",
-        "informs CERT-NOT-CHECKED",
         "warns CERT-NOT-CHECKED",
         "warns NODE-NOT-CHECKED",
     },
@@ -179,7 +178,6 @@ EXPECTED = {
         "blocks NODE-ROLE-UNVERIFIED",
         "blocks SSO-UNREACHABLE",
         "blocks VM-SUSPENDED",
-        "informs CERT-NOT-CHECKED",
         "warns CERT-NOT-CHECKED",
         "warns NODE-NOT-CHECKED",
     },
@@ -195,7 +193,6 @@ EXPECTED = {
     "retired-node": {
         "blocks NODE-NOT-FOUND",
         "blocks SSO-UNREACHABLE",
-        "informs CERT-NOT-CHECKED",
         "warns CERT-NOT-CHECKED",
         "warns NODE-NO-SERVER",
         "warns NODE-NOT-CHECKED",
