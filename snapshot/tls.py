@@ -134,7 +134,8 @@ class BoundedSocket(ssl.SSLSocket):
     @contextmanager
     def _in_time(self) -> Generator[None]:
         """Let one operation take no longer than is left; OpenSSL's reads and writes each have one
-        deadline, however many pieces come (CPython, _ssl.c).
+        deadline, however many pieces come (CPython, _ssl.c). Its lack of memory is ours, no fault
+        of the peer.
         """
         left_s, own_s = self._exchange.left_s(), self.gettimeout()
         is_shorter = own_s is None or left_s < own_s
@@ -144,6 +145,10 @@ class BoundedSocket(ssl.SSLSocket):
             yield
         except TimeoutError as error:
             raise self.overdue() from error
+        except ssl.SSLError as error:
+            if "malloc failure" in str(error):  # OpenSSL's ERR_R_MALLOC_FAILURE
+                raise MemoryError from error
+            raise
         finally:
             if is_shorter:
                 self.settimeout(own_s)

@@ -59,7 +59,7 @@ def starved(bench, *words):
         resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
 
     bench.lab.faults.add(Rule(protocol="vapi", call="*", effect=Effect.MEANWHILE, others=starve))
-    flood(bench, "vapi", "*", "*")
+    flood(bench, "vapi", "*", "*", times=100)  # whoever is asked again is flooded again
     try:
         return ended(process)
     finally:
