@@ -131,7 +131,7 @@ def test_a_node_that_is_none_is_named(bench):
 
     ended = bench.stsfix.run("run", "--yes")
 
-    assert_ended(ended, 2, "SSO-UNREACHABLE nobody.invalid")
+    assert_ended(ended, 2, "SSO-UNREACHABLE", "nobody.invalid: ")
     bench.assert_untouched()
 
 
