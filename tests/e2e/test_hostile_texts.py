@@ -103,12 +103,14 @@ def test_nothing_that_a_terminal_obeys_comes_through(said, words):
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_no_line_ends_in_a_password_and_shows_its_halves(said, words):
-    """Whatever the line ends and indents are, none of our passwords is there; stars are."""
+    """Whatever the line ends and indents are, none of our passwords is there; stars are, where
+    names of VMs or lines of logs are shown.
+    """
     ended = said.said[words]
 
     text = "".join((ended.out + ended.err).split())
     assert [p for p in said.lab.passwords.everything() if "".join(p.split()) in text] == []
-    assert "***" in text
+    assert ("***" in text) is (words != "certs")
 
 
 @pytest.mark.parametrize("words", COMMANDS)
