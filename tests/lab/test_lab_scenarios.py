@@ -37,6 +37,7 @@ def credentials(lab, node=VC1):
     return sorted(n for n in names if n.startswith(("tenantcredential-", "trustedcertchain-")))
 
 
+@pytest.mark.may_miss("the labs are only built")
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 @pytest.mark.parametrize("topology", sorted(set(TOPOLOGIES) - {"elm"}))
 def test_every_scenario_builds_on_every_topology(build, topology, scenario):
