@@ -77,7 +77,7 @@ class Trial:
         may have ended before its last time.
         """
         code = self._wounded(self._point.command, self._point.steps)
-        if self._case.moment.protocol == JOURNAL:
+        if self._case.way is not Way.LOST and self._case.moment.is_certain:
             assert code == KILLED
         if self._case.then is Then.AGAIN:
             self._wounded(self._onward, self._left())
@@ -87,13 +87,14 @@ class Trial:
 
     def _wounded(self, command: Command, steps: int | None) -> int:
         bench, moment = self._bench, self._case.moment
-        death = None
+        death, rule = None, None
         if moment.protocol == JOURNAL:
             death = Death(moment.nth - 1, durable=self._case.way is Way.AFTER)
         else:
-            bench.lab.faults.add(moment.rule(self._case.way, bench.command.killer()))
+            rule = bench.lab.faults.add(moment.rule(self._case.way, bench.command.killer()))
         code = bench.command(bench.config, self._state, command, death, steps=steps)
         bench.lab.faults.clear()
+        assert rule is None or rule.seen >= rule.nth or not moment.is_certain
         return code
 
     @property

@@ -82,6 +82,11 @@ class Moment:
     def __str__(self) -> str:
         return " ".join((self.segment, self.protocol, self.call, self.target, str(self.nth)))
 
+    @property
+    def is_certain(self) -> bool:
+        """Tell whether it comes each time, however quick or slow the lab is."""
+        return self.nth == 1 or not _POLLS.fullmatch(self.call)
+
     def rule(self, way: Way, kill: object) -> Rule:
         """Return the lab's rule for it; *kill* kills the process."""
         effect = {Way.LOST: Effect.DROP, Way.MEANWHILE: Effect.MEANWHILE}.get(way, Effect.KILL)
