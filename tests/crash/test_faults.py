@@ -19,6 +19,7 @@ from lab_keys import shared_keys
 from recorded import Recorded
 from stsfix.lab import judge
 from stsfix.lab.lab import Lab
+from stsfix.plugin.rehearsal.person import type_on
 from stsfix.remediation.checks.renewal import NOTHING, Wish
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.plan import step_names
@@ -140,6 +141,8 @@ class Trial:
                 self._say("it never came")
         if self.fault.protocol == "task" and self.fault.kind == "drop-before":
             self._restart_hosts()
+        if _BOOT.fullmatch(self.fault.call):
+            self._start_services()
         stopped = bench.lab.checkpoint() if whole and point.steps else None
         journal = self._recorded.new_state(state) if stopped else state
         if not went_on:
@@ -161,6 +164,12 @@ class Trial:
         for host in self._bench.lab.hosts.values():
             host.stop()
             host.start()
+
+    def _start_services(self) -> None:
+        """A service that did not start at boot needs a person, too."""
+        lab, node = self._bench.lab, self.fault.target
+        if lab.machines[node].running:
+            type_on(lab, node, "service-control --start --all || true")
 
     def _see_through(self, state: Path) -> None:
         self._require(self._bench(state, "resume"), "resume")
