@@ -17,6 +17,7 @@ from stsfix.remediation.nodes.service_expectation import Why
 from stsfix.remediation.records import (
     END_PREFIX,
     REPLACE_STS,
+    TAKE_SNAPSHOTS,
     Mark,
     MarkRecord,
     NoteRecord,
@@ -28,7 +29,6 @@ from stsfix.remediation.records import (
     step_states,
     turn,
 )
-from stsfix.remediation.relocation import SNAPSHOTS
 from stsfix.remediation.restarts import STEP as RESTART_SERVICES
 from stsfix.remediation.restarts import NodeRestart, Outcome, restart_of, restart_waves
 
@@ -232,7 +232,7 @@ def what_goes_back(stored: StoredRun, now: datetime) -> str:
     at = [
         r.at
         for r in stored.records
-        if isinstance(r, StepRecord) and (r.step, r.state) == (SNAPSHOTS, StepState.DONE)
+        if isinstance(r, StepRecord) and (r.step, r.state) == (TAKE_SNAPSHOTS, StepState.DONE)
     ]
     if not at or at[-1] is None or Mark.ADOPTED in marks(stored.records):
         return f"Every node is reverted ({nodes})."

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.records import NoteRecord
-from stsfix.remediation.relocation import SNAPSHOTS
+from stsfix.remediation.records import TAKE_SNAPSHOTS, NoteRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,4 +26,4 @@ def departed(records: Iterable[Record]) -> frozenset[str]:
 
 def note_of_departure(fqdn: str, by: str) -> NoteRecord:
     """Return the record that says that *by* knows the VM of *fqdn* to be gone for good."""
-    return NoteRecord(step=SNAPSHOTS, key=f"{_GONE}{fqdn}", value=by)
+    return NoteRecord(step=TAKE_SNAPSHOTS, key=f"{_GONE}{fqdn}", value=by)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.newcomers import WRITERS
-from stsfix.remediation.records import Phase, StepState, phase, step_states
+from stsfix.remediation.records import POWER_ON, QUIESCE, Phase, StepState, phase, step_states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stsfix.remediation.records import Record
 
-QUIESCE: Final = "quiesce"
-POWER_ON: Final = "power-on"
 LEFT_OFF: Final = "it has shut nodes down and has not seen all of them on again"
 _ON = frozenset({StepState.PENDING, StepState.UNDONE})
 _FORWARDS = frozenset({StepState.PENDING, StepState.STARTED, StepState.DONE, StepState.FAILED})

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+QUIESCE = "quiesce"
+"""The step that shuts every node down."""
+
+TAKE_SNAPSHOTS = "take-snapshots"
+"""The step that snapshots every node while all are off."""
+
+POWER_ON = "power-on"
+"""The step that powers every node on, and waits."""
+
 REPLACE_STS = "replace-sts"
 """The step that makes and writes the new certificate."""
 

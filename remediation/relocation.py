@@ -13,7 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.claims import left_to
-from stsfix.remediation.records import Mark, NoteRecord, StepRecord, StepState, marks
+from stsfix.remediation.records import (
+    TAKE_SNAPSHOTS,
+    Mark,
+    NoteRecord,
+    StepRecord,
+    StepState,
+    marks,
+)
 from stsfix.snapshot.errors import OperationError, VmKeyMissingError, VmNotFoundError
 from stsfix.snapshot.model import HostRef, PowerState, VmId
 
@@ -27,9 +34,6 @@ if TYPE_CHECKING:
 
 Seen = dict[HostRef, "Sequence[VmSummary]"]
 """What every host that answered has registered."""
-
-SNAPSHOTS: Final = "take-snapshots"
-"""The step after which every VM of the run bears its snapshot; moves are noted with it."""
 
 _MOVED: Final = "moved."
 """Before the node's FQDN: key of the note that says where its VM is."""
@@ -56,7 +60,7 @@ def note_of(fqdn: str, vm: VmId) -> NoteRecord:
         "instance_uuid": vm.instance_uuid,
         "name": vm.name,
     }
-    return NoteRecord(step=SNAPSHOTS, key=f"{_MOVED}{fqdn}", value=json.dumps(place))
+    return NoteRecord(step=TAKE_SNAPSHOTS, key=f"{_MOVED}{fqdn}", value=json.dumps(place))
 
 
 def bears_snapshots(records: Sequence[Record]) -> bool:
@@ -65,7 +69,7 @@ def bears_snapshots(records: Sequence[Record]) -> bool:
     """
     taken = any(
         isinstance(record, StepRecord)
-        and record.step == SNAPSHOTS
+        and record.step == TAKE_SNAPSHOTS
         and record.state is StepState.DONE
         for record in records
     )

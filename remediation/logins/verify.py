@@ -18,6 +18,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import LoginProof
 from stsfix.remediation.ports import Progress
+from stsfix.remediation.records import VERIFY_LOGINS
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.polling import poll_until
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from stsfix.snapshot.errors import OperationError
     from stsfix.snapshot.ports import Clock
 
-STEP = "verify-logins"
 POLL = timedelta(seconds=5)
 
 Way = Literal["sts-token", "login-by-token", "login", "vapi-session", "metadata"]
@@ -209,7 +209,7 @@ class _Verification:
                 if left > 0 and not told:
                     told.append(way)
                     text = f"{way}: not yet, tried for {left:.0f} s more: {error}"
-                    self.progress(Progress(step=STEP, subject=name, text=text))
+                    self.progress(Progress(step=VERIFY_LOGINS, subject=name, text=text))
                 raise
 
         return look
@@ -217,5 +217,5 @@ class _Verification:
     def _told(
         self, name: str, way: Way, *, ok: bool, detail: str, took: timedelta | None = None
     ) -> LoginProof:
-        self.progress(Progress(step=STEP, subject=name, text=f"{way}: {detail}"))
+        self.progress(Progress(step=VERIFY_LOGINS, subject=name, text=f"{way}: {detail}"))
         return LoginProof(node=name, way=way, ok=ok, detail=detail, took=took)

@@ -9,9 +9,8 @@ from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError, NoWayBackError
-from stsfix.remediation.left_off import POWER_ON, QUIESCE
 from stsfix.remediation.ports import UNAVAILABLE, Observed
-from stsfix.remediation.relocation import SNAPSHOTS
+from stsfix.remediation.records import POWER_ON, QUIESCE, TAKE_SNAPSHOTS
 from stsfix.remediation.steps import adapters
 from stsfix.remediation.steps.clocks import SLEPT, Moment
 from stsfix.remediation.steps.reversion import prove_reverted
@@ -222,7 +221,7 @@ class TakeSnapshots:
     """
 
     context: StepContext
-    name: ClassVar[str] = SNAPSHOTS
+    name: ClassVar[str] = TAKE_SNAPSHOTS
 
     def probe(self, noted: Facts) -> Observed:
         """Never complete: an attempt that did not end did not see that nobody was on meanwhile,

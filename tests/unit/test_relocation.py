@@ -11,9 +11,8 @@ from memory_vm import MemoryVm
 from stsfix.plugin.diagnostics import explain
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.model import NodePlan, Role, RunSpec
-from stsfix.remediation.records import Mark, MarkRecord, StepRecord, StepState
+from stsfix.remediation.records import TAKE_SNAPSHOTS, Mark, MarkRecord, StepRecord, StepState
 from stsfix.remediation.relocation import (
-    SNAPSHOTS,
     bears_snapshots,
     current_spec,
     find_moved,
@@ -214,7 +213,7 @@ def test_a_vm_without_a_uuid_is_like_no_other(world):
 def test_the_journal_keeps_where_the_vm_is(world, tmp_path):
     """The last note counts, for a journal that is open and for one that is read."""
     file = JournalFile(tmp_path / "state", SystemClock())
-    journal = file.create(world.spec, (SNAPSHOTS,), version="1", inventory="{}")
+    journal = file.create(world.spec, (TAKE_SNAPSHOTS,), version="1", inventory="{}")
     first = replace(world.vc1, host=world.esx2.host, moref="7")
     second = replace(world.vc1, host=world.esx3.host, moref="8")
     journal.append(note_of("vc1.lab.example", first))
@@ -241,7 +240,7 @@ def test_vms_bear_their_snapshots_between_taking_and_releasing(records, expected
     made = tuple(
         MarkRecord(mark=record)
         if isinstance(record, Mark)
-        else StepRecord(step=SNAPSHOTS, state=record)
+        else StepRecord(step=TAKE_SNAPSHOTS, state=record)
         for record in records
     )
 
