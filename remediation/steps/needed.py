@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from stsfix.remediation.steps.context import StepContext
 
 
+Reasons = dict[str, str]
+"""Why each node, by FQDN, needs a restart, in one line."""
+
 _LOOKS = 3
 """How often a way in is tried where what does not work by then is not going to."""
 
@@ -33,7 +36,7 @@ class Need:
     context: StepContext
     leaf: str
 
-    def find(self, nodes: Sequence[NodePlan]) -> dict[str, str]:
+    def find(self, nodes: Sequence[NodePlan]) -> Reasons:
         """Return those of *nodes* that need a restart, each with the reason in one line.
 
         First what needs no waiting: an STS that publishes another certificate, then, if the old
@@ -88,41 +91,46 @@ class Need:
             return str(error)
         return "" if shown == self.leaf else f"its STS publishes sha256:{shown}"
 
-    def _lacking(self, nodes: Sequence[NodePlan]) -> dict[str, str]:
+    def _lacking(self, nodes: Sequence[NodePlan]) -> Reasons:
         """Return who lacks services that logins need, or else that ran at preflight; these are
         waited for.
         """
-        lost: dict[str, str] = {}
+        lost: Reasons = {}
 
-        def look() -> dict[str, str] | None:
-            lost.clear()
-            down = self._down(nodes, lost)
+        def look() -> Reasons | None:
+            nonlocal lost
+            down, lost = self._services(nodes)
             return None if lost and not down else down
 
         limits = self.context.limits
         found = poll_until(look, clock=self.context.clock, limit=limits.logins, every=limits.poll)
         return lost if found is None else found
 
-    def _down(
-        self, nodes: Sequence[NodePlan], lost: dict[str, str] | None = None
-    ) -> dict[str, str]:
-        """Return who lacks services that logins need; *lost* gets who lacks others that ran."""
+    def _down(self, nodes: Sequence[NodePlan]) -> Reasons:
+        """Return who lacks services that logins need."""
+        return self._services(nodes)[0]
 
-        def look(node: NodePlan) -> str:
+    def _services(self, nodes: Sequence[NodePlan]) -> tuple[Reasons, Reasons]:
+        """Return who lacks services that logins need, and who lacks others that ran before."""
+
+        def look(node: NodePlan) -> tuple[str, str]:
             if self.context.services.is_by_hand(node):
-                return ""
+                return "", ""
             try:
                 report = self.context.services.read_services(node)
             except OperationError as error:
-                return f"its services could not be listed: {error}"
-            gone = lost_of(report, node)
-            if gone and lost is not None:
-                lost[node.fqdn] = f"not running, as it did before the run: {', '.join(gone)}"
-            down = down_of(report, node.platform)
-            return f"not running: {', '.join(down)}" if down else ""
+                return f"its services could not be listed: {error}", ""
+            down, lost = down_of(report, node.platform), lost_of(report, node)
+            return (
+                f"not running: {', '.join(down)}" if down else "",
+                f"not running, as it did before the run: {', '.join(lost)}" if lost else "",
+            )
 
-        reasons = self.context.each(nodes, look)
-        return {n.fqdn: why for n, why in zip(nodes, reasons, strict=True) if why}
+        found = dict(zip((n.fqdn for n in nodes), self.context.each(nodes, look), strict=True))
+        return (
+            {fqdn: down for fqdn, (down, _) in found.items() if down},
+            {fqdn: lost for fqdn, (_, lost) in found.items() if lost},
+        )
 
     def _old_one_works(self) -> bool:
         """Tell whether the certificate that signed before had not expired."""

@@ -160,14 +160,17 @@ class RestartServices:
         """
         known = noted.get(RAN + node.fqdn)
         if known is None:
-            limit = min(READ_LIMIT, self.context.limits.services / 4)  # as the restart's own looks
-            try:
-                report = self.context.services.read_services(node, limit=limit)
-            except UNAVAILABLE:
-                return ()  # the restart finds out by itself whether it gets through
-            known = ",".join(report.running if node.ran else report.under_way)
-            note(RAN + node.fqdn, known)
+            known = ",".join(self._runs(node))
+            note(RAN + node.fqdn, known)  # from now on its restart has begun
         return tuple(name for name in known.split(",") if name)
+
+    def _runs(self, node: NodePlan) -> tuple[str, ...]:
+        limit = min(READ_LIMIT, self.context.limits.services / 4)  # as the restart's own looks
+        try:
+            report = self.context.services.read_services(node, limit=limit)
+        except UNAVAILABLE:
+            return ()  # the restart finds out by itself whether it gets through
+        return report.running if node.ran else report.under_way
 
     def _restarted(self, node: NodePlan, report: ServiceReport, note: Note) -> None:
         started = ",".join(report.started)

@@ -318,12 +318,21 @@ def test_an_sts_that_keeps_its_certificate_is_restarted_alone():
     assert bench.of(VC2).outcome is Outcome.RESTARTED
 
 
-def test_a_restart_that_broke_off_is_made_again_first():
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not-listed"])
+def test_a_restart_that_broke_off_is_made_again_first(listed):
     """Over VAMI each service is stopped by a call of ours: who dies between two leaves vmdird
     stopped, and without it nothing tells what has to be proven.
     """
     bench = linked()
     bench.leaves[VC] = OLD.chain[0]
+    read = bench.services.read_services
+
+    def lists(node, **limit):
+        if node.fqdn == VC and not listed:
+            raise TransportUnavailableError(VC, "ssh", "no answer")
+        return read(node, **limit)
+
+    bench.services.read_services = lists
 
     def dies(fqdn):
         bench.domain.down.add(fqdn)
