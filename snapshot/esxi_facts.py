@@ -27,6 +27,7 @@ from stsfix.snapshot.model import (
     VmId,
     VmListing,
 )
+from stsfix.snapshot.numbers import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     Properties = Mapping[str, Any]
 
 _HOURS = re.compile(r"-?[0-9]{1,7}")
-_COUNT = re.compile(r"[0-9]{1,9}")
 _DATASTORE = re.compile(r"\[([^\]]+)\]")
 _ADMINISTRATOR = -1
 _NTP_SERVICE = "ntpd"
@@ -110,7 +110,7 @@ def _options(found: Properties) -> Sequence[Any]:
 def _limit(options: Iterable[Any]) -> int | None:
     """Return snapshot.maxSnapshots (its name is unverified on real hosts)."""
     value = next((str(o.value) for o in options if str(o.key) == "snapshot.maxSnapshots"), "")
-    return int(value) if _COUNT.fullmatch(value) else None
+    return whole(value)
 
 
 def _is_administrator(roles: Iterable[int] | None) -> bool | None:

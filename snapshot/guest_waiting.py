@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +14,7 @@ from stsfix.snapshot.errors import (
     TransientError,
 )
 from stsfix.snapshot.model import TaskKey
+from stsfix.snapshot.numbers import whole
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from stsfix.snapshot.ports import Clock
 
 T = TypeVar("T")
-
-_CODE = re.compile(r"[0-9]{1,9}")
 
 _MAY_PASS = (GuestUnavailableError, TransientError)
 """Tools is not up yet, or the host was silent. A refused login never passes (faillock)."""
@@ -99,8 +97,8 @@ class GuestWaiting:
                 if error.fault not in busy:
                     raise
                 return None
-            if text and _CODE.fullmatch(text[-1]):
-                return int(text[-1])
+            if text and (number := whole(text[-1])) is not None:
+                return number
             if ended:
                 raise AnswerLostError(str(guest.vm), "a script in the guest")
             return None

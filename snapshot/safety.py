@@ -5,12 +5,12 @@ Pure: facts in, findings out, every check always runs. What each means is in `sa
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from stsfix.snapshot.model import LockdownMode
+from stsfix.snapshot.numbers import whole
 from stsfix.snapshot.risk import Finder, Severity
 from stsfix.snapshot.safety_rules import HOST_RULES, RULES, SPACE_RULES
 from stsfix.snapshot.safety_vm import assess_vm
@@ -49,7 +49,6 @@ SLOW = timedelta(seconds=5)
 """A question that a sound host answers in milliseconds."""
 
 OLDEST = (6, 5)
-_PART = re.compile(r"[0-9]{1,9}")
 
 
 def assess(
@@ -206,7 +205,7 @@ def _host_speed(facts: HostFacts) -> Iterator[Finding]:
 
 
 def _host_version(facts: HostFacts) -> Iterator[Finding]:
-    numbers = tuple(int(part) for part in facts.version.split(".")[:2] if _PART.fullmatch(part))
+    numbers = tuple(n for part in facts.version.split(".")[:2] if (n := whole(part)) is not None)
     if numbers and numbers < OLDEST:
         yield found("HOST-OLD", facts.host, f"It is version {facts.version}.")
 

@@ -12,6 +12,7 @@ from stsfix.remediation.directory import dn
 from stsfix.remediation.directory.sts_export import StsMaterial
 from stsfix.remediation.model import DirServer, ReplicationStatus, RootDse, StsEntry, Topology
 from stsfix.remediation.pki import certificates
+from stsfix.snapshot.numbers import whole
 from stsfix.snapshot.secret import Secret
 
 if TYPE_CHECKING:
@@ -238,6 +239,4 @@ def _lower(place: tuple[str, str]) -> tuple[str, str]:
 
 def number(text: str) -> int | None:
     """Return a USN or a like number; None if *text* is none."""
-    # More digits than a 64-bit USN has are no number; int() itself fails on thousands of them.
-    digits = text.strip()
-    return int(digits) if digits.isdecimal() and len(digits) <= 20 else None  # noqa: PLR2004 - 2**64
+    return whole(text.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import ssl
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +33,7 @@ from stsfix.remediation.transports.ssh_packets import (
 from stsfix.snapshot import soap_stub
 from stsfix.snapshot.answers import BYTES_A_SECOND, Exchange, OverdueError, OversizedError
 from stsfix.snapshot.soap_stub import ReplyRefusedError, require_plain
+from stsfix.snapshot.tls import BoundedSocket
 
 if TYPE_CHECKING:
     import ldap3
@@ -341,3 +343,22 @@ def test_silence_is_told_from_slowness(received, said):
     clock.now_s = 7.0
 
     assert str(slow.overdue()) == said
+
+
+def test_what_openssl_has_no_memory_for_is_no_fault_of_the_peer(monkeypatch):
+    """It would be told as a broken connection, and the call made again. The words are those of
+    OpenSSL 3.0 for ERR_R_MALLOC_FAILURE.
+    """
+
+    def read(*_):
+        raise ssl.SSLError(1, "malloc failure (_ssl.c:2578)")
+
+    monkeypatch.setattr(ssl.SSLSocket, "read", read)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = BoundedSocket
+    ours, theirs = socket.socketpair()
+    with theirs:
+        peer: Any = context.wrap_socket(ours, server_hostname="a", do_handshake_on_connect=False)
+        peer.be_patient(1.0)
+        with peer, pytest.raises(MemoryError):
+            peer.read()
