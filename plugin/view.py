@@ -171,7 +171,7 @@ def view_of(stored: StoredRun, context: RunContext, *, holder: str | None = None
         run=spec.run,
         domain=spec.domain,
         phase=stored.phase,
-        meaning=_meaning(stored) if holder is None else _now(stored, holder),
+        meaning=_meaning(stored, holder),
         created=stored.created,
         version=stored.version,
         writer=spec.writer,
@@ -266,27 +266,43 @@ def _next_commands(stored: StoredRun) -> tuple[str, ...]:
     return tuple(c for c in NEXT_COMMANDS[stored.phase] if c != "rollback" or not gone)
 
 
-def _meaning(stored: StoredRun) -> str:
+def _meaning(stored: StoredRun, holder: str | None) -> str:
     rival = _rival(stored)
     if rival:
         return GAVE_WAY.format(rival=rival)
-    if stored.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}:
-        left = databases_to_restore(stored.spec)
-        return _with_off(stored, MEANING[stored.phase]) + (f"; {left}" if left else "")
+    is_turned = stored.phase in {Phase.ROLLING_BACK, Phase.ROLLED_BACK}
     waiting = [s.node for s in _services(stored) if s.outcome is Outcome.ASKED]
-    if waiting and _waits(stored):
+    if waiting and _waits(stored) and not is_turned:
         return f"waits for a person: the services of {', '.join(waiting)} have to be restarted"
     if stored.phase is Phase.RELEASED:
         return _released(stored)
     lacking = _lacking(stored) if stored.phase is Phase.REPAIRED else ""
-    return _with_off(stored, MEANING[stored.phase]) + (
-        f"; {lacking} did not come up" if lacking else ""
+    parts = (
+        _state(stored.phase, holder),
+        LEFT_OFF if stored.nodes_may_be_off and not holder else "",
+        databases_to_restore(stored.spec) if is_turned else "",
+        f"{lacking} did not come up" if lacking else "",
+        _worker(stored.phase, holder),
     )
+    return "; ".join(filter(None, parts))
 
 
-def _with_off(stored: StoredRun, meaning: str) -> str:
-    """Return *meaning*, and that an unfinished run left nodes off, if it did."""
-    return f"{meaning}; {LEFT_OFF}" if stored.nodes_may_be_off else meaning
+def _state(phase: Phase, holder: str | None) -> str:
+    """Return what *phase* means; of a run that goes forwards only its holder tells whether it is
+    at work.
+    """
+    if phase is Phase.OPEN and holder is not None:
+        return "not finished" if holder else DIED
+    return MEANING[phase]
+
+
+def _worker(phase: Phase, holder: str | None) -> str:
+    """Return whether a process works on an unfinished run, where that was looked at and is not told
+    by its state.
+    """
+    if holder is None or phase not in _UNFINISHED or (phase is Phase.OPEN and not holder):
+        return ""
+    return f"{holder or 'no process'} works on it now"
 
 
 def _lacking(stored: StoredRun) -> str:
@@ -297,19 +313,6 @@ def _lacking(stored: StoredRun) -> str:
         for each in found.left
         if each.why is not Why.DISABLED
     )
-
-
-def _now(stored: StoredRun, holder: str) -> str:
-    """Return what the run is, and whether a process works on it."""
-    if stored.phase not in _UNFINISHED:
-        return _meaning(stored)
-    if not holder and stored.phase is Phase.OPEN:
-        return _with_off(stored, DIED)
-    meaning = _meaning(stored)
-    if holder:
-        meaning = meaning.replace(f"; {LEFT_OFF}", "")
-    what = meaning.partition(": it is running")[0]
-    return f"{what}; {holder or 'no process'} works on it now"
 
 
 def _released(stored: StoredRun) -> str:

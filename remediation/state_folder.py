@@ -22,7 +22,7 @@ def intruders(folder: Path) -> str:
     """
     status = folder.stat()
     if status.st_uid != os.geteuid():
-        return f"the folder belongs to another user ({_name(status.st_uid)})"
+        return f"the folder belongs to another user ({user_name(status.st_uid)})"
     if status.st_mode & _OTHERS:
         return "others may write into the folder"
     for above in folder.resolve().parents:
@@ -33,8 +33,9 @@ def intruders(folder: Path) -> str:
     return ""
 
 
-def _name(user: int) -> str:
+def user_name(number: int) -> str:
+    """Return the name of a user of this workstation, the number itself if it has none."""
     try:
-        return pwd.getpwuid(user).pw_name
+        return pwd.getpwuid(number).pw_name
     except KeyError:
-        return f"number {user}"
+        return str(number)
