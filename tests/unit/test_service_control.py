@@ -278,11 +278,15 @@ def test_what_a_person_had_started_is_started_again(version):
 
 
 def test_start_types_are_read_in_bash(tmp_path):
-    """A real bash asks vMon for each service, and a vmon-cli that fails costs the types only."""
+    """A real bash asks vMon for each service, with the variables of a login shell; a vmon-cli that
+    fails costs the types only.
+    """
     listed = "Running:\n vmdird\n"
     for name, work in {
         "service-control": f"printf '{listed}'",
-        "vmon-cli": '[ "$1" = --list ] && printf "vsphere-ui\nrbd\n" && exit\n'
+        "vmon-cli": ': "${VMWARE_PYTHON_PATH:?}" "${VMWARE_LOG_DIR:?}" "${VMWARE_CFG_DIR:?}"\n'
+        ': "${VMWARE_DATA_DIR:?}"\n'
+        '[ "$1" = --list ] && printf "vsphere-ui\nrbd\n" && exit\n'
         '[ "$2" = rbd ] && echo broken >&2 && exit 1\n'
         'printf "Name: $2\nStarttype: DISABLED\nRunState: STOPPED\nMainProcessId: N/A\n"',
     }.items():
