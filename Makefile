@@ -81,9 +81,9 @@ LONG := -n 4 --dist load --maxschedchunk 8
 
 # Prints how many faults of which kind were injected, and how the command they hit ended.
 test-all: test
-	STSFIX_FAULTS=all STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest $(LONG) tests/crash $(PYTEST_ARGS)
+	STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest $(LONG) tests/crash $(PYTEST_ARGS)
 	STSFIX_MATRIX=$(MATRIX) $(BIN)/pytest -n 2 tests/e2e/test_rehearse.py tests/e2e/test_floods.py \
-		$(PYTEST_ARGS)
+		tests/lab/test_diagnose_scenarios.py $(PYTEST_ARGS)
 
 # The counts of docs/reliability.md. Kinds that were not played (PYTEST_ARGS="tests/crash/test_time.py")
 # keep what they had; choose whole kinds. reliability-all goes on where it was: what is in .reliability
@@ -93,7 +93,7 @@ reliability: dev
 	STSFIX_RELIABILITY=test $(BIN)/pytest -n 2 --dist loadgroup -m reliability $(PYTEST_ARGS)
 
 reliability-all: dev
-	STSFIX_RELIABILITY=test-all STSFIX_FAULTS=all STSFIX_MATRIX=$(MATRIX) STSFIX_STATEFUL=100 \
+	STSFIX_RELIABILITY=test-all STSFIX_MATRIX=$(MATRIX) STSFIX_STATEFUL=100 \
 	$(BIN)/pytest $(LONG) -m reliability $(PYTEST_ARGS)
 
 mutants: dev

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from deaths import BEGUN, CALLS, JOURNAL, rows_of, write_table
 from lab_keys import shared_keys
-from recorded import Recorded
+from moments import BEGUN, CALLS, JOURNAL, rows_of, write_table
+from recorded import Bench, Recorded
 from saved_lab import DeathBench
 from stsfix.lab.lab import Lab
 from stsfix.remediation.checks.renewal import NOTHING, Wish
@@ -22,8 +22,10 @@ from stsfix.remediation.checks.renewal import NOTHING, Wish
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from deaths import Row
     from killable import Command
+    from moments import Row
+
+B = TypeVar("B", bound=Bench)
 
 EVERYTHING = (JOURNAL, *CALLS, *BEGUN)
 MORE: tuple[tuple[str, Command], ...] = (("take-snapshots", "rollback"), ("rollback", "release"))
@@ -83,14 +85,19 @@ def recorded_lab(name: str, folder: Path) -> Iterator[Recorded[DeathBench]]:
         yield Recorded(bench, folder / "states", ours.protocols, ours.more)
 
 
-class RecordedLabs:
+class RecordedLabs(Generic[B]):
     """The labs by name. One runs at a time: that which was asked for last."""
 
-    def __init__(self, new_folder: Callable[[], Path]) -> None:
+    def __init__(
+        self,
+        new_folder: Callable[[], Path],
+        running: Callable[[str, Path], AbstractContextManager[Recorded[B]]],
+    ) -> None:
         self._new_folder = new_folder
+        self._lab = running
         self._name = ""
         self._running = ExitStack()
-        self._recorded: Recorded[DeathBench] | None = None
+        self._recorded: Recorded[B] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +105,11 @@ class RecordedLabs:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    def __getitem__(self, name: str) -> Recorded[DeathBench]:
+    def __getitem__(self, name: str) -> Recorded[B]:
         if self._recorded is None or name != self._name:
             self._recorded = None
             self._running.close()
-            self._recorded = self._running.enter_context(recorded_lab(name, self._new_folder()))
+            self._recorded = self._running.enter_context(self._lab(name, self._new_folder()))
             self._name = name
         return self._recorded
 

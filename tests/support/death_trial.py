@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deaths import JOURNAL, Then, Way
+from deaths import Then, Way
 from killable import KILLED, Death
+from moments import JOURNAL
 from recorded import told
 from saved_lab import GONE_WELL, DeathBench, but_leftovers
 from stsfix.lab import judge
@@ -91,7 +92,7 @@ class Trial:
         if moment.protocol == JOURNAL:
             death = Death(moment.nth - 1, durable=self._case.way is Way.AFTER)
         else:
-            rule = bench.lab.faults.add(moment.rule(self._case.way, bench.command.killer()))
+            rule = bench.lab.faults.add(self._case.rule(bench.command.killer()))
         code = bench.command(bench.config, self._state, command, death, steps=steps)
         bench.lab.faults.clear()
         assert rule is None or rule.seen >= rule.nth or not moment.is_certain

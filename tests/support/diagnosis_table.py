@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from matrix import VARIABLE
 from stsfix.lab.scenario import SCENARIOS
 
 Named = dict[str, tuple[str, ...]]
@@ -83,7 +84,7 @@ def causes_of(scenario: str) -> Named:
     return EXPIRED if signing.days < 0 else {}
 
 
-DIAGNOSED = frozenset(SCENARIOS if os.environ.get("STSFIX_FAULTS") == "all" else NAMED)
+DIAGNOSED = frozenset(SCENARIOS if os.environ.get(VARIABLE) else NAMED)
 """Scenarios that are diagnosed, which takes as long again as to read what preflight reads: those of
 the table, or every one (``make test-all``).
 """

@@ -36,7 +36,7 @@ OF_SCENARIOS = frozenset(
 of one scenario run in the same worker, whatever their file.
 """
 
-OF_LABS = frozenset({"tests/crash/test_deaths.py"})
+OF_LABS = frozenset({"tests/crash/test_deaths.py", "tests/crash/test_faults.py"})
 """Files of which each test names its lab by its first parameter: a group is those of one lab."""
 
 ORDER = ("crash", "e2e", "lab", "contract", "unit")

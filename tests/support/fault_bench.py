@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from killable import after_steps, execute
 from run_judge import RunJudge
 from saved_lab import SavedLab
-from stsfix.lab.faults import Effect, Rule, When
 from stsfix.remediation.checks.renewal import NOTHING, Wish
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.journal import JournalFile
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from killable import Command
+    from stsfix.lab.faults import Rule
     from stsfix.lab.lab import Lab
 
 QUICK = """
@@ -50,54 +49,6 @@ connect = 5
 read = 10
 """
 """Limits in real seconds for a lab at thousandfold speed: faults are waited for, too."""
-
-PROTOCOLS = ("soap", "ldap", "sts", "https", "vapi", "guest", "task", "ssh", "vami")
-"""Protocols whose calls a command of ours makes, directly or not. Replication is the nodes'."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One disturbance of one call, the *nth* of its kind that a command makes."""
-
-    protocol: str
-    call: str
-    target: str
-    nth: int
-    kind: str
-
-    def __str__(self) -> str:
-        return f"{self.protocol}-{self.call}-{self.target}-{self.nth}-{self.kind}"
-
-    def rule(self) -> Rule:
-        """Return the lab's rule for it."""
-        effect, _, when = self.kind.partition("-")
-        return Rule(
-            protocol=self.protocol,
-            call=self.call,
-            target=self.target,
-            nth=self.nth,
-            effect=Effect(effect),
-            when=When(when or "before"),
-            delay_s=0.2,
-        )
-
-
-def kinds(protocol: str) -> tuple[str, ...]:
-    """Return how a call of *protocol* can go wrong."""
-    if protocol == "task":
-        return ("refuse-before", "drop-before", "delay-before")
-    if protocol == "guest":
-        return ("refuse-before", "drop-before", "delay-before")
-    return (
-        "refuse-before",
-        "drop-before",
-        "drop-after",
-        "garbage-before",
-        "reset-after",
-        "garbage-after",
-        "delay-before",
-        "reset-before",
-    )
 
 
 class FaultBench(SavedLab):
@@ -162,12 +113,12 @@ class FaultBench(SavedLab):
         return self.lab.faults.calls - before
 
     def disturb(
-        self, fault: Fault, state: Path, command: Command, *, steps: int | None = None
+        self, rule: Rule, state: Path, command: Command, *, steps: int | None = None
     ) -> OperationError | None:
         """Carry *command* out with one fault, which is gone afterwards; *is_hit* tells whether it
         came about.
         """
-        rule = self.lab.faults.add(fault.rule())
+        self.lab.faults.add(rule)
         try:
             return self(state, command, steps=steps)
         finally:

@@ -1,11 +1,13 @@
-"""Which part of a long matrix is played, and that the matrix of deaths has everything."""
+"""Which part of a long matrix is played, and that those of deaths and faults have everything."""
 
 from __future__ import annotations
 
 import pytest
 
-from deaths import CHANGES, JOURNAL, Then, Way, cases, differences
+from deaths import Then, Way, cases
 from matrix import VARIABLE, ShardError, part
+from moments import JOURNAL, differences
+from wrong_calls import kinds, representative, wrong_calls
 
 CASES = list(range(20))
 
@@ -48,6 +50,7 @@ TABLE = {
     ("quiesce", "soap", "ShutdownGuest", "vc1"): 2,
     ("quiesce", "soap", "RetrievePropertiesEx", "esx1"): 3,
     ("quiesce", "task", "PowerOnVM_Task", "vc1"): 1,
+    ("quiesce", "guest", "start vmdird", "vc1"): 1,
 }
 
 
@@ -56,10 +59,11 @@ def test_every_record_and_every_call_is_died_at():
     found = list(cases(TABLE))
 
     assert len(set(found)) == len(found)
-    for (_, protocol, call, _), count in TABLE.items():
+    assert not [c for c in found if c.moment.is_boot]
+    for (_, protocol, call, _), count in list(TABLE.items())[:-1]:
         mine = [c for c in found if c.moment.call == call]
         assert {c.moment.nth for c in mine} == set(range(1, count + 1))
-        if protocol == JOURNAL or CHANGES.fullmatch(call):
+        if protocol == JOURNAL or mine[0].moment.changes:
             ends = {(c.moment.nth, c.then) for c in mine if c.way is not Way.BEFORE}
             wanted = {(n, t) for n in range(1, count + 1) for t in (Then.FORWARD, Then.BACK)}
             assert wanted <= ends
@@ -80,3 +84,34 @@ def test_what_the_table_lacks_is_told(row, count, told):
     recorded = {**TABLE, row: count}
 
     assert bool(differences(TABLE, recorded)) is told
+
+
+def test_every_change_goes_wrong_in_every_way_each_time():
+    """And is taken back from there, too; of reads the first does, and the others in one way."""
+    found = list(wrong_calls(TABLE))
+
+    assert len(set(found)) == len(found)
+    played = {(c.moment.call, c.moment.nth, c.kind) for c in found}
+    for row, count in TABLE.items():
+        mine = [c.moment for c in found if c.moment.call == row[2]]
+        for moment in mine:
+            every = {(moment.call, moment.nth, kind) for kind in kinds(moment)}
+            assert not moment.changes or every <= played
+        assert {m.nth for m in mine} == (set() if row[1] == JOURNAL else set(range(1, count + 1)))
+    assert all(c.back for c in found if c.moment.changes)
+    reads = [c for c in found if c.moment.call == "RetrievePropertiesEx"]
+    assert [c.moment.nth for c in reads] == [1] * len(kinds(reads[0].moment)) + [2, 3]
+
+
+def test_of_each_kind_of_call_one_is_played_by_default():
+    """Whoever it is asked of, and which of many services: each in another way than the last."""
+    path = "GET /rest/appliance/services/{}/state"
+    table = {**TABLE, **{("quiesce", "vami", path.format(n), "vc1"): 1 for n in "ab"}}
+
+    found = representative(wrong_calls(table))
+
+    calls = [c.moment.call for c in found]
+    assert calls[:3] == ["ShutdownGuest", "RetrievePropertiesEx", "PowerOnVM_Task"]
+    assert len(calls) == 4
+    assert len({c.kind for c in found}) == 4
+    assert [c.back for c in found] == [True, False, False, False]

@@ -48,9 +48,6 @@ def test_every_kind_is_played_by_some_test_and_every_crash_test_has_one():
         pytest.param("failed", {"reliability": "time", "cases": 30}, (30, 0), id="failed"),
         pytest.param("skipped", {"reliability": "time"}, (0, 0), id="skipped"),
         pytest.param("passed", {"cases": 30}, (0, 0), id="no kind"),
-        pytest.param(
-            "passed", {"reliability": "time", "faults": {"a": 2, "b": 3}}, (5, 5), id="faults"
-        ),
     ],
 )
 def test_what_counts(outcome, properties, counts):
