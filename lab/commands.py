@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stsfix.lab.coreutils import Coreutils
+from stsfix.lab.file_locks import flock
 from stsfix.lab.login_commands import LoginCommands
 from stsfix.lab.node_status import NodeStatus
 from stsfix.lab.service_control import ServiceControl
@@ -64,6 +65,7 @@ class Commands:
             "base64": self._base64,
             "test": self._test,
             "sleep": self._sleep,
+            "flock": self._flock,
             "hostname": self._hostname,
             "date": self._date,
             "chage": self._status.chage,
@@ -230,6 +232,9 @@ class Commands:
         del streams
         self._board.pause(float(words[0]))
         return 0
+
+    def _flock(self, words: Sequence[str], streams: Streams) -> int:
+        return flock(self._environment.files.locks, self._board.pause, words, streams)
 
     def _hostname(self, words: Sequence[str], streams: Streams) -> int:
         short = words[:1] == ["-s"]

@@ -169,9 +169,11 @@ class Shell:
         source, codes = streams.source, list[int]()
         for command in item.pipeline[:-1]:
             pipe = Buffer()
-            codes.append(self._isolated(command, Streams(stdin=source, out=pipe, err=streams.err)))
+            part = Streams(stdin=source, out=pipe, err=streams.err, others=streams.others)
+            codes.append(self._isolated(command, part))
             source = Content(pipe.content)
-        last = Streams(stdin=source, out=streams.out, err=streams.err)
+        last = copy.copy(streams)
+        last.source = source
         if codes:
             codes.append(self._isolated(item.pipeline[-1], last))
         else:
@@ -217,6 +219,14 @@ class Shell:
         except FileNotFoundError as error:
             streams.complain(f"bash: {error}: No such file or directory")
             return 1
+        try:
+            return self._redirected(command, redirected, streams)
+        finally:
+            for descriptor, sink in redirected.others.items():
+                if streams.others.get(descriptor) is not sink:
+                    self.environment.files.locks.drop(sink)
+
+    def _redirected(self, command: Command, redirected: Streams, streams: Streams) -> int:
         if not isinstance(command, Simple):
             return self._compound(command, redirected)
         before = dict(self.variables)
@@ -317,7 +327,8 @@ class Shell:
         """Return what a command substitution prints, without line ends at its end."""
         output = Buffer()
         child = self._subshell()
-        inner = Streams(stdin=streams.source, out=output, err=streams.err)
+        inner = copy.copy(streams)
+        inner.out = output
         self._substituted = self.code = child._run_script(script, inner)  # noqa: SLF001 - a child is one of us
         return output.content.decode("utf-8", "replace").rstrip("\n")
 
@@ -325,7 +336,7 @@ class Shell:
         if not redirections:
             return streams
         result = copy.copy(streams)
-        sinks = {1: result.out, 2: result.err}
+        sinks: dict[int, Sink] = {1: result.out, 2: result.err, **result.others}
         for redirection in redirections:
             target = text_of(self, redirection.target, streams)
             match redirection.operator:
@@ -342,7 +353,8 @@ class Shell:
                     sinks[redirection.descriptor] = sinks[int(target)]
                 case operator:
                     sinks[redirection.descriptor] = self._open(target, sinks, keep=operator == ">>")
-        result.out, result.err = sinks[1], sinks[2]
+        result.out, result.err = sinks.pop(1), sinks.pop(2)
+        result.others = {n: sink for n, sink in sinks.items() if isinstance(sink, FileSink)}
         return result
 
     def _open(self, path: str, sinks: dict[int, Sink], *, keep: bool) -> Sink:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from stsfix.lab.disk import NodeFile
+from stsfix.lab.file_locks import FileLocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from stsfix.lab.disk import NodeDisk
@@ -26,6 +27,7 @@ class Files:
         self._disk = disk
         self._now = now
         self._lock = threading.Lock()
+        self.locks = FileLocks()
         self.is_program: Callable[[str], bool] = lambda path: False  # noqa: ARG005 - a node's own
 
     def read(self, path: str) -> bytes:
@@ -154,9 +156,11 @@ class Appending(Protocol):
         """Add to the file's end; a deleted file stays deleted."""
 
 
-@dataclass
+@dataclass(eq=False)
 class FileSink:
-    """Writes to a file as the program goes on, so that a reader sees half of it."""
+    """Writes to a file as the program goes on, so that a reader sees half of it. Each is an open of
+    its own, equal to no other.
+    """
 
     files: Appending
     path: str
@@ -215,14 +219,21 @@ class Streams:
         source: Standard input, to be read piece by piece.
         out: Standard output.
         err: Standard error.
+        others: Files that are open under higher numbers.
     """
 
     def __init__(
-        self, *, stdin: bytes | Source = b"", out: Sink | None = None, err: Sink | None = None
+        self,
+        *,
+        stdin: bytes | Source = b"",
+        out: Sink | None = None,
+        err: Sink | None = None,
+        others: Mapping[int, FileSink] | None = None,
     ) -> None:
         self.source: Source = Content(stdin) if isinstance(stdin, bytes) else stdin
         self.out: Sink = NullSink() if out is None else out
         self.err: Sink = NullSink() if err is None else err
+        self.others: Mapping[int, FileSink] = others or {}
 
     @property
     def stdin(self) -> bytes:

@@ -7,6 +7,8 @@ vmca/certool/Handler.cpp and VMCAAddRootCertificate in vmca/service/entrypoints.
 old files beside the new ones (Lightwave a04d9171). Not tried on a real appliance.
 
 Keys are on the node only inside the folder of a script, 0600, until it ends, however it ends.
+A script goes on when the process that began it is dead. So one runs at a time: the next waits for
+it by flock(1) of util-linux, whose exit code is 1 if that took too long (docs/adr/0070).
 """
 
 from __future__ import annotations
@@ -33,6 +35,12 @@ BACKUP_PREFIX: Final = "bkp_"
 SCRIPTS: Final = "/root/stsfix-*.sh"
 """Scripts with secrets in them, as `snapshot.guest` names them."""
 
+LOCK: Final = "/var/run/stsfix-vecs.lock"
+"""An empty file that the script which runs holds; it is gone when the node boots."""
+
+LOCK_WAIT_S: Final = 60
+"""How long a script waits for an earlier one, which takes some seconds."""
+
 FOLDER: Final = "/root/.stsfix-vecs"
 """Beginning of the name of the folder that a script's files are in; see `certool.FOLDER`."""
 
@@ -48,6 +56,7 @@ _FAILURES: Final = {
     16: "the entry could not be created; there was none before, see BACKUP_STORE for an older one",
     21: "vmafd did not refresh the trusted roots",
     22: "certool --rootca did not take the new root",
+    96: f"an earlier script of stsfix still runs there: fuser -v {LOCK} names its processes",
     97: "no folder could be made",
     98: "files of an earlier script could not be removed",
 }
@@ -74,6 +83,8 @@ class Tools:
     certool: str = certool.TOOL
     folder: str = FOLDER
     scripts: str = SCRIPTS
+    lock: str = LOCK
+    lock_wait_s: float = LOCK_WAIT_S
 
 
 def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
@@ -110,7 +121,7 @@ def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
         ") || exit $?",
         *_end(nonce),
     ]
-    return Secret("\n".join(lines))
+    return Secret(_alone(lines, tools))
 
 
 def sweep_script(nonce: str, tools: Tools) -> str:
@@ -118,7 +129,7 @@ def sweep_script(nonce: str, tools: Tools) -> str:
     folder of files, and the script itself as guest operations put it there (`snapshot.guest`).
     """
     left = f"{tools.folder}.* {tools.scripts}"
-    return "\n".join(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)])
+    return _alone(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)], tools)
 
 
 def refresh_script(nonce: str, tools: Tools) -> str:
@@ -129,6 +140,7 @@ def refresh_script(nonce: str, tools: Tools) -> str:
         "export LC_ALL=C",
         f"{shlex.quote(tools.vecs_cli)} force-refresh || exit 21",
         *_end(nonce),
+        "",
     ]
     return "\n".join(lines)
 
@@ -144,7 +156,8 @@ def root_script(root: bytes, key_pkcs8: Secret[bytes], nonce: str, tools: Tools)
         f"{shlex.quote(tools.certool)} --rootca --server=localhost"
         ' --cert="$folder/root.crt" --privkey="$folder/root.key"'
     )
-    return Secret("\n".join([*_begin(nonce, files, tools), f"{command} || exit 22", *_end(nonce)]))
+    lines = [*_begin(nonce, files, tools), f"{command} || exit 22", *_end(nonce)]
+    return Secret(_alone(lines, tools))
 
 
 def refusal_of(output: str, nonce: str, exit_code: int) -> str:
@@ -159,6 +172,14 @@ def refusal_of(output: str, nonce: str, exit_code: int) -> str:
 
 def _place(store: str, alias: str) -> str:
     return f"--store {shlex.quote(store)} --alias {shlex.quote(alias)}"
+
+
+def _alone(lines: Sequence[str], tools: Tools) -> str:
+    """Return the script that does *lines* once no other one does; at once on a node without flock,
+    where it ends with another code.
+    """
+    wait = (f"flock -w {tools.lock_wait_s} 9", "test $? -eq 1 && exit 96")
+    return "\n".join(["(", *wait, *lines, f") 9>{shlex.quote(tools.lock)}", ""])
 
 
 def _begin(nonce: str, files: dict[str, str], tools: Tools) -> list[str]:
@@ -178,7 +199,7 @@ def _begin(nonce: str, files: dict[str, str], tools: Tools) -> list[str]:
 
 
 def _end(nonce: str) -> list[str]:
-    return ["echo", f"echo '{end_of(nonce)}'", ""]
+    return ["echo", f"echo '{end_of(nonce)}'"]
 
 
 def _pem(chain: Sequence[bytes]) -> str:

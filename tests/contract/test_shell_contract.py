@@ -112,6 +112,10 @@ LINES = [
     'umask 077; d=$(mktemp -d) && echo x > "$d/f" && test -d "$d" && rm -rf "$d"; test -d "$d"',
     "rm -rf T/none; echo $?",
     "echo 'a\\\nb' \"c\\\nd\" e\\\nf",
+    "(flock -n 9; echo $?; (flock -n 8; echo $?) 8>T/l) 9>T/l; (flock -n 9; echo $?) 9>T/l",
+    "(flock -n 9; (flock -w 0.1 8; test $? -eq 1 && exit 96; echo no) 8>T/l; echo $?) 9>T/l",
+    "(trap 'echo bye' EXIT; flock -n 9; (flock -n 9; echo the same $?)) 9>T/l; echo $?",
+    "flock -n 7 2>/dev/null; echo $?",
     *SCRIPTS.read_text(encoding="utf-8").removesuffix("\n").split("\n%%\n"),
 ]
 

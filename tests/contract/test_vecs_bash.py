@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import fcntl
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -11,6 +15,7 @@ from bash_node import PLAN, READY, BashNode
 from sts_material import key, leaf, root
 from stsfix.lab import pki
 from stsfix.remediation.errors import VecsError, VmcaError
+from stsfix.remediation.pki import vecs_writing
 from stsfix.remediation.pki.vecs_writing import NewEntry
 from stsfix.remediation.transports.vmca import CertoolAuthority, VecsStores
 from stsfix.snapshot.secret import Secret
@@ -171,6 +176,49 @@ def test_killed_anywhere_it_is_done_by_the_next_attempt(node, at):
     assert holds(node, STORE, ALIAS, NEW, "vecs-new")
     assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
     assert node.left_behind == []
+
+
+@pytest.mark.parametrize("at", ["entry-delete", "entry-create"])
+def test_what_a_dead_process_began_ends_first(node, at):
+    """Its script goes on without it: until then nobody sweeps, looks or writes."""
+    waits, waiting = (node.folder / f"{word}-{at}-{STORE}" for word in ("waits", "waiting"))
+    waits.touch()
+    with ThreadPoolExecutor(2) as pool:
+        dead = pool.submit(stores(node).replace_entry, PLAN, entry())
+        while not waiting.exists():
+            time.sleep(0.01)
+        swept = pool.submit(stores(node).sweep, PLAN)
+        with pytest.raises(TimeoutError):
+            swept.result(0.3)
+        waits.unlink()
+        dead.result(20)
+        swept.result(20)
+
+    assert holds(node, STORE, ALIAS, NEW, "vecs-new")
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+    assert node.left_behind == []
+
+
+def test_a_script_that_does_not_end_is_told(node):
+    """Nothing is done beside it."""
+    with node.folder.joinpath("lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        tools = dataclasses.replace(node.tools, lock_wait_s=0.05)
+        writer = VecsStores(node, tool=tools.vecs_cli, tools=tools)
+
+        with pytest.raises(VecsError, match="an earlier script of stsfix still runs there: fuser"):
+            writer.replace_entry(PLAN, entry())
+
+    assert holds(node, STORE, ALIAS, OLD, "vecs-old")
+
+
+def test_a_node_without_flock_is_written_to_all_the_same(node):
+    """No appliance was seen that lacks it, and none was seen that has it."""
+    script = vecs_writing.replace_script(entry(), "N0nce", node.tools).reveal()
+
+    done = node.run(PLAN, script.replace("flock -w", "no-such-program -w"))
+
+    assert (done.exit_code, holds(node, STORE, ALIAS, NEW, "vecs-new")) == (0, True)
 
 
 def test_names_are_words_of_their_own(node):

@@ -262,6 +262,20 @@ MUTANTS = (
         tests=("tests/contract/test_vecs_bash.py::test_entry_is_replaced_and_the_old_one_kept",),
     ),
     Mutant(
+        name="a script does not wait for that of a dead process",
+        file="remediation/pki/vecs_writing.py",
+        old=', "test $? -eq 1 && exit 96")',
+        new=', "true")',
+        tests=("tests/contract/test_vecs_bash.py::test_a_script_that_does_not_end_is_told",),
+    ),
+    Mutant(
+        name="files are swept while the script of a dead process writes",
+        file="remediation/pki/vecs_writing.py",
+        old='return _alone(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)], tools)',
+        new='return "\\n".join(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)])',
+        tests=("tests/contract/test_vecs_bash.py::test_what_a_dead_process_began_ends_first",),
+    ),
+    Mutant(
         name="VMCA's key stays in a file on a node",
         file="remediation/pki/certool.py",
         old=", f'trap \"rm -rf {folder}\" EXIT']",

@@ -73,6 +73,7 @@ class BashNode:
             certool=str(self.folder / "certool"),
             folder=str(self.folder / "work"),
             scripts=str(self.folder / "stsfix-*.sh"),
+            lock=str(self.folder / "lock"),
         )
 
     def store(self, store: str, alias: str, certificate: bytes, key: bytes) -> None:
@@ -131,7 +132,7 @@ class BashNode:
         text = script.reveal() if isinstance(script, Secret) else script
         self.scripts.append(text)
         assert BASH is not None
-        path = self.folder / "script"
+        path = self.folder / f"script{len(self.scripts)}"
         path.write_text(text)
         done = subprocess.run(
             [BASH, str(path)],
