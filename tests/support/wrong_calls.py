@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,9 +69,12 @@ def wrong_calls(table: Mapping[Row, int]) -> Iterator[WrongCall]:
     """Yield every case of a lab, but those of its journal.
 
     What changes the world goes wrong in every way, each time it is done, and is taken back from
-    there, too. The first read of a kind goes wrong in every way; in the middle and at the end of
-    many it goes wrong in one, in turn: it finds another place of the code, but the same world.
+    there, too. Reads leave it as it is: in each segment, each read goes wrong in every way, those
+    who are asked it in turn, the first time. In the middle and at the end of many it goes wrong in
+    one way: that is another place of the code, but the same world.
     """
+    asked = Counter((segment, protocol, call) for segment, protocol, call, _ in table)
+    turns: Counter[tuple[str, str, str]] = Counter()
     for number, (row, count) in enumerate(table.items()):
         moments = [Moment(*row, nth) for nth in range(1, count + 1)]
         if row[1] == JOURNAL:
@@ -79,8 +83,10 @@ def wrong_calls(table: Mapping[Row, int]) -> Iterator[WrongCall]:
             yield from (WrongCall(m, kind, back=True) for m in moments for kind in kinds(m))
             continue
         found = kinds(moments[0])
-        for at, kind in enumerate(found):
-            yield WrongCall(moments[0], kind, back=(at - number) % len(found) == 0)
+        mine = found if moments[0].is_boot else found[turns[row[:3]] :: asked[row[:3]]]
+        turns[row[:3]] += 1
+        for at, kind in enumerate(mine):
+            yield WrongCall(moments[0], kind, back=at == 0)
         for at in sorted({(count - 1) // 2, count - 1} - {0}):
             yield WrongCall(moments[at], found[(number + at) % len(found)], back=False)
 
