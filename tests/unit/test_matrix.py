@@ -88,7 +88,7 @@ def test_what_the_table_lacks_is_told(row, count, told):
 
 
 def test_every_change_goes_wrong_in_every_way_each_time():
-    """And is taken back from there, too. Reads do when they are asked of somebody the first time."""
+    """And is taken back from there, too. Reads do when somebody is asked the first time."""
     found = list(wrong_calls(TABLE))
 
     assert len(set(found)) == len(found)
