@@ -71,13 +71,20 @@ class PlainBindRefusedError(RefusedError):
 
 
 class NodeTlsError(RefusedError):
-    """A node's certificate is neither trusted nor pinned; no credential was sent."""
+    """A node's certificate is neither trusted nor pinned; no credential was sent.
 
-    def __init__(self, node: str, reason: str, sha256: str | None = None) -> None:
+    *sha256* is known where a pin was compared. *answered* tells whether the node showed a
+    certificate at all: where our own CA file cannot be used nobody was asked.
+    """
+
+    def __init__(
+        self, node: str, reason: str, sha256: str | None = None, *, answered: bool = False
+    ) -> None:
         super().__init__(f"the certificate of {node} is not trusted: {reason}")
         self.node = node
         self.reason = reason
         self.sha256 = sha256
+        self.answered = answered or sha256 is not None
 
 
 class HostKeyError(RefusedError):
@@ -148,21 +155,29 @@ class IssuerError(RefusedError):
 
 
 class DirectoryUnreachableError(TransientError):
-    """No LDAP connection to the node, or it broke while reading."""
+    """No LDAP connection to the node, or it broke while reading.
 
-    def __init__(self, node: str, reason: str) -> None:
+    *answered* tells the latter.
+    """
+
+    def __init__(self, node: str, reason: str, *, answered: bool = False) -> None:
         super().__init__(f"the directory of {node} does not answer: {reason}")
         self.node = node
         self.reason = reason
+        self.answered = answered
 
 
 class NodeUnreachableError(TransientError):
-    """No HTTPS answer from the node, or not one of the service asked for (503)."""
+    """No HTTPS answer from the node, or not one of the service asked for (503).
 
-    def __init__(self, node: str, reason: str) -> None:
+    *answered* tells that the node said something all the same.
+    """
+
+    def __init__(self, node: str, reason: str, *, answered: bool = False) -> None:
         super().__init__(f"{node} does not answer: {reason}")
         self.node = node
         self.reason = reason
+        self.answered = answered
 
 
 class DirectoryFaultError(FaultError):

@@ -174,7 +174,7 @@ def open_connection(
         if tls.refused is not None:
             shown = _SHOWN_PIN.search(str(tls.refused))
             raise NodeTlsError(
-                node, _tls_reason(tls.refused), shown[1] if shown else None
+                node, _tls_reason(tls.refused), shown[1] if shown else None, answered=True
             ) from error
         raise DirectoryUnreachableError(node, reason(error)) from error
     return connection

@@ -334,9 +334,10 @@ class LdapSession:
         raise self._login_error(user_dn, code)
 
     def _unread(self, error: BaseException) -> DirectoryUnreachableError | AnswerTooLargeError:
+        """Return what *error* of an open connection is."""
         if isinstance(error, OversizedError):
             return AnswerTooLargeError(self.node, str(error))
-        return DirectoryUnreachableError(self.node, reason(error))
+        return DirectoryUnreachableError(self.node, reason(error), answered=True)
 
     def _login_error(
         self, user_dn: str, code: int

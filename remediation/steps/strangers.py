@@ -11,9 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors import DirectoryFaultError, NodeTlsError, ProofError
+from stsfix.remediation.errors import (
+    DirectoryFaultError,
+    DirectoryUnreachableError,
+    NodeTlsError,
+    NodeUnreachableError,
+    ProofError,
+)
 from stsfix.remediation.errors_run import WrongVmError
-from stsfix.snapshot.errors import TransientError
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.model import PowerState
 
 if TYPE_CHECKING:
@@ -46,12 +52,10 @@ def _off(context: StepContext, nodes: Sequence[NodePlan]) -> list[NodePlan]:
 def _answers(context: StepContext, node: NodePlan) -> bool:
     try:
         _ask(context, node)
-    except NodeTlsError as error:
-        return error.sha256 is not None  # without one nobody was asked
-    except (DirectoryFaultError, ProofError):
+    except (NodeTlsError, DirectoryUnreachableError, NodeUnreachableError) as error:
+        return error.answered
+    except (DirectoryFaultError, ProofError, AnswerTooLargeError):
         return True
-    except TransientError:
-        return False
     return True
 
 

@@ -70,7 +70,8 @@ def tls_error(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> NodeTl
     said = error.args[-1] if error.args else error
     text = str(getattr(error, "verify_message", "") or said)
     shown = re.search(r"sha256:([0-9a-f]{64})", text)
-    return NodeTlsError(endpoint.name, text, shown.group(1) if shown else None)
+    sha256 = shown.group(1) if shown else None
+    return NodeTlsError(endpoint.name, text, sha256, answered=True)
 
 
 def request(
@@ -100,15 +101,17 @@ def request(
     except ssl.SSLCertVerificationError as error:
         raise tls_error(endpoint, error) from error
     except TimeoutError as error:
-        raise NodeUnreachableError(endpoint.name, _late(error)) from error
+        said_some = isinstance(error, OverdueError) and error.received > 0
+        raise NodeUnreachableError(endpoint.name, _late(error), answered=said_some) from error
     except OversizedError as error:
         raise AnswerTooLargeError(endpoint.name, str(error)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise NodeUnreachableError(endpoint.name, in_words(error)) from error
+        no_http = isinstance(error, http.client.HTTPException)  # of a connection that was made
+        raise NodeUnreachableError(endpoint.name, in_words(error), answered=no_http) from error
     except UnicodeError as error:  # a name out of a directory that cannot be a host name
         raise NodeUnreachableError(endpoint.name, "its name cannot be a host name") from error
     if answer.status == _UNAVAILABLE and not may_be_unavailable:
-        raise NodeUnreachableError(endpoint.name, "503 Service Unavailable")
+        raise NodeUnreachableError(endpoint.name, "503 Service Unavailable", answered=True)
     return answer
 
 

@@ -43,11 +43,12 @@ def test_wrong_certificate_receives_no_byte(known, wrong):
         trust = Trust(sha256="0" * 64) if wrong == "pin" else known
         directory = _world(server.port, trust).directory()
 
-        with pytest.raises(NodeTlsError):
+        with pytest.raises(NodeTlsError) as unknown:
             directory.read_root_dse()
         with pytest.raises(NodeTlsError) as raised:
             directory.read_sts_entries()
 
+        assert unknown.value.answered
         assert raised.value.sha256 == (pki.sha256(leaf) if wrong == "pin" else None)
     assert server.received == b""
 
@@ -56,8 +57,10 @@ def test_unreadable_ca_file_is_told_before_connecting(tmp_path):
     """A CA file that is missing ends before any connection."""
     directory = _world(1, Trust(ca_file=tmp_path / "missing.pem")).directory()
 
-    with pytest.raises(NodeTlsError, match="CA file"):
+    with pytest.raises(NodeTlsError, match="CA file") as unasked:
         directory.read_root_dse()
+
+    assert not unasked.value.answered
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,8 @@ def test_answer_that_is_no_ldap_is_unreachable(known, answer):
     with recording(host_certificate(NODE), reply=lambda _: answer) as server:
         directory = _world(server.port, known).directory()
 
-        with pytest.raises((DirectoryUnreachableError, DirectoryFaultError)):
+        with pytest.raises((DirectoryUnreachableError, DirectoryFaultError)) as caught:
             directory.read_root_dse()
         directory.close()
+
+        assert getattr(caught.value, "answered", True)

@@ -99,11 +99,12 @@ def test_gives_up_at_the_deadline(endpoint, behaviour):
     """A node that sends a byte now and then does not keep the request alive."""
     with serving(behaviour) as server:
         started = time.monotonic()
-        with pytest.raises(NodeUnreachableError, match=r"too slowly|no answer in"):
+        with pytest.raises(NodeUnreachableError, match=r"too slowly|no answer in") as caught:
             get(endpoint, server, read_timeout_s=0.4)
         took = time.monotonic() - started
 
     assert took < 1.5
+    assert caught.value.answered == (behaviour is not silent)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +120,12 @@ def test_gives_up_at_the_deadline(endpoint, behaviour):
     ids=["503", "no-http", "nothing", "cut", "bad-chunk", "headers"],
 )
 def test_other_answers_are_unreachable(endpoint, content, said):
-    """503 and broken answers count as "does not answer"."""
-    with serving(sends(content)) as server, pytest.raises(NodeUnreachableError, match=said):
+    """503 and broken answers count as "does not answer", of a node that is there."""
+    with serving(sends(content)) as server, pytest.raises(NodeUnreachableError) as caught:
         get(endpoint, server)
+
+    assert said in str(caught.value)
+    assert caught.value.answered
 
 
 def test_nobody_listens(endpoint):
@@ -129,8 +133,10 @@ def test_nobody_listens(endpoint):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-    with pytest.raises(NodeUnreachableError):
+    with pytest.raises(NodeUnreachableError) as caught:
         https.request(replace(endpoint, port=port), "GET", "/", clock=SystemClock())
+
+    assert not caught.value.answered
 
 
 def wrong_ca(endpoint, tmp_path):
@@ -152,9 +158,10 @@ def test_sends_nothing_to_somebody_else(endpoint, tmp_path, case):
         "pin": lambda: replace(endpoint, trust=Trust(sha256="0" * 64)),
     }[case]()
 
-    with serving(sends(OK)) as server, pytest.raises(NodeTlsError):
+    with serving(sends(OK)) as server, pytest.raises(NodeTlsError) as caught:
         get(wrong, server)
 
+    assert caught.value.answered
     assert server.received == b""
 
 
@@ -176,8 +183,10 @@ def test_a_missing_ca_file_is_a_tls_error(endpoint, tmp_path):
     """Without the CA file nobody can be verified; nothing is connected."""
     broken = replace(endpoint, trust=Trust(ca_file=tmp_path / "missing.pem"))
 
-    with pytest.raises(NodeTlsError, match="CA file"):
+    with pytest.raises(NodeTlsError, match="CA file") as caught:
         https.request(broken, "GET", "/", clock=SystemClock())
+
+    assert not caught.value.answered
 
 
 def test_a_body_that_is_too_large_is_refused(endpoint):

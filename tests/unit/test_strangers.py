@@ -11,6 +11,7 @@ from stsfix.remediation.errors_run import WrongVmError
 from stsfix.remediation.steps.credential import ReplaceSts
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.remediation.steps.strangers import require_silence
+from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.model import PowerState
 
 DIGEST = "ab" * 32
@@ -98,15 +99,28 @@ def test_nodes_that_are_on_are_not_asked(bench):
 @pytest.mark.parametrize(
     ("error", "answers"),
     [
-        (NodeTlsError(VC, "self-signed", DIGEST), True),
+        (NodeTlsError(VC, "another pin", DIGEST), True),
+        (NodeTlsError(VC, "self-signed", answered=True), True),
         (NodeTlsError(VC, "the CA file cannot be read"), False),
         (ProofError(VC, "metadata", "HTTP 404"), True),
+        (AnswerTooLargeError(VC, "more than 4 MiB"), True),
+        (NodeUnreachableError(VC, "503 Service Unavailable", answered=True), True),
         (NodeUnreachableError(VC, "timed out"), False),
     ],
-    ids=["another certificate", "our CA file", "another page", "silence"],
+    ids=[
+        "another pin",
+        "another authority",
+        "our CA file",
+        "another page",
+        "a flood",
+        "no service",
+        "silence",
+    ],
 )
 def test_whatever_answers_is_an_answer(bench, error, answers):
-    """A machine that is not trusted is there all the same; one that was not asked is not."""
+    """A machine that is not trusted, or has no such service, is there all the same; one that was
+    not asked is not.
+    """
     bench.logins.fail("metadata", VC, error)
     found: tuple[str, ...] = ()
 
