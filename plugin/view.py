@@ -16,6 +16,8 @@ from stsfix.remediation.newcomers import WRITERS, reverts
 from stsfix.remediation.nodes.service_expectation import Why
 from stsfix.remediation.records import (
     END_PREFIX,
+    NOT_PROVEN,
+    QUIESCE,
     REPLACE_STS,
     TAKE_SNAPSHOTS,
     Mark,
@@ -51,6 +53,7 @@ MEANING = {
     Phase.RELEASING: "its snapshots are being deleted, not finished",
     Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
 }
+CLOSED = "taken back before its first snapshot; every node is on as before"
 DIED = "not finished: its process was stopped or has died, and none works on it now"
 _UNFINISHED = frozenset({Phase.OPEN, Phase.ROLLING_BACK, Phase.RESTORING, Phase.RELEASING})
 GAVE_WAY = (
@@ -278,7 +281,8 @@ def _meaning(stored: StoredRun, holder: str | None) -> str:
         return _released(stored)
     lacking = _lacking(stored) if stored.phase is Phase.REPAIRED else ""
     parts = (
-        _state(stored.phase, holder),
+        _state(stored, holder),
+        _unproven_revert(stored),
         LEFT_OFF if stored.nodes_may_be_off and not holder else "",
         databases_to_restore(stored.spec) if is_turned else "",
         f"{lacking} did not come up" if lacking else "",
@@ -287,12 +291,16 @@ def _meaning(stored: StoredRun, holder: str | None) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _state(phase: Phase, holder: str | None) -> str:
-    """Return what *phase* means; of a run that goes forwards only its holder tells whether it is
+def _state(stored: StoredRun, holder: str | None) -> str:
+    """Return what its phase means; of a run that goes forwards only its holder tells whether it is
     at work.
     """
+    phase = stored.phase
     if phase is Phase.OPEN and holder is not None:
         return "not finished" if holder else DIED
+    taken = step_states((TAKE_SNAPSHOTS,), stored.records)[TAKE_SNAPSHOTS]
+    if phase is Phase.ROLLED_BACK and taken is StepState.PENDING:
+        return CLOSED
     return MEANING[phase]
 
 
@@ -303,6 +311,16 @@ def _worker(phase: Phase, holder: str | None) -> str:
     if holder is None or phase not in _UNFINISHED or (phase is Phase.OPEN and not holder):
         return ""
     return f"{holder or 'no process'} works on it now"
+
+
+def _unproven_revert(stored: StoredRun) -> str:
+    """Return what is not known of a run that was taken back, empty if nothing was reverted, or all
+    of it was proven.
+    """
+    why = noted(QUIESCE, stored.records).get(NOT_PROVEN)
+    if stored.phase is not Phase.ROLLED_BACK or why is None:
+        return ""
+    return f"not proven that every directory went back: {why}"
 
 
 def _lacking(stored: StoredRun) -> str:

@@ -28,6 +28,10 @@ POWER_ON = "power-on"
 REPLACE_STS = "replace-sts"
 """The step that makes and writes the new certificate."""
 
+NOT_PROVEN = "revert-not-proven"
+"""Of the notes of `QUIESCE`, whose undo powers reverted nodes on: why the directories could not be
+compared with what they were before."""
+
 VERIFY_LOGINS = "verify-logins"
 """The step that proves that people can log in again."""
 

@@ -10,10 +10,11 @@ showpartnerstatus shows; every partner's seen number must be at most the node's 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stsfix.remediation.directory.replication import LagState, lags
 from stsfix.remediation.errors_run import DirectoriesApartError
+from stsfix.remediation.records import NOT_PROVEN
 from stsfix.snapshot.errors import OperationError, RefusedError
 from stsfix.snapshot.polling import poll_until
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import NodePlan, ReplicationStatus
     from stsfix.remediation.ports import Note
     from stsfix.remediation.steps.context import StepContext
-
-NOT_PROVEN: Final = "revert-not-proven"
-"""Note of the step that powers the nodes on: why the directories could not be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.plugin.terminal.runs import JOURNAL_ONLY, run_lines
-from stsfix.plugin.view import MEANING, disks_left_out, view_of, what_goes_back
+from stsfix.plugin.view import CLOSED, MEANING, disks_left_out, view_of, what_goes_back
 from stsfix.remediation.adoption import ADOPTED
 from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.departed import note_of_departure
@@ -20,6 +20,7 @@ from stsfix.remediation.nodes.service_expectation import WHY_WORDS, Why
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import (
     END_PREFIX,
+    NOT_PROVEN,
     REPLACE_STS,
     Mark,
     MarkRecord,
@@ -220,6 +221,23 @@ def test_a_run_whose_rival_is_gone_is_taken_back_like_any_other():
     assert run.next_actions == (f"stsfix release {spec().run}",)
 
 
+def test_a_rollback_whose_directories_were_not_compared_says_so():
+    """Every VM was reverted; that the disks went back with them nobody saw."""
+    run = gave_way(
+        end=(
+            StepRecord(step="take-snapshots", state=StepState.UNDONE, at=AT),
+            StepRecord(step="quiesce", state=StepState.UNDOING, at=AT),
+            NoteRecord(step="quiesce", key=NOT_PROVEN, value="vc1 does not answer"),
+            StepRecord(step="quiesce", state=StepState.UNDONE, at=AT),
+        )
+    )
+
+    assert run.meaning == (
+        f"{MEANING[Phase.ROLLED_BACK]}; not proven that every directory went back: vc1 does not"
+        " answer"
+    )
+
+
 @pytest.mark.parametrize("seen", Seen)
 def test_nobody_claims_to_know_that_a_person_restarted_anything(seen):
     """The node counts as restarted; what was seen of it is said."""
@@ -354,9 +372,8 @@ def test_an_open_run_is_said_to_run_or_to_have_died(holder, told):
 def test_a_run_that_is_taken_back_now_names_by_whom():
     """A run that is finished does not, though its domain is worked on."""
     back = stored_run(MarkRecord(mark=Mark.ROLLBACK, at=AT))
-    meaning = MEANING[Phase.ROLLED_BACK]
 
-    assert view_of(back, RunContext(), holder="anna").meaning == meaning
+    assert view_of(back, RunContext(), holder="anna").meaning == CLOSED
     begun = StepRecord(step=step_names(retire=True)[0], state=StepState.STARTED, at=AT)
     back = stored_run(begun, MarkRecord(mark=Mark.ROLLBACK, at=AT))
     meaning = MEANING[Phase.ROLLING_BACK]

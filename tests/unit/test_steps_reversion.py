@@ -12,8 +12,9 @@ from memory_hypervisor import MemoryClock
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.plugin.errors import SecretError
 from stsfix.remediation.errors_run import DirectoriesApartError, UndoFailedError
+from stsfix.remediation.records import NOT_PROVEN
 from stsfix.remediation.steps.export import ExportSts
-from stsfix.remediation.steps.reversion import NOT_PROVEN, prove_reverted
+from stsfix.remediation.steps.reversion import prove_reverted
 
 
 class Reverting(Bench):
