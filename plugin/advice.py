@@ -28,8 +28,16 @@ _GUEST_LOGIN = (
         " installation by default), or an account locked after a few wrong ones"
     ),
     "Log in once on the VM's console; if it asks for a new password, set one there",
-    "If the account is locked, wait or reset it there (faillock --user root --reset)",
+    (
+        "If the account is locked, wait or reset it there: faillock --user {e.user} --reset (8.0),"
+        " pam_tally2 --user {e.user} --reset (up to 7.0)"
+    ),
     GO_ON,
+)
+
+_ON_ITS_CONSOLE = (
+    "on the VM's console, as root (at a prompt Command> type shell first; on Windows"
+    " shutdown /s /t 0): shutdown -h now"
 )
 
 ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
@@ -62,8 +70,8 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Find the host that runs this VM now; it may have been moved or registered again",
             "Add that host to domain.toml as [[esxi]]; the run follows the VM by its instance UUID",
             (
-                "Only if it was deleted for good, and the others shall not go back: add"
-                " --without and the node's name to {release}"
+                "Only if it was deleted for good, and the others shall not go back: once the run is"
+                " repaired, taken back or restored, add --without and the node's name to {release}"
             ),
             GO_ON,
         ),
@@ -114,7 +122,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             BACK,
         ),
         snapshot.ToolsUnavailableError: (
-            "Shut the node down by hand: log in on the VM's console and run: shutdown -h now",
+            f"Shut the node down by hand, {_ON_ITS_CONSOLE}",
             GO_ON,
         ),
         snapshot.GuestLoginError: _GUEST_LOGIN,
@@ -156,7 +164,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         snapshot.ShutdownOverdueError: (
             "Look at each VM's console; if the guest still works on its shutdown, wait",
-            "If it hangs, shut it down by hand on the console: shutdown -h now",
+            f"If it hangs, shut it down by hand, {_ON_ITS_CONSOLE}",
             GO_ON,
         ),
         snapshot.SnapshotGoneError: (
@@ -173,10 +181,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         remediation.DirectoryLoginError: (
             "Check the user of [sso] and its password; it was tried once and will not be again",
             "Passwords pasted from an editor may carry an invisible mark in front: type it",
-            (
-                "Locked or expired: wait for the unlock time of the SSO policy, or reset it on a"
-                " node with /usr/lib/vmware-vmdir/bin/vdcadmintool"
-            ),
+            causes.LOCKED_OR_EXPIRED,
             GO_ON,
         ),
         remediation.PlainBindRefusedError: (
@@ -264,7 +269,7 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         remediation.SsoLoginError: (
             "Check the password of {e.user}; it was tried once and will not be again",
-            "Locked or expired: wait for the unlock time of the SSO policy",
+            causes.LOCKED_OR_EXPIRED,
             *causes.NO_PASSWORD_LOGIN[:1],
             GO_ON,
         ),

@@ -6,8 +6,10 @@ Templates as in `stsfix.plugin.advice`, whose table they belong to.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stsfix.plugin.errors import EXPORTS
 from stsfix.remediation.errors import REFUSED, LoginRefusal
 from stsfix.snapshot.answers import TOO_SLOWLY
 
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
 Advice = tuple[str, ...] | Callable[[Any], tuple[str, ...]]
 
 GO_ON = "Then go on: {go_on}"
-LOOK = "See what is there now: {status}"
+LOOK = "See how far the run is, and what it can do: {status}"
 BACK = "Or take the run back: {rollback}"
+LOCKED_OR_EXPIRED = (
+    "Locked: wait for the unlock time of the SSO policy; expired: reset it on a node with"
+    " /usr/lib/vmware-vmdir/bin/vdcadmintool"
+)
 EXPIRED_TEXT = "Signing certificate is not valid"
 """The STS's own words (IdentityManager.java; title of the VMware KB this tool is about)."""
 
@@ -242,6 +248,8 @@ def report_file_advice(error: plugin.ReportFileError) -> tuple[str, ...]:
             "Nobody took what was written: a closed pipe or terminal, or a full disk",
             "What a run has done is in its journal: {status}",
         )
+    if EXPORTS in PurePath(error.path).parts[-2:]:  # a run's own file, which nobody named
+        return ("Make room on the disk of {e.path}, or mend its folder", GO_ON)
     return ("Name a new or an ordinary file in a folder of your own, on a disk with free space",)
 
 

@@ -70,7 +70,7 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         of_run.NoWayBackError: (
             "Close this run, which needs no snapshot for that: {rollback}",
             "Find out who deleted the snapshots, or changed the disk: a backup product or a person",
-            "Then begin a new one: {run}",
+            "Then delete what is left of its snapshots, and begin a new run: {release}",
         ),
         of_run.WrongVmError: (
             "Find the VM that answers: it may be on a host that domain.toml does not name",
@@ -90,7 +90,10 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         of_run.DomainLockedError: causes.domain_locked_advice,
         of_run.PlanChangedError: ("Go on with the version of stsfix that worked on the run last",),
         of_run.StepUnclearError: (
-            "See what the step noted: {status}",
+            (
+                "Somebody else may have changed the domain: compare what is there now with what the"
+                " step noted (notes in the JSON of its status): {preflight}"
+            ),
             "Take the run back, which is safe either way: {rollback}",
         ),
         of_run.RestartByHandError: causes.by_hand_advice,
@@ -111,7 +114,8 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
             "The last record may or may not be on disk; nothing was done after it."
         ),
         of_run.RestartByHandError: (
-            "Nothing failed: services that could be restarted without a person run again."
+            "Nothing failed: what could be restarted without a person was, but for vCenters that"
+            " wait for these nodes."
         ),
         of_run.DomainLockedError: (
             "Nothing was written. Nodes that this run has shut down are left to the other one."

@@ -47,6 +47,7 @@ def _placeholder(command: str) -> str:
     return command.replace(" ", "_")
 
 
+_SNAPSHOTS_GO = frozenset({"releasing", "released"})
 _ONLY_IN_A_RUN = tuple(f"{{{_placeholder(name)}}}" for name in _OF_A_RUN)
 
 
@@ -87,10 +88,19 @@ class RunContext:
         """Return the command that was given; a preflight where it is not known."""
         return self.typed or self.command(self.looking)
 
-    def has_no_way_back(self) -> bool:
-        """Tell whether a rollback is impossible, or is what goes on anyway."""
-        gone = self.phase in {"releasing", "released"}
-        return bool(self.run) and (gone or self.go_on() == self.command("rollback"))
+    def goes_back(self) -> bool:
+        """Tell whether a rollback is what goes on anyway."""
+        return bool(self.run) and self.go_on() == self.command("rollback")
+
+    def impossible(self) -> tuple[str, ...]:
+        """Return the placeholders of commands that would be refused: without a run those of runs;
+        where snapshots are gone, the rollback; of an adopted run, what needs its export.
+        """
+        if not self.run:
+            return _ONLY_IN_A_RUN
+        if self.phase in _SNAPSHOTS_GO:
+            return ("{rollback}",)
+        return ("{export_show}", "{export_restore}") if self.phase == "adopted" else ()
 
     def go_on(self) -> str:
         """Return the command that goes on where this one stopped."""
@@ -196,10 +206,9 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
     lines = advice if isinstance(advice, tuple) else advice(error)
     if isinstance(error, DomainLockedError) and not context.run:
         context = replace(context, run=error.open_run)
-    if not context.run:
-        general = [line for line in lines if not any(part in line for part in _ONLY_IN_A_RUN)]
-        lines = tuple(general) or lines
-    if context.has_no_way_back():
+    possible = [line for line in lines if not any(part in line for part in context.impossible())]
+    lines = tuple(possible) or lines
+    if context.goes_back():
         lines = tuple(line for line in lines if line != BACK)
     commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
     commands |= {"preflight": context.command(context.looking), "again": context.again()}

@@ -11,7 +11,7 @@ InDoubtError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stsfix.snapshot.errors import InDoubtError, RefusedError
 
@@ -61,6 +61,10 @@ class SecretError(RefusedError):
         self.what = what
         self.reason = reason
         self.evidence = tuple(f"it can come from {place}" for place in self.places)
+
+
+EXPORTS: Final = "exports"
+"""Folder in the state folder that holds the exports of runs."""
 
 
 class ReportFileError(RefusedError):

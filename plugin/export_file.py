@@ -7,7 +7,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.errors import ReportFileError
+from stsfix.plugin.errors import EXPORTS, ReportFileError
 from stsfix.plugin.private_file import write_private
 from stsfix.remediation.directory.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
 from stsfix.remediation.errors_run import ExportError
@@ -26,7 +26,7 @@ class ExportFiles:
     """`ports.ExportStore` in *folder*/exports. *passphrase* is asked for only when needed."""
 
     def __init__(self, folder: Path, passphrase: Callable[[], Secret[str]]) -> None:
-        self._folder = folder / "exports"
+        self._folder = folder / EXPORTS
         self._passphrase = passphrase
 
     def path(self, run: str) -> Path:

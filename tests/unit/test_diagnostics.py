@@ -11,7 +11,7 @@ from error_leaves import SAMPLES, VM, an_error, error_leaves
 from stsfix.plugin.advice import ADVICE
 from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.diagnostics import RunContext, explain, split_command
-from stsfix.plugin.errors import ConfigError, ConfigProblem
+from stsfix.plugin.errors import ConfigError, ConfigProblem, ReportFileError
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryUnreachableError,
@@ -22,6 +22,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.errors_run import (
     DomainLockedError,
+    ExportError,
     InterruptedRunError,
     JournalUnwritableError,
     PreflightBlockedError,
@@ -37,6 +38,7 @@ from stsfix.snapshot.errors import (
     NoSpaceError,
     OperationError,
     ShutdownOverdueError,
+    SnapshotSetIncompleteError,
 )
 
 RUN = RunContext(config=Path("my domain.toml"), run="run-1", phase="stopped")
@@ -189,6 +191,35 @@ def test_the_way_back_is_offered_where_there_is_another_way(phase, told):
     found = explain(NoSpaceError("esx1", "datastore1"), RunContext(run="run-1", phase=phase))
 
     assert any(line.startswith("Or take the run back") for line in found.next_actions) is told
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "refused"),
+    [
+        (ExportError("x", "is damaged"), Phase.RELEASED, "rollback"),
+        (SnapshotSetIncompleteError("run-1", ["vc1: gone"]), Phase.ADOPTED, "export restore"),
+    ],
+    ids=["released", "adopted"],
+)
+def test_what_would_be_refused_is_not_offered(error, phase, refused):
+    """Without snapshots there is no rollback, and an adopted run has no export here."""
+    told = {
+        each: " ".join(explain(error, RunContext(run="run-1", phase=each)).next_actions)
+        for each in (phase, Phase.STOPPED)
+    }
+
+    assert refused in told[Phase.STOPPED]
+    assert refused not in told[phase]
+
+
+def test_an_export_that_cannot_be_written_is_not_to_be_named_anew():
+    """Its file is the run's own: with room made, the run goes on."""
+    error = ReportFileError("/s/exports/run-1.json", "No space left on device")
+
+    found = explain(error, RUN).next_actions
+
+    assert found[0].startswith("Make room on the disk of /s/exports/run-1.json")
+    assert found[1] == "Then go on: stsfix resume run-1 -c 'my domain.toml'"
 
 
 @pytest.mark.parametrize("typed", ["", "stsfix certs --expired -c d.toml"])
