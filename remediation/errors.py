@@ -192,7 +192,7 @@ class DirectoryFaultError(FaultError):
 
 
 class EntryChangedError(FaultError):
-    """A DN names another entry than the one that was seen; nothing was changed."""
+    """A DN names another entry than the one that was seen; that one was not touched."""
 
     def __init__(self, node: str, dn: str) -> None:
         super().__init__(f"{dn} on {node} is not the entry it was")
@@ -301,7 +301,7 @@ class NodeFileError(FaultError):
 
 
 class VmcaError(FaultError):
-    """A node's own authority (VMCA) did not sign, or signed something else; nothing was written."""
+    """A node's own authority (VMCA) did not sign, signed something else, or took no new root."""
 
     def __init__(self, node: str, reason: str) -> None:
         super().__init__(f"VMCA of {node}: {reason}")

@@ -202,7 +202,7 @@ class RestartByHandError(StoppedError):
 
     *nodes* are in the order to go by, *commands* what to type on each. *evidence* are lines that
     tell why one that was asked for before does not count as restarted. Whatever could be
-    restarted without a person was.
+    restarted without a person was, but for vCenters that wait for one of them.
     """
 
     def __init__(

@@ -118,7 +118,7 @@ class VmNotFoundError(RefusedError):
 
 
 class VmNotOffError(RefusedError):
-    """VMs that have to be off are not; nothing was changed."""
+    """VMs that have to be off are not; nobody is reverted, and snapshots begun are not used."""
 
     def __init__(self, vms: Iterable[VmId]) -> None:
         self.vms = tuple(vms)
@@ -126,7 +126,7 @@ class VmNotOffError(RefusedError):
 
 
 class SnapshotSetIncompleteError(RefusedError):
-    """A node has no snapshot of the run, or more than one, so nothing at all is reverted."""
+    """Snapshots of the run are missing, twice there or leave a disk out: nothing is reverted."""
 
     def __init__(self, name: str, missing: Iterable[str]) -> None:
         self.missing = tuple(missing)

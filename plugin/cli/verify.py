@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def verify(session: Session, *, wait: int) -> int:
     """Get a token from every STS, check its signature, and log in to every vCenter.
 
-    Every way in is tried and shown; the exit code is 0 only if all work, else 51. Before a
-    repair 51 is what is to be expected.
+    Every way in is tried and shown. Exit code 0: logins work on every node. 51: a way in fails,
+    which before a repair is to be expected.
     """
     from stsfix.plugin.sources import find_nodes
     from stsfix.plugin.terminal.runs import proof_lines

@@ -2,7 +2,7 @@
 
 A node was powered on minutes before its restart: services that are still starting then, or gave
 up because the signing certificate has expired, ran before the run all the same. So what counts is
-what ran when preflight listed the services, what ran or was starting when the restart began, and,
+what ran or was starting when preflight listed the services, what ran when the restart began, and,
 where the node tells it, how each service is started (docs/adr/0063-services-that-have-to-run.md).
 """
 
