@@ -85,7 +85,10 @@ def _read(context: StepContext) -> Directories:
     nodes = context.spec.directories
 
     def all_of_them() -> Directories:
-        statuses = context.each(nodes, lambda node: _status(context, node))
+        # The first login of all after the revert: a password that was changed since the snapshots
+        # is refused, and not sent to every node for that.
+        first = _status(context, nodes[0])
+        statuses = (first, *context.each(nodes[1:], lambda node: _status(context, node)))
         # Own numbers are read after every vector, or a partner that has just pulled looks ahead.
         later = context.each(nodes, lambda node: _status(context, node).usn)
         entries = context.each(nodes, lambda node: context.directory(node.fqdn).read_sts_material())

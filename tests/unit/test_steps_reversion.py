@@ -122,6 +122,17 @@ def test_a_directory_that_cannot_be_read_proves_nothing_and_fails_nothing(bench)
     assert any("not proven that every directory went back" in line for line in bench.told)
 
 
+def test_a_password_that_was_changed_since_the_snapshots_goes_to_one_node_only(bench):
+    """The revert brought the old one back: sent to every node, the new one may lock the account."""
+    bench.domain.password = "before the run"
+
+    noted = prove(bench)
+
+    asked = {node for (node, call), _ in bench.domain.calls.items() if "replication" in call}
+    assert asked == {VC1}
+    assert f"the directory of {VC1} refused the login" in noted[NOT_PROVEN]
+
+
 def test_a_directory_that_is_not_up_yet_is_waited_for(bench):
     """Its server may need a moment after it answered first."""
     for saved in bench.before.values():
