@@ -26,7 +26,12 @@ from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.journal import Journal
-from stsfix.remediation.newcomers import known_nodes, require_no_newcomer, reverts
+from stsfix.remediation.newcomers import (
+    known_nodes,
+    may_have_reverted,
+    require_no_newcomer,
+    reverts,
+)
 from stsfix.remediation.plan import (
     build_steps,
     require_undoable,
@@ -343,7 +348,7 @@ class Runs(RunGuards):
 
     def _require_same_domain(self, run: str, journal: Journal) -> None:
         """Refuse to revert a domain that has other nodes by now, as far as it can be asked."""
-        if Mark.ROLLBACK in marks(journal.records) or not reverts(journal.records):
+        if may_have_reverted(journal.records) or not reverts(journal.records):
             return
         self._wiring.believe(lambda node: shown_leaves(journal.records, node))
         context = self._wiring.step_context(journal.spec, self._file.folder)

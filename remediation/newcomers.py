@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import DirectoryLoginError, PlainBindRefusedError
 from stsfix.remediation.errors_run import NodesJoinedError
-from stsfix.remediation.records import REPLACE_STS, StepState, step_states
+from stsfix.remediation.records import BACK, REPLACE_STS, Mark, StepState, step_states, turn
 from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT
 from stsfix.snapshot.errors import OperationError
 
@@ -30,6 +30,14 @@ def reverts(records: Sequence[Record]) -> bool:
     """Tell whether taking the run back reverts nodes: it may have written something."""
     states = step_states(WRITERS, records)
     return any(states[step] not in {StepState.PENDING, StepState.UNDONE} for step in WRITERS)
+
+
+def may_have_reverted(records: Sequence[Record]) -> bool:
+    """Tell whether nodes may have been reverted since the run was turned back last: whoever joined
+    what was there before can only be left behind then.
+    """
+    states = step_states(WRITERS, records)
+    return turn(records) is Mark.ROLLBACK and any(states[step] in BACK for step in WRITERS)
 
 
 def known_nodes(spec: RunSpec, inventory: Mapping[str, Any]) -> frozenset[str]:

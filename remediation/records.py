@@ -161,7 +161,8 @@ def marks(records: Sequence[Record]) -> frozenset[Mark]:
     return frozenset(record.mark for record in records if isinstance(record, MarkRecord))
 
 
-_BACK = frozenset({StepState.UNDOING, StepState.UNDONE, StepState.UNDO_FAILED})
+BACK = frozenset({StepState.UNDOING, StepState.UNDONE, StepState.UNDO_FAILED})
+"""States of a step whose taking back has begun."""
 
 
 def turn(records: Sequence[Record]) -> Mark | None:
@@ -171,7 +172,7 @@ def turn(records: Sequence[Record]) -> Mark | None:
     partly reverted are no longer what a restore proved.
     """
     for record in reversed(records):
-        if isinstance(record, StepRecord) and record.state in _BACK:
+        if isinstance(record, StepRecord) and record.state in BACK:
             return Mark.ROLLBACK
         if isinstance(record, MarkRecord) and record.mark in {
             Mark.ROLLBACK,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -20,9 +21,9 @@ from stsfix.remediation.errors_run import (
     RunStateError,
     WrongVmError,
 )
-from stsfix.remediation.journal import JournalFile
+from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.plan import step_names
-from stsfix.remediation.records import Phase, StepRecord, StepState
+from stsfix.remediation.records import Mark, MarkRecord, Phase, StepRecord, StepState
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.snapshot.errors import (
     HostUnreachableError,
@@ -170,6 +171,29 @@ def test_a_rollback_stops_nobody_who_belongs_to_another_run(folder):
 def test_a_domain_that_has_grown_is_not_reverted(folder):
     """The node that joined would have seen the others' future."""
     world = Repaired(folder)
+    world.bench.domain.computers = ("vc9.lab.example",)
+
+    with pytest.raises(NodesJoinedError, match="vc9"):
+        world.runs().roll_back(world.spec.run)
+
+    assert world.is_untouched()
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        [MarkRecord(mark=Mark.ROLLBACK)],
+        [MarkRecord(mark=mark) for mark in (Mark.ROLLBACK, Mark.RESTORING, Mark.RESTORED)],
+    ],
+    ids=["died", "restored"],
+)
+def test_a_domain_that_has_grown_since_a_rollback_was_begun_is_not_reverted(folder, since):
+    """Nobody was reverted then, so the node joined what is there now."""
+    world = Repaired(folder)
+    with closing(Journal(world.file, world.spec.run, world.bench.clock)) as journal:
+        for record in since:
+            journal.append(record)
+    world.records = world.file.read(world.spec.run).records
     world.bench.domain.computers = ("vc9.lab.example",)
 
     with pytest.raises(NodesJoinedError, match="vc9"):
