@@ -309,7 +309,7 @@ class Runs(RunGuards):
             RunStateError: It is proven, or stopped elsewhere.
         """
         found = self._file.read(run)
-        if not (found.lacks_proof_only or Mark.UNPROVEN in marks(found.records)):
+        if not (found.lacks_proof_only or found.released_unproven):
             state = f"{found.phase}, and not for want of a proof of logins"
             raise RunStateError(run, state, "released without one")
 

@@ -196,7 +196,7 @@ def view_of(stored: StoredRun, context: RunContext, *, holder: str | None = None
         services=_services(stored),
         renewal=renewal_of(stored),
         next_actions=tuple(about.command(name) for name in _next_commands(stored)),
-        unproven=Mark.UNPROVEN in marks(stored.records),
+        unproven=stored.released_unproven,
         without=tuple(sorted(departed(stored.records))),
         recorded=max([stored.created, *(r.at for r in stored.records if r.at is not None)]),
         nodes_may_be_off=stored.nodes_may_be_off,
@@ -345,10 +345,10 @@ def _way_out(stored: StoredRun) -> str:
         return RELEASED_AFTER_RESTORE
     if way is Mark.ROLLBACK:
         return RELEASED_AFTER_ROLLBACK
-    borne = marks(stored.records)
-    if Mark.UNPROVEN in borne:
+    if stored.released_unproven:
         return RELEASED_UNPROVEN
-    return RELEASED_AFTER_ADOPTION if Mark.ADOPTED in borne else MEANING[Phase.RELEASED]
+    adopted = Mark.ADOPTED in marks(stored.records)
+    return RELEASED_AFTER_ADOPTION if adopted else MEANING[Phase.RELEASED]
 
 
 def _certificate_ends(stored: StoredRun) -> datetime | None:

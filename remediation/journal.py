@@ -37,6 +37,7 @@ from stsfix.remediation.records import (
     StepState,
     lacks_proof_only,
     phase,
+    released_unproven,
     spec_from_json,
     spec_to_json,
 )
@@ -93,6 +94,11 @@ class StoredRun:
     def lacks_proof_only(self) -> bool:
         """True if everything before the proof of logins is done, and that failed."""
         return lacks_proof_only(self.plan, self.records)
+
+    @property
+    def released_unproven(self) -> bool:
+        """True if it is, or is being, released without a proof of logins."""
+        return released_unproven(self.plan, self.records)
 
     @property
     def nodes_may_be_off(self) -> bool:

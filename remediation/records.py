@@ -221,6 +221,14 @@ def lacks_proof_only(plan: Sequence[str], records: Sequence[Record]) -> bool:
     )
 
 
+def released_unproven(plan: Sequence[str], records: Sequence[Record]) -> bool:
+    """Tell whether the run is, or is being, released by the operator's word alone. The word of a
+    process that died before the release began does not count: the run may have been resumed.
+    """
+    proof = step_states(plan, records).get(VERIFY_LOGINS)
+    return {Mark.UNPROVEN, Mark.RELEASING} <= marks(records) and proof is StepState.FAILED
+
+
 def spec_to_json(spec: RunSpec) -> str:
     """Return *spec* as JSON; `spec_from_json` gives an equal value back."""
     return json.dumps(
