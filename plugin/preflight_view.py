@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import itertools
 import math
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from stsfix.plugin.certificate_view import validity_words
 from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.checks.preflight import needs_repair, verdict
-from stsfix.remediation.model import Severity, Transport
+from stsfix.remediation.model import Renew, Severity, Transport
 from stsfix.remediation.nodes.node_facts import Unread
 from stsfix.remediation.pki.certificates import Certificate, Expiry, Malformed, classify, parse
 from stsfix.remediation.renewal.plan import NO_RENEWAL
@@ -277,3 +278,19 @@ def about(span: timedelta) -> str:
 def total(phases: Sequence[Phase]) -> timedelta:
     """Return how long all *phases* take, one after the other."""
     return sum((phase.takes for phase in phases), timedelta(0))
+
+
+def asked_again(report: PreflightReport) -> str:
+    """Return the options that ask for the same renewals and accept the same risks, each after a
+    blank.
+    """
+    accepted = sorted({f"{f.id}:{f.subject}" for f in report.findings if f.accepted})
+    risks = (f" --accept {shlex.quote(each)}" for each in accepted)
+    return "".join([_asked(report.renewal), *risks])
+
+
+def _asked(plan: RenewalPlan) -> str:
+    """Return the options that ask for *plan* again, each after a blank."""
+    root = " --new-vmca-root" if plan.new_roots else ""
+    implied = plan.renew is Renew.NONE or (root and plan.renew is Renew.EXPIRED)
+    return root if implied else f"{root} --renew {plan.renew}"

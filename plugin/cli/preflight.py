@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from stsfix.plugin.runs import Runs
     from stsfix.plugin.terminal.runs import Line
     from stsfix.remediation.checks.renewal import Wish
-    from stsfix.remediation.renewal.plan import RenewalPlan
 
 
 @click.command()
@@ -131,6 +129,7 @@ def next_command(report: PreflightReport) -> str:
     A risk is accepted of the objects it was accepted of, and of no other. Words are quoted as a
     shell wants them.
     """
+    from stsfix.plugin.preflight_view import asked_again
     from stsfix.remediation.checks.preflight import Verdict
 
     if report.verdict is Verdict.BLOCKED:
@@ -140,21 +139,3 @@ def next_command(report: PreflightReport) -> str:
     else:
         return ""
     return f"{name}{asked_again(report)}"
-
-
-def asked_again(report: PreflightReport) -> str:
-    """Return the options that ask for the same renewals and accept the same risks, each after a
-    blank.
-    """
-    accepted = sorted({f"{f.id}:{f.subject}" for f in report.findings if f.accepted})
-    risks = (f" --accept {shlex.quote(each)}" for each in accepted)
-    return "".join([_asked(report.renewal), *risks])
-
-
-def _asked(plan: RenewalPlan) -> str:
-    """Return the options that ask for *plan* again, each after a blank."""
-    from stsfix.remediation.model import Renew
-
-    root = " --new-vmca-root" if plan.new_roots else ""
-    implied = plan.renew is Renew.NONE or (root and plan.renew is Renew.EXPIRED)
-    return root if implied else f"{root} --renew {plan.renew}"

@@ -100,7 +100,8 @@ def _decided(
     session: Session, runs: Runs, look: Callable[[], PreflightReport], *, force: bool
 ) -> tuple[RunSpec, PreflightReport] | int:
     """Return what is to be done, as just looked at and agreed to, or the exit code of a no."""
-    from stsfix.plugin.cli.preflight import asked_again, seen, show_preflight
+    from stsfix.plugin.cli.preflight import seen, show_preflight
+    from stsfix.plugin.preflight_view import asked_again
     from stsfix.plugin.runs import RunOptions
     from stsfix.plugin.terminal.runs import signer_words
 

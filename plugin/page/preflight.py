@@ -19,7 +19,15 @@ from stsfix.plugin.page.tables import LONGEST, inventory_tables
 from stsfix.plugin.page.timeline import MOST_ROWS, timeline_pictures
 from stsfix.plugin.page.tools import tools_table
 from stsfix.plugin.page.topology import link_words, topology_pictures
-from stsfix.plugin.preflight_view import Health, about, grouped, links, shortened, total
+from stsfix.plugin.preflight_view import (
+    Health,
+    about,
+    asked_again,
+    grouped,
+    links,
+    shortened,
+    total,
+)
 from stsfix.plugin.text import counted
 from stsfix.remediation.checks.preflight import Verdict
 from stsfix.remediation.durations import UNMEASURED, downtime
@@ -256,7 +264,8 @@ def _repair(report: PreflightReport) -> Iterator[Markup]:
     if not report.phases:
         yield element("p", "What a repair would do, and for how long, is not known.")
         return
-    needed = "stsfix run" if report.needs_repair else "stsfix run --force"
+    is_asked = report.needs_repair or not report.renewal.is_empty
+    needed = f"stsfix run{'' if is_asked else ' --force'}{asked_again(report)}"
     yield element(
         "p",
         "This is what ",

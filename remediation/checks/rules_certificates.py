@@ -189,7 +189,8 @@ STS_RULES = (
         title="An STS publishes another certificate than its directory names",
         why="It did not reload: it signs with an old certificate until it is restarted.",
         source="IdentityManager.java L7643, Lightwave a04d9171; KB 318197: restart every node",
-        advice="The run restarts every STS; without a run, restart this one.",
+        advice="The run restarts an STS that does not take the new one by itself; without a run, "
+        "restart this one.",
     ),
     Rule(
         id="STS-JWKS-DIFFERS",

@@ -57,7 +57,8 @@ VMCA_RULES = (
         title="The new STS certificate would live less than five years",
         why="It cannot outlive the root of the node's own authority (VMCA), which ends before.",
         source="vmca/service/utils.c, Lightwave a04d9171: notAfter is cut to the root's",
-        advice="Write the date down, or make a new root first (stsfix run --new-vmca-root).",
+        advice='Write the date down, or let stsfix make a root of its own (issuer = "own-ca" under'
+        " [sts]); VMCA gets a new one (--new-vmca-root) only within 30 days of its end.",
     ),
     Rule(
         id="VMCA-ROOT-UNLISTED",
@@ -65,7 +66,7 @@ VMCA_RULES = (
         title="The root of a node's own authority (VMCA) is not among the trusted roots",
         why="Nodes verify what it signs only once its root is in cn=Certificate-Authorities.",
         source="vmafd/server/vmafd/ldap.c, Lightwave a04d9171",
-        advice="The run publishes it unless sts.publish_root is off.",
+        advice="A run publishes the one that signs for it, unless sts.publish_root is off.",
     ),
 )
 
@@ -85,7 +86,7 @@ STORE_RULES = (
         title="A solution user's certificate in a node's store is not the one in the directory",
         why="Its service logs in with the one and is known by the other, so it cannot log in.",
         source="ServicePrincipals hold what the STS compares with (vmdir.md; KB 421381)",
-        advice="Renew this solution user: stsfix run --renew expired, or dir-cli service update.",
+        advice="Renew this solution user: stsfix run --renew all, or dir-cli service update.",
     ),
     Rule(
         id="CERT-ENCIPHERMENT-EXPIRED",

@@ -17,7 +17,8 @@ from reports import domain, finding, named, report
 from stsfix.plugin.page.preflight import preflight_page
 from stsfix.plugin.preflight_view import PreflightReport
 from stsfix.remediation.durations import phases
-from stsfix.remediation.model import Role, Severity
+from stsfix.remediation.model import Renew, Role, Severity
+from stsfix.remediation.renewal.plan import NO_RENEWAL, RenewalPlan
 
 EVIL = (
     "</title></style><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -39,6 +40,26 @@ def vocabulary(root):
 def words(root):
     """Return all text of a page in one line."""
     return " ".join(" ".join(root.itertext()).split())
+
+
+@pytest.mark.parametrize(
+    ("end", "renewal", "command"),
+    [
+        (-3, NO_RENEWAL, "stsfix run"),
+        (900, NO_RENEWAL, "stsfix run --force"),
+        (-3, RenewalPlan(renew=Renew.EXPIRED), "stsfix run --renew expired"),
+        (
+            900,
+            RenewalPlan(renew=Renew.NONE, new_roots=("vc1.lab.example",)),
+            "stsfix run --new-vmca-root",
+        ),
+    ],
+)
+def test_the_run_that_is_described_is_the_one_that_is_named(end, renewal, command):
+    """With what was asked for, and with force only where nothing else gives a run a reason."""
+    made = replace(report(domain(end=end), findings=[]), phases=PHASES, renewal=renewal)
+
+    assert command in [code.text for code in page(made).iterfind(".//code")]
 
 
 def test_summary_comes_first():
