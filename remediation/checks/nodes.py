@@ -92,6 +92,17 @@ def nodes_are_themselves(inventory: Inventory) -> Iterator[Finding]:
             yield found("NODE-IDENTITY", node.fqdn, evidence)
 
 
+def vms_are_of_one_node(inventory: Inventory) -> Iterator[Finding]:
+    """No VM was taken for two nodes, as by one address or UUID in the tables of both."""
+    for node in inventory.nodes:
+        if node.vm is None:
+            continue
+        vm = node.vm.vm
+        others = [n.fqdn for n in inventory.nodes if n is not node and n.vm and n.vm.vm == vm]
+        if others:
+            yield found("NODE-IDENTITY", node.fqdn, f"{vm} was taken for {', '.join(others)}, too")
+
+
 def no_vcha(inventory: Inventory) -> Iterator[Finding]:
     """No node is part of vCenter HA; the folder alone is a hint, not a proof."""
     for node, facts in _told(inventory):
@@ -277,6 +288,7 @@ CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = (
     vmdir_is_normal,
     no_vcha,
     nodes_are_themselves,
+    vms_are_of_one_node,
     no_gateway,
     passwords_last,
     disks_have_room,

@@ -136,6 +136,22 @@ def test_a_guest_that_was_deployed_as_another_node_forbids_a_run(pnid, expected)
     assert [f for f in findings if f[1] == "NODE-IDENTITY"] == expected
 
 
+def test_a_vm_that_was_taken_for_two_nodes_forbids_a_run():
+    """One of them would be written to, and neither shut down nor snapshotted; where no command can
+    be run nothing else tells.
+    """
+    esx = MemoryHost("esx1", MemoryClock())
+    mine, other = (esx.observe_vms([esx.add_vm(name)])[0] for name in ("a", "c"))
+    unasked = Unread(reason="transport vami")
+
+    findings = found(
+        node("a", vm=mine, facts=unasked), node("b", vm=mine, facts=unasked), node("c", vm=other)
+    )
+
+    wrong = [("blocks", "NODE-IDENTITY", "a"), ("blocks", "NODE-IDENTITY", "b")]
+    assert [f for f in findings if f[1] == "NODE-IDENTITY"] == wrong
+
+
 @pytest.mark.parametrize(
     ("seconds", "doubt", "expected"),
     [
