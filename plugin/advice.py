@@ -169,7 +169,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
         ),
         snapshot.SnapshotGoneError: (
             "Find out who deleted or consolidated it: a backup product or a person",
-            "Do not revert the other nodes: nodes that differ break replication for good",
+            (
+                "Power no node on and revert none by hand: nodes that differ break replication for"
+                " good; ask VMware's support which directories are to be kept"
+            ),
             LOOK,
         ),
         snapshot.RevertUnverifiedError: (

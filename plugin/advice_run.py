@@ -126,12 +126,15 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         of_run.WrongVmError: "No snapshot was taken or reverted to, and nobody was powered on.",
         of_run.InterruptedRunError: "Every record is complete; what comes next is known.",
         of_run.UndoFailedError: (
-            "The run is partly taken back; no node was powered on after the failure."
+            "Taking it back is not finished; no node was powered on after the failure."
         ),
         remediation.ReplicationOverdueError: (
             "What was written on {e.writer} is not yet on every node."
         ),
         snapshot.ShutdownOverdueError: "No guest was forced off; others may be off already.",
+        snapshot.SnapshotGoneError: (
+            "All nodes are off, and some may be at their snapshots already; none was powered on."
+        ),
         snapshot.RevertUnverifiedError: "Snapshots were reverted; no node was powered on.",
     }
 )

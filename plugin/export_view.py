@@ -84,8 +84,8 @@ def export_lines(view: ExportView, *, width: int) -> Iterator[Line]:
     """Yield the export, node by node."""
     yield Line(f"Export of run {view.run}", "bold")
     yield from wrapped(
-        f"SSO domain {view.domain}, saved {view.created:%Y-%m-%d %H:%M:%S} UTC; the run wrote on"
-        f" {view.writer}",
+        f"SSO domain {view.domain}, saved {view.created:%Y-%m-%d %H:%M:%S} UTC; the node that is"
+        f" written to is {view.writer}",
         width,
     )
     for node, entries in view.nodes.items():

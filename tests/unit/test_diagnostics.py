@@ -38,6 +38,7 @@ from stsfix.snapshot.errors import (
     NoSpaceError,
     OperationError,
     ShutdownOverdueError,
+    SnapshotGoneError,
     SnapshotSetIncompleteError,
 )
 
@@ -299,7 +300,18 @@ def test_failed_undo_gives_the_advice_of_its_cause():
 
     assert "Free space on datastore datastore1" in found.next_actions[0]
     assert found.next_actions[1] == "Then go on: stsfix rollback run-1 -c 'my domain.toml'"
-    assert "partly taken back" in found.state
+    assert "Taking it back is not finished" in found.state
+
+
+def test_a_snapshot_that_is_gone_in_the_middle_of_a_revert_keeps_all_nodes_off():
+    """Some may be at their snapshots by then, and who is powered on now meets another time."""
+    error = UndoFailedError("replace-sts", "gone")
+    error.__cause__ = SnapshotGoneError(VM, "run-1")
+
+    found = explain(error, RUN)
+
+    assert found.state.startswith("All nodes are off, and some may be at their snapshots")
+    assert any(action.startswith("Power no node on") for action in found.next_actions)
 
 
 def test_lost_journal_record_is_not_called_written():
