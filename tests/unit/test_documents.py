@@ -13,6 +13,7 @@ from generated_pages import COMMAND, tables
 from stsfix.lab.topology import TOPOLOGIES
 from stsfix.plugin.cli import cli
 from stsfix.plugin.diagnostics import Diagnosis
+from stsfix.plugin.export_view import EntryView, ExportView
 from stsfix.plugin.rehearsal.procedure import Claim
 from stsfix.plugin.view import NodeView, RunView, StepView
 from stsfix.remediation.model import LoginProof
@@ -20,7 +21,7 @@ from stsfix.remediation.plan import step_names
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-REPORTED = (Claim, RunView, StepView, NodeView, LoginProof, Diagnosis)
+REPORTED = (Claim, RunView, StepView, NodeView, LoginProof, Diagnosis, ExportView, EntryView)
 """What ``--json`` prints field by field; preflight's document has a schema of its own."""
 
 
