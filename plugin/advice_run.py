@@ -76,13 +76,17 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Find the VM that answers: it may be on a host that domain.toml does not name",
             (
                 "If the node was upgraded, deployed or restored anew since the run began, there is"
-                " no way back by snapshots: they are those of the old VM. The run's export can put"
-                " the STS entries back: {export_restore}"
+                " no way back by snapshots: they are those of the old VM. Leave that off, power on"
+                " by hand who else is off, PSCs first; then the run's export can put the STS"
+                " entries back: {export_restore}"
+            ),
+            (
+                "If nothing was written yet, close the run. That powers the VMs named above on as"
+                " well: connect each of them to a network without the node first: {rollback}"
             ),
             (
                 "If a clone was taken for the node, name the right VM in domain.toml"
-                ' ([nodes."NAME"] vm = "INSTANCE UUID"), and begin a new run once this one is'
-                " closed: {rollback}"
+                ' ([nodes."NAME"] vm = "INSTANCE UUID") before you begin a new run'
             ),
             LOOK,
         ),
@@ -123,7 +127,9 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         plugin.ReportFileError: "Only what was to be written there is missing.",
         of_run.DirectoriesApartError: causes.APART_STATE,
         of_run.NoWayBackError: "Nothing was written; nodes that are off stay off.",
-        of_run.WrongVmError: "No snapshot was taken or reverted to, and nobody was powered on.",
+        of_run.WrongVmError: (
+            "After that no snapshot was taken or reverted to, and nobody was powered on."
+        ),
         of_run.InterruptedRunError: "Every record is complete; what comes next is known.",
         of_run.UndoFailedError: (
             "Taking it back is not finished; no node was powered on after the failure."

@@ -6,6 +6,7 @@ import pytest
 
 from machines_bench import PSC, VC, Bench
 from memory_node import Fault
+from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError, ProofError
 from stsfix.remediation.errors_run import WrongVmError
 from stsfix.remediation.steps.credential import ReplaceSts
@@ -139,3 +140,15 @@ def test_a_directory_that_refuses_is_an_answer(bench):
 
     with pytest.raises(WrongVmError, match=PSC):
         require_silence(bench.context)
+
+
+def test_closing_a_run_is_said_to_power_the_other_machine_on():
+    """It would meet the node that answers; an earlier attempt may have left snapshots."""
+    error = WrongVmError([VC], ["vc1 on esx1"])
+
+    told = explain(error, RunContext(run="stsfix-1", phase="stopped", off=True))
+
+    closing = next(line for line in told.next_actions if line.endswith("stsfix rollback stsfix-1"))
+    assert closing.startswith("If nothing was written yet")
+    assert "connect each of them to a network without the node first" in closing
+    assert told.state.startswith("After that no snapshot was taken or reverted to")
