@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stsfix.plugin.errors import EXPORTS
-from stsfix.remediation.errors import REFUSED, LoginRefusal
+from stsfix.remediation.errors import REFUSED, UNTRUSTED, LoginRefusal
 from stsfix.snapshot.answers import TOO_SLOWLY
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ def host_tls_advice(error: snapshot.HostTlsError) -> tuple[str, ...]:
 
 def node_tls_advice(error: remediation.NodeTlsError) -> tuple[str, ...]:
     """Advise on a node's certificate that is not the expected one."""
+    return _node_tls(error.sha256)
+
+
+def _node_tls(sha256: str | None) -> tuple[str, ...]:
     # vecs-cli entry getcert, store and alias as on vCenter 6.5 to 8.0.
     where = '[nodes."{e.node}"]'
     own = (
@@ -126,7 +130,7 @@ def node_tls_advice(error: remediation.NodeTlsError) -> tuple[str, ...]:
         " --alias __MACHINE_CERT | openssl x509 -noout -fingerprint -sha256"
     )
     renewed = "If a run renewed this node's certificate, its new pin is in: {status}"
-    return (*_tls(error.sha256, where, own)[:-1], renewed, GO_ON)
+    return (*_tls(sha256, where, own)[:-1], renewed, GO_ON)
 
 
 def _tls(sha256: str | None, where: str, own: str) -> tuple[str, ...]:
@@ -273,6 +277,8 @@ def proof_advice(error: remediation.ProofError) -> tuple[str, ...]:
         return ("This is what stsfix repairs; before a run it is expected: {preflight}", BACK)
     if REFUSED in error.reason:
         return (*NO_PASSWORD_LOGIN, GO_ON, BACK)
+    if UNTRUSTED in error.reason:
+        return (*_node_tls(None), BACK)
     return (
         "Services may still be starting on {e.node}: wait some minutes and prove again: {verify}",
         GO_ON,

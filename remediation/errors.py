@@ -70,6 +70,10 @@ class PlainBindRefusedError(RefusedError):
         self.node = node
 
 
+UNTRUSTED = "is not trusted: "
+"""What the text of every NodeTlsError says."""
+
+
 class NodeTlsError(RefusedError):
     """A node's certificate is neither trusted nor pinned; no credential was sent.
 
@@ -80,7 +84,7 @@ class NodeTlsError(RefusedError):
     def __init__(
         self, node: str, reason: str, sha256: str | None = None, *, answered: bool = False
     ) -> None:
-        super().__init__(f"the certificate of {node} is not trusted: {reason}")
+        super().__init__(f"the certificate of {node} {UNTRUSTED}{reason}")
         self.node = node
         self.reason = reason
         self.sha256 = sha256

@@ -17,6 +17,7 @@ from stsfix.remediation.errors import (
     DirectoryUnreachableError,
     NodeTlsError,
     NodeUnreachableError,
+    ProofError,
     ServiceRestartError,
     TransportUnavailableError,
 )
@@ -289,6 +290,20 @@ def test_what_is_typed_elsewhere_stands_on_a_line_of_its_own(copied):
     shown = [split_command(a)[1] for error in errors for a in explain(error).next_actions]
 
     assert [line for line in shown if line.startswith(copied)]
+
+
+def test_a_way_in_that_ends_at_a_certificate_is_not_waited_for():
+    """Nobody was asked for anything: the certificate is what has to be mended."""
+    refused = NodeTlsError("vc1.lab", "certificate has expired")
+
+    found = explain(ProofError("vc1.lab", "login", str(refused)), RUN).next_actions
+
+    assert "fingerprint" in found[1]
+    assert not any("may still be starting" in action for action in found)
+    assert [action.partition(" run-1")[0] for action in found[-2:]] == [
+        "Then go on: stsfix resume",
+        "Or take the run back: stsfix rollback",
+    ]
 
 
 def test_failed_undo_gives_the_advice_of_its_cause():
