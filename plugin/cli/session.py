@@ -356,7 +356,7 @@ def _report_bug(session: Session) -> int:
         _json(session, {"error": "bug", "exit_code": INTERNAL})
     session.say("This is a bug in stsfix; nothing further was done. Please report the lines above.")
     if session.context.run:
-        session.say("The run is recorded up to this point and can be resumed or rolled back:")
+        session.say("The run is recorded up to this point. What it can do now:")
         session.output.note(f"     {session.context.command('status')}")
     return INTERNAL
 
