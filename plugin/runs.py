@@ -281,7 +281,9 @@ class Runs(RunGuards):
             return name
         off = [m.plan.fqdn for m in found.members if m.power is not PowerState.ON]
         if releasing and off:
-            raise RunStateError(name, f"in the middle ({', '.join(off)} off)", "released")
+            error = RunStateError(name, f"in the middle ({', '.join(off)} off)", "released")
+            error.add_note(f"To take it back instead: stsfix rollback --adopt {name}")
+            raise error
         if known:
             self._complete_adoption(name)
             return name

@@ -95,6 +95,8 @@ def run(
 STALE = timedelta(minutes=15)
 """Who answers later than this after a look is shown a new one, and asked again."""
 
+LOOKED_AGAIN = "Much may have changed since that was looked at: it is looked at once more."
+
 
 def _decided(
     session: Session, runs: Runs, look: Callable[[], PreflightReport], *, force: bool
@@ -129,7 +131,7 @@ def _decided(
             return 0
         if session.clock.now() - looked < STALE:
             return spec, report
-        session.say("Much may have changed since that was looked at: it is looked at once more.")
+        session.say(LOOKED_AGAIN)
 
 
 def require_answer(session: Session) -> None:
@@ -268,10 +270,6 @@ def resume(session: Session, run_name: str | None, *, on_failure: str | None) ->
         return _go(session, runs, name, on_failure)
 
 
-ALONE = "only if nobody works on it from elsewhere"
-"""What the operator answers for who takes a run over."""
-
-
 def taken_over(
     session: Session, runs: Runs, run_name: str | None, *, releasing: bool
 ) -> str | None:
@@ -279,19 +277,18 @@ def taken_over(
     said no. The one question is also whether to take it back or to release it: nothing is written
     before it is answered.
     """
-    from stsfix.plugin.terminal.runs import adoptable_lines
+    from stsfix.plugin.terminal.runs import adoptable_lines, adoption_question
 
-    found = runs.find_adoptable(run_name)
-    for line in adoptable_lines(found):
-        session.say(line)
-    nodes = ", ".join(node.fqdn for node in found.spec.nodes)
-    end = (
-        "delete its snapshots? There is no way back then."
-        if releasing
-        else f"take it back, reverting every node ({nodes})?"
-    )
-    question = f"Take {found.spec.run} over here ({ALONE}) and {end}"
-    return runs.adopt(found, releasing=releasing) if confirmed(session, question) else None
+    while True:
+        found = runs.find_adoptable(run_name)
+        looked = session.clock.now()
+        for line in adoptable_lines(found):
+            session.say(line)
+        if not confirmed(session, adoption_question(found, releasing=releasing)):
+            return None
+        if session.clock.now() - looked < STALE:
+            return runs.adopt(found, releasing=releasing)
+        session.say(LOOKED_AGAIN)
 
 
 @click.command()

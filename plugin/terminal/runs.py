@@ -240,6 +240,17 @@ def adoptable_lines(found: Adoptable) -> Iterator[str]:
         )
 
 
+def adoption_question(found: Adoptable, *, releasing: bool) -> str:
+    """Return what is asked before a run is taken over: nobody but the operator knows the first."""
+    nodes = ", ".join(node.fqdn for node in found.spec.nodes)
+    end = (
+        "delete its snapshots? There is no way back then."
+        if releasing
+        else f"take it back, reverting every node ({nodes})?"
+    )
+    return f"Take {found.spec.run} over here (only if nobody works on it from elsewhere) and {end}"
+
+
 def proof_lines(proofs: Sequence[LoginProof], *, width: int) -> Iterator[Line]:
     """Yield every way in that was tried, node by node, then how many work."""
     failed = fatal(proofs)

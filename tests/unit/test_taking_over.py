@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -169,6 +170,26 @@ def test_one_question_is_asked_before_anything_is_written(
     assert world.file.names() == names
     assert taken == (names[0] if names else None)
     assert ("Nothing was changed" in said.getvalue()) is not bool(names)
+
+
+def test_a_release_that_was_agreed_to_late_looks_at_the_nodes_again(world, monkeypatch):
+    """Meanwhile its own workstation began to take the run back."""
+    clock, answers = world.bench.clock, [timedelta(hours=10), timedelta(minutes=1)]
+
+    def confirmed(session, question):
+        clock.sleep(answers.pop(0).total_seconds())
+        world.bench.context.coordinator.shut_down(world.bench.context.shutdown_waves())
+        return True
+
+    monkeypatch.setattr("stsfix.plugin.cli.run.confirmed", confirmed)
+    monkeypatch.setattr(world.runs, "find_adoptable", lambda _: world.found)
+    session: Any = SimpleNamespace(clock=clock, say=lambda _: None)
+
+    with pytest.raises(RunStateError, match=rf"{PSC}.*off") as caught:
+        taken_over(session, world.runs, None, releasing=True)
+
+    assert world.file.names() == ()
+    assert "rollback --adopt" in caught.value.__notes__[0]
 
 
 def test_a_run_with_a_node_off_is_not_released(world):
