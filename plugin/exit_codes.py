@@ -119,13 +119,17 @@ _OTHERS = (
         "",
         (
             "`preflight`: warnings only, a run is possible; `diagnose`: not everything could be "
-            "read; `certs`: one ends soon, or was not read."
+            "read; `certs`: one ends soon, is not valid yet, or was not read."
         ),
     ),
     (BLOCKED, "", "`diagnose`: a cause was found; `certs`: a certificate has expired."),
     (USAGE, "", "The command line is wrong; nothing was done."),
     (INTERNAL, "", "A bug in stsfix: any exception that is no error of this table."),
-    (SECOND_SIGNAL, "", "Stopped by a signal before a run began, or by a second signal."),
+    (
+        SECOND_SIGNAL,
+        "",
+        "Stopped by a signal before a run began, by a second one, or at a question without answer.",
+    ),
 )
 _BEGIN = "<!-- exit-codes:begin -->\n"
 _END = "<!-- exit-codes:end -->\n"

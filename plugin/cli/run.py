@@ -297,6 +297,7 @@ def taken_over(
 @session_options
 def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
     """Take a run back: every node off, every snapshot reverted, then every node on again.
+    If it has written nothing, nodes that are off are only powered on.
 
     RUN is the newest run of the domain if it is left out.
     """
