@@ -35,7 +35,7 @@ def preflight(
     renew: str | None,
     new_vmca_root: bool,
 ) -> int:
-    """Read nodes, directories, hosts and VMs, and judge whether a repair is safe.
+    """Read nodes, directories, hosts and VMs, and judge whether anything speaks against a repair.
 
     Exit code 0: nothing speaks against a repair. 1: warnings only. 2: a repair is forbidden,
     each reason is named with what to do about it.

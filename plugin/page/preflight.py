@@ -100,7 +100,7 @@ def _moment(report: PreflightReport) -> str:
 _VERDICTS = {
     Verdict.BLOCKED: (Health.BLOCKED, "bad", "No repair yet"),
     Verdict.WARNINGS: (Health.WARNING, "warn", "A repair is possible, read the warnings first"),
-    Verdict.CLEAN: (Health.GOOD, "good", "A repair is safe"),
+    Verdict.CLEAN: (Health.GOOD, "good", "Nothing speaks against a repair"),
 }
 
 

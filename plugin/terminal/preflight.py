@@ -49,7 +49,7 @@ _SHOWN = {Severity.BLOCKS: 10, Severity.WARNS: 5, Severity.INFORMS: 3}
 """Findings of one kind that are spelled out."""
 
 _VERDICTS = {
-    Verdict.CLEAN: ("a repair is safe", "bold green"),
+    Verdict.CLEAN: ("nothing speaks against a repair", "bold green"),
     Verdict.WARNINGS: ("a repair is possible, read the warnings first", "bold yellow"),
     Verdict.BLOCKED: ("no repair yet", "bold red"),
 }
