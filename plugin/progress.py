@@ -25,7 +25,7 @@ STEP_TEXTS = {
     "replace-sts": "add the new signing credential",
     "await-replication": "see it on every node",
     "renew-certificates": "renew machine certificates and solution users",
-    "restart-services": "restart the services of every node",
+    "restart-services": "restart services, of every node or of those in need",
     "verify-logins": "prove the logins on every node",
     "retire-old": "remove the old credentials",
 }

@@ -97,7 +97,7 @@ _TYPICAL = {
         source="certificate-manager took about a minute for seven certificates of an 8.0.3",
     ),
     "restart-services": _Typical(
-        title="Restart every service",
+        title="Restart services",
         minutes={Role.PSC: 5, Role.VCENTER: 10, Role.EMBEDDED: 12},
         source="reports of 5 minutes for a start alone; VMware's procedure (KB 316619)",
         writer_first=True,
