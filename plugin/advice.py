@@ -79,8 +79,12 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Do not revert single nodes by hand: nodes that differ break replication for good",
             "Look in the Host Client at the snapshots of each VM named above",
             (
-                "If one of the run is gone for good, its export can put the STS entries back"
-                " without snapshots: {export_restore}"
+                "If a rollback reverted some nodes before one was missed, power none on: ask"
+                " VMware's support which directories are to be kept"
+            ),
+            (
+                "If one of the run is gone for good and no node was reverted, its export can put"
+                " the STS entries back without snapshots: {export_restore}"
             ),
             LOOK,
         ),

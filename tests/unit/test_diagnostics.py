@@ -329,6 +329,17 @@ def test_a_snapshot_that_is_gone_in_the_middle_of_a_revert_keeps_all_nodes_off()
     assert any(action.startswith("Power no node on") for action in found.next_actions)
 
 
+def test_a_rollback_that_is_tried_again_without_a_snapshot_powers_nobody_on_for_the_export():
+    """The export needs all nodes on, and some may have been reverted the first time."""
+    found = explain(SnapshotSetIncompleteError("run-1", ["vc1: gone"]), RUN)
+
+    reverted, untouched = found.next_actions[2:4]
+    assert reverted.startswith("If a rollback reverted some nodes")
+    assert "power none on" in reverted
+    assert "no node was reverted" in untouched
+    assert "stsfix export restore run-1" in untouched
+
+
 def test_lost_journal_record_is_not_called_written():
     """If a record could not be made durable the state says that it may be there or not."""
     found = explain(JournalUnwritableError("/s/runs.db", "disk full"), RUN)
