@@ -129,7 +129,7 @@ def _node_tls(sha256: str | None) -> tuple[str, ...]:
         "/usr/lib/vmware-vmafd/bin/vecs-cli entry getcert --store MACHINE_SSL_CERT"
         " --alias __MACHINE_CERT | openssl x509 -noout -fingerprint -sha256"
     )
-    renewed = "If a run renewed this node's certificate, its new pin is in: {status}"
+    renewed = "If a run renewed this node's certificate, its new pin is in: {newest}"
     return (*_tls(sha256, where, own)[:-1], renewed, GO_ON)
 
 

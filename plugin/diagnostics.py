@@ -212,6 +212,7 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
         lines = tuple(line for line in lines if line != BACK)
     commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
     commands |= {"preflight": context.command(context.looking), "again": context.again()}
+    commands["newest"] = context.command("status")  # worth a look without a run as well
     told = _Told(error)
     return tuple(line.format(e=told, go_on=context.go_on(), **commands) for line in lines)
 

@@ -143,6 +143,18 @@ def test_certificate_that_was_seen_can_be_pinned(error, place):
     assert f'tls = "sha256:{"ab" * 32}"' in found.next_actions[1]
 
 
+@pytest.mark.parametrize(
+    ("context", "command"),
+    [(RunContext(), "stsfix status"), (RUN, "stsfix status run-1 -c 'my domain.toml'")],
+    ids=["no-run", "run"],
+)
+def test_the_pin_that_a_run_made_is_pointed_to(context, command):
+    """Also by a command that is about no run: preflight refuses the node until it is pinned."""
+    found = explain(NodeTlsError("vc1.lab", "pinned certificate mismatch"), context)
+
+    assert any(action.endswith(f"its new pin is in: {command}") for action in found.next_actions)
+
+
 def test_certificate_that_was_not_seen_is_read_first():
     """Without a fingerprint nothing is offered for pinning but what the console shows."""
     found = " ".join(explain(HostTlsError("esx1", "unreadable")).next_actions)
