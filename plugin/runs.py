@@ -24,7 +24,7 @@ from stsfix.remediation.discovery.domain import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
-from stsfix.remediation.errors_run import RunStateError
+from stsfix.remediation.errors_run import PlanChangedError, RunStateError
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.newcomers import (
     known_nodes,
@@ -132,7 +132,10 @@ class Runs(RunGuards):
             new_root=bool(renewal.new_roots),
         )
         for name in reversed(self._file.names()):
-            stored = self._file.read(name)
+            try:
+                stored = self._file.read(name)
+            except PlanChangedError:  # of a later version: whoever goes on with it is told
+                continue
             measured = durations_of(stored.records)
             if measured and {n.fqdn: n.role for n in stored.spec.nodes} == roles:
                 return phases(roles, plan, measured=measured, measured_by=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from memory_hypervisor import MemoryClock
 from stsfix.plugin.runs import Runs
 from stsfix.remediation.errors_run import DomainLockedError
+from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.journal import Journal, JournalFile
+from stsfix.remediation.model import Role
+from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import Mark, MarkRecord
 from worlds import spec
 
@@ -45,3 +49,23 @@ def test_a_released_run_forbids_nothing(file):
         journal.append(MarkRecord(mark=Mark.RELEASED))
 
     runs(file).refuse_open_run(spec().domain)
+
+
+def test_a_run_that_a_later_version_went_on_with_hides_no_look(file):
+    """Its durations are not known here; what preflight saw is shown all the same."""
+    with closing(file.connect()) as connection:
+        connection.execute("UPDATE runs SET spec = replace(spec, 'writer', 'writers')")
+    wiring: Any = SimpleNamespace(settings=SimpleNamespace(sts=SimpleNamespace(retire_old=True)))
+    topology: Any = SimpleNamespace()
+    inventory = Inventory(
+        domain=spec().domain,
+        taken=MemoryClock().now(),
+        nodes=(NodeInventory(fqdn="vc1", role=Role.EMBEDDED),),
+        hosts=(),
+        topology=topology,
+        problems=(),
+    )
+
+    found = Runs(file, wiring, stop_requested=lambda: False).outlook(inventory)
+
+    assert [phase.step for phase in found] == list(step_names(retire=True))
