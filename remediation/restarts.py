@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,6 @@ from stsfix.remediation.nodes.service_names import CORE_OF, bare, is_normally_st
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from stsfix.remediation.model import LoginProof, NodePlan, RunSpec
     from stsfix.remediation.ports import ServiceReport
@@ -50,6 +50,10 @@ BOOTED: Final = "booted."
 BY_HAND: Final = "by-hand."
 """Notes that the services of a node count as restarted by a person, by what was seen (`Seen`)."""
 
+
+_SAME_START: Final = timedelta(minutes=1)
+"""By how much a host may tell one power-on differently later (unverified). Who is asked to restart
+a node power-cycles none that started so recently."""
 
 NOT_NEEDED: Final = "not-needed."
 """Notes when every way in was proven on a node whose services were left alone, ISO 8601."""
@@ -178,9 +182,11 @@ def seen_of(
 
     vmdird counts replication cycles in memory, from 0 at each start (lightwave@052a8d45
     vmdir/server/replication/thread.c, dwReplCycleCounter): fewer than before prove a restart, more
-    prove nothing, and a node without a partner counts none. The time of power-on is the host's.
+    prove nothing, and a node without a partner counts none. The time of power-on is the host's: one
+    that only its clock tells differently is no power-on.
     """
-    if booted is not None and noted.get(BOOTED + node, booted.isoformat()) != booted.isoformat():
+    told = noted.get(BOOTED + node)
+    if booted is not None and told and booted - datetime.fromisoformat(told) > _SAME_START:
         return Seen.POWERED_ON
     before = noted.get(CYCLES + node, "")
     if cycles is not None and before and cycles < int(before):

@@ -237,9 +237,20 @@ def test_a_vcenter_is_proven_by_a_token_of_its_sts(bench):
         ((9, 30), 0, Seen.LOGINS),
         ((9, None), 0, Seen.LOGINS),
         ((None, 4), 0, Seen.LOGINS),
-        ((9, 30), 1, Seen.POWERED_ON),
+        ((9, 30), 24, Seen.POWERED_ON),
+        ((9, 30), 0.01, Seen.LOGINS),
+        ((9, 30), -24, Seen.LOGINS),
     ],
-    ids=["counts-anew", "as-before", "goes-on", "unknown-now", "unknown-before", "powered-on"],
+    ids=[
+        "counts-anew",
+        "as-before",
+        "goes-on",
+        "unknown-now",
+        "unknown-before",
+        "powered-on",
+        "told anew by a clock that was corrected",
+        "told anew by a clock that was set back",
+    ],
 )
 def test_what_tells_of_a_restart_is_noted_and_what_cannot_be_seen_is_said(
     bench, cycles, booted, seen
@@ -248,7 +259,7 @@ def test_what_tells_of_a_restart_is_noted_and_what_cannot_be_seen_is_said(
     bench.domain.nodes[PSC2].cycles = cycles[0]
     by_hand(bench, PSC2)
     bench.domain.nodes[PSC2].cycles = cycles[1]
-    bench.booted = datetime(2026, 1, 2 + booted, tzinfo=UTC)
+    bench.booted = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(hours=booted)
 
     bench.do()
 
