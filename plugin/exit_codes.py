@@ -110,8 +110,8 @@ _OTHERS = (
         SUCCESS,
         "",
         (
-            "The command did what it was asked; `preflight`: no finding; `diagnose`: nothing "
-            "wrong; `certs`: all in their time."
+            "The command did what it was asked, or its question was answered by no; `preflight`: "
+            "no finding that warns; `diagnose`: nothing wrong; `certs`: all in their time."
         ),
     ),
     (
