@@ -92,7 +92,8 @@ CAUSES: Final = (
         title="An STS entry of the directory cannot be read",
         meaning="One such entry keeps the identity service from loading all of them: it works "
         "with what it read before, or with nothing after a restart.",
-        advice="See preflight for the entry; stsfix does not repair a domain while it is there.",
+        advice="See preflight for the entry; while it is there a repair is forbidden, unless it "
+        "can be accepted (docs/findings.md).",
         source="Lightwave DirectoryConfigStore.java; for chains samlauthority Config.java L81-83",
         commands=("preflight",),
         lines=("tenant-unread", *_STS_LINES[1:]),
