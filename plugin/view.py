@@ -46,9 +46,12 @@ MEANING = {
     Phase.STOPPED: "a step failed and nothing further was done",
     Phase.REPAIRED: "repaired and proven; the snapshots are still there",
     Phase.ROLLING_BACK: "being taken back, not finished",
-    Phase.ROLLED_BACK: "taken back; every node is on as before, the snapshots are still there",
+    Phase.ROLLED_BACK: "taken back; every node is on as before; a release deletes its snapshots",
     Phase.RESTORING: "its STS entries are being put back from the export, not finished",
-    Phase.RESTORED: "its STS entries were put back from the export; the snapshots are still there",
+    Phase.RESTORED: (
+        "its STS entries were put back from the export; a release deletes what is left of its"
+        " snapshots"
+    ),
     Phase.ADOPTED: "taken over from its snapshots: what it wrote, and whether it ended, is unknown",
     Phase.RELEASING: "its snapshots are being deleted, not finished",
     Phase.RELEASED: "repaired and proven; its snapshots are deleted, so there is no way back",
