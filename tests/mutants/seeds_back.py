@@ -56,8 +56,8 @@ MUTANTS = (
     Mutant(
         name="a run begins on a look of the evening before",
         file="plugin/cli/run.py",
-        old="        if session.clock.now() - looked < STALE:\n",
-        new="        if looked:\n",
+        old="        if session.clock.now() - looked < STALE:\n            return spec",
+        new="        if looked:\n            return spec",
         tests=(f"{QUESTION}::test_an_answer_that_comes_late_is_asked_for_again",),
     ),
     Mutant(
