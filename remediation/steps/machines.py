@@ -291,10 +291,12 @@ class TakeSnapshots:
         raise error
 
     def undo(self, noted: Facts, note: Note) -> None:
-        """Keep the snapshots, only ``release`` deletes; but none where another run came first."""
-        del noted, note
+        """Keep the snapshots, only ``release`` deletes; but none where another run came first, nor
+        one that a noted task still makes.
+        """
+        del note
         if find_rival(self.context) is not None:
-            self.context.coordinator.release(self.context.spec.run, self.context.vms)
+            self.context.coordinator.discard(self.context.spec.run, self.context.vms, noted)
 
 
 @dataclass(frozen=True, slots=True)

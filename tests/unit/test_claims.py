@@ -16,8 +16,13 @@ from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
-from stsfix.snapshot.coordinator import Coordinator
-from stsfix.snapshot.errors import HypervisorFaultError, NoSpaceError, OperationError
+from stsfix.snapshot.coordinator import Coordinator, task_note_key
+from stsfix.snapshot.errors import (
+    HypervisorFaultError,
+    NoSpaceError,
+    OperationError,
+    TaskOverdueError,
+)
 from stsfix.snapshot.fleet import Limits as FleetLimits
 from stsfix.snapshot.model import PowerState, SnapshotRef
 from worlds import Killed
@@ -390,3 +395,23 @@ def test_nobody_is_shut_down_who_belongs_to_another_run(like):
         Quiesce(second).do({}, lambda *_: None)
 
     assert [host.count("start_guest_shutdown") for host in estate.hosts] == asked
+
+
+def test_a_claim_that_is_still_being_made_is_waited_for_before_the_run_is_closed(like):
+    """Its task was overdue when the run gave way: a snapshot that nobody knew of would stay."""
+    estate = Estate(like)
+    first, second = estate.side(OURS), estate.side(THEIRS)
+    for step in (Quiesce(first), TakeSnapshots(first)):
+        step.do({}, lambda *_: None)
+    claim = second.vms[[n.fqdn for n in second.spec.nodes].index(claim_of(second.spec).fqdn)]
+    host = next(host for host in estate.hosts if host.host == claim.host)
+    host.task_s = 1500
+    key = host.start_snapshot(claim, name=THEIRS, description="")
+
+    notes = {task_note_key(claim): key}
+    with pytest.raises(TaskOverdueError):
+        TakeSnapshots(second).undo(notes, lambda *_: None)
+    TakeSnapshots(second).undo(notes, lambda *_: None)
+    estate.clock.sleep(1500)
+
+    assert set(estate.names()) == {OURS}
