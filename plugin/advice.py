@@ -70,8 +70,9 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Find the host that runs this VM now; it may have been moved or registered again",
             "Add that host to domain.toml as [[esxi]]; the run follows the VM by its instance UUID",
             (
-                "Only if it was deleted for good, and the others shall not go back: once the run is"
-                " repaired, taken back or restored, add --without and the node's name to {release}"
+                "Only if it was deleted for good, and the others shall not go back: add --without"
+                " and the node's name to {release}, once the run is repaired, taken back or"
+                " restored; if it has written nothing, once the other nodes are on"
             ),
             GO_ON,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import DomainLockedError, RunStateError
+from stsfix.remediation.newcomers import wrote_nothing
 from stsfix.remediation.records import Mark, Phase, marks
 
 if TYPE_CHECKING:
@@ -75,13 +76,19 @@ class RunGuards:
         if Mark.RELEASING in marks(stored.records):
             raise RunStateError(run, stored.phase, "rolled back")
 
-    def require_releasable(self, run: str, *, adopted: bool = False) -> None:
+    def require_releasable(
+        self, run: str, *, adopted: bool = False, without: Collection[str] = ()
+    ) -> None:
         """Return if the snapshots of *run* may be deleted; *adopted* tells that its nodes were
-        just seen to be on, which stands for what its journal does not know.
+        just seen to be on, which stands for what its journal does not know. With the VMs of
+        *without* gone for good a run that has written nothing can neither go on nor be taken
+        back: it may end as it is.
 
         Raises:
             RunStateError: The run is neither repaired nor rolled back nor restored.
         """
+        if without and self.stopped_unwritten(run):
+            return
         releasable = {
             Phase.REPAIRED,
             Phase.ROLLED_BACK,
@@ -90,6 +97,12 @@ class RunGuards:
             Phase.RELEASED,
         }
         self._require(run, releasable | ({Phase.ADOPTED} if adopted else set()), "released")
+
+    def stopped_unwritten(self, run: str) -> bool:
+        """Tell whether *run* is in the middle and has written nothing."""
+        stored = self._file.read(run)
+        middle = {Phase.OPEN, Phase.STOPPED, Phase.ROLLING_BACK}
+        return stored.phase in middle and wrote_nothing(stored.records)
 
     def _require(self, run: str, phases: set[Phase], wanted: str) -> None:
         phase = self._file.read(run).phase

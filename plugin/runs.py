@@ -331,11 +331,18 @@ class Runs(RunGuards):
         by the operator's word. Both are recorded first.
 
         Raises:
-            RunStateError: See `require_releasable`, `require_unproven`, `Whereabouts.let_go`.
+            RunStateError: See `require_releasable`, `require_unproven`, `Whereabouts.let_go`; or it
+                is in the middle, and other nodes than *without* are off.
             VmNotFoundError: Some VMs are not there; the snapshots of all others are deleted.
         """
-        self.require_unproven(run) if unproven else self.require_releasable(run, adopted=adopted)
+        if unproven:
+            self.require_unproven(run)
+        else:
+            self.require_releasable(run, adopted=adopted, without=without)
+        in_the_middle = self.stopped_unwritten(run)
         with self._opened(run) as journal:
+            if in_the_middle:
+                self._require_on(journal, without)
             self._where.let_go(journal, without)
             missing = self._where.follow_each(journal)
             for mark in (*((Mark.UNPROVEN,) if unproven else ()), Mark.RELEASING):
@@ -347,6 +354,18 @@ class Runs(RunGuards):
             if Mark.RELEASED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASED))
             return released
+
+    def _require_on(self, journal: Journal, without: Sequence[str]) -> None:
+        """Refuse to end a run that shut its nodes down while one is off; *without* are gone."""
+        self._where.follow_each(journal)
+        rest = [node for node in journal.spec.nodes if node.fqdn not in without]
+        facts = self._wiring.coordinator.observe([node.vm for node in rest])
+        on = {vm for vm, seen in facts.items() if seen.summary.power is PowerState.ON}
+        off = [node.fqdn for node in rest if node.vm not in on]
+        if off:
+            error = RunStateError(journal.run, f"in the middle ({', '.join(off)} off)", "released")
+            error.add_note("It has written nothing: power them on in the Host Client, PSCs first.")
+            raise error
 
     def _opened(self, run: str) -> AbstractContextManager[Journal]:
         return closing(self._open_journal(self._file, run, self._wiring.clock))

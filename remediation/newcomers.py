@@ -32,6 +32,12 @@ def reverts(records: Sequence[Record]) -> bool:
     return any(states[step] not in {StepState.PENDING, StepState.UNDONE} for step in WRITERS)
 
 
+def wrote_nothing(records: Sequence[Record]) -> bool:
+    """Tell whether the run never began to write: every node is what it was."""
+    states = step_states(WRITERS, records)
+    return all(states[step] is StepState.PENDING for step in WRITERS)
+
+
 def may_have_reverted(records: Sequence[Record]) -> bool:
     """Tell whether nodes may have been reverted since the run was turned back last: whoever joined
     what was there before can only be left behind then.

@@ -384,7 +384,7 @@ def release(
                 " node, and delete the only way back?"
             )
         else:
-            runs.require_releasable(name, adopted=adopt)
+            runs.require_releasable(name, adopted=adopt, without=without)
         if not _all_gone(session, name, without):
             return 0
         if not adopt and not confirmed(session, question):

@@ -180,6 +180,13 @@ MUTANTS = (
         tests=(f"{TAKING_OVER}::test_an_adoption_in_part_that_was_taken_back_is_nobodys",),
     ),
     Mutant(
+        name="a run in the middle ends while a node is off",
+        file="plugin/runs.py",
+        old="            if in_the_middle:\n",
+        new="            if False:\n",
+        tests=(f"{WAY_BACK}::test_it_does_not_end_while_another_node_is_off",),
+    ),
+    Mutant(
         name="a VM that moved is taken without the run's snapshot",
         file="remediation/relocation.py",
         old="        if with_snapshot and all(snapshot.name",

@@ -376,6 +376,51 @@ def test_a_node_that_is_back_is_released_after_all(folder):
     assert not world.bench.hosts[1].vm(world.bench.vc).snapshots
 
 
+def test_a_run_that_wrote_nothing_ends_without_a_vm_that_is_gone(folder):
+    """It can neither go on nor be taken back without it, and there is nothing to take back."""
+    world = Repaired(folder, STOPPED)
+    del world.bench.hosts[1].vms[world.bench.vc.moref]
+    runs = world.runs()
+
+    for refused in (runs.carry_on, runs.roll_back):
+        with pytest.raises(VmNotFoundError):
+            refused(world.spec.run)
+    runs.release(world.spec.run, without=[VC])
+
+    assert snapshots(world) == 0
+    assert world.file.read(world.spec.run).phase is Phase.RELEASED
+
+
+def test_it_does_not_end_while_another_node_is_off(folder):
+    """Nobody would say any more that it is, and why."""
+    world = Repaired(folder, STOPPED)
+    del world.bench.hosts[1].vms[world.bench.vc.moref]
+    world.bench.hosts[0].vm(world.bench.psc).power = PowerState.OFF
+
+    with pytest.raises(RunStateError, match=f"in the middle .{PSC} off.") as caught:
+        world.runs().release(world.spec.run, without=[VC])
+
+    assert "power them on" in caught.value.__notes__[0]
+    assert world.file.read(world.spec.run).records == world.records
+    assert snapshots(world) == 1
+
+
+@pytest.mark.parametrize(
+    ("done", "without"),
+    [(STOPPED, ()), (PLAN[: PLAN.index("verify-logins")], (VC,))],
+    ids=["nobody is gone", "it may have written"],
+)
+def test_another_run_in_the_middle_is_not_released(folder, done, without):
+    """There is a way on, or a way back."""
+    world = Repaired(folder, done)
+    del world.bench.hosts[1].vms[world.bench.vc.moref]
+
+    with pytest.raises(RunStateError):
+        world.runs().release(world.spec.run, without=without)
+
+    assert snapshots(world) == 1
+
+
 def ours(world, *, domain="vsphere.local", nodes=(), hosts=()):
     """Ask whether its run is of the configured site."""
     RunGuards(world.file).require_ours(world.spec.run, domain=domain, nodes=nodes, hosts=hosts)
