@@ -235,18 +235,23 @@ def test_bash_that_was_allowed_stays_so(tmp_path):
 
 
 def test_without_any_bash_the_appliances_own_commands_remain(tmp_path):
-    """The answer of ``shell`` is told, and service-control still works as a plug-in."""
-    with running_sshd(tmp_path, login="locked") as server, pinned(server) as shell:
-        fake = server.folder / "bin" / "service-control"
-        fake.write_text("#!/bin/bash\necho Running: vmdird $*\n")
-        fake.chmod(0o700)
+    """The answer of ``shell`` is told, and service-control still works as a plug-in. What was
+    allowed for nothing is forbidden again.
+    """
+    with running_sshd(tmp_path, login="locked") as server:
+        with pinned(server) as shell:
+            fake = server.folder / "bin" / "service-control"
+            fake.write_text("#!/bin/bash\necho Running: vmdird $*\n")
+            fake.chmod(0o700)
 
-        for _ in range(2):
-            with pytest.raises(NoShellError, match="Shell is disabled"):
-                shell.run(NODE, "true", limit=SHORT)
-        said = shell.run_plug_in(NODE, "service-control --status --all")
+            for _ in range(2):
+                with pytest.raises(NoShellError, match="Shell is disabled"):
+                    shell.run(NODE, "true", limit=SHORT)
+            said = shell.run_plug_in(NODE, "service-control --status --all")
 
-        assert said == "Running: vmdird --status --all\n"
+            assert said == "Running: vmdird --status --all\n"
+        changes = [line for line in server.typed if line.startswith("shell.set")]
+        assert changes == ["shell.set --enabled true", "shell.set --enabled false"]
 
 
 @pytest.mark.parametrize("login", ["bash", "appliance"])

@@ -112,7 +112,11 @@ def tag(item: pytest.Item) -> None:
 
 
 def tell(reporter: Any) -> None:
-    """Print the counts of a session, and write them if that is asked for."""
+    """Print the counts of a session, and write them if that is asked for. Workers of xdist are
+    asked for their summary as well: each knows a part, and the session knows all.
+    """
+    if hasattr(reporter.config, "workerinput"):
+        return
     tally = Tally()
     for reports in reporter.stats.values():
         for report in reports:
@@ -140,7 +144,9 @@ def with_earlier(tally: Tally, file: Path) -> Tally:
     earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
     both = {**{nodeid: tuple(case) for nodeid, case in earlier.items()}, **tally.found}
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(both), "utf-8")
+    written = file.with_suffix(".new")
+    written.write_text(json.dumps(both), "utf-8")
+    written.replace(file)
     return Tally(both)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import reliability
 from generated_pages import DOCS
 from reliability import HEADERS, KINDS, TABLE, UNKNOWN, Tally, rows_of, with_earlier, written
 from stsfix.plugin.exit_codes import EXIT_CODES
@@ -97,6 +99,23 @@ def test_what_failed_is_played_again_alone(tmp_path):
         [["4", "of", "4", "survived:", "time"]],
         [["5", "of", "5", "survived:", "faults"], ["4", "of", "4", "survived:", "time"]],
     ]
+
+
+def test_a_worker_counts_for_nobody(tmp_path, monkeypatch):
+    """All are asked for a summary by xdist; several that write one file at once spoil it."""
+    monkeypatch.setattr(reliability, "EARLIER", tmp_path)
+    monkeypatch.setenv(reliability.WRITE, "test-all")
+    report = SimpleNamespace(
+        when="call", nodeid="t", outcome="passed", user_properties=[("reliability", "time")]
+    )
+    said: list[str] = []
+    worker = SimpleNamespace(
+        config=SimpleNamespace(workerinput={}), stats={"passed": [report]}, section=said.append
+    )
+
+    reliability.tell(worker)
+
+    assert (said, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_codes_of_what_needs_a_person_are_those_of_the_table():
