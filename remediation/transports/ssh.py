@@ -198,8 +198,7 @@ class SshShell:
             return
         terminal = self._terminal(talk)
         try:
-            if terminal.open_bash():
-                self._allowed.add(talk.node)
+            terminal.open_bash(lambda: self._allowed.add(talk.node))
         except NoBashError as error:
             talk.connection.way, talk.connection.said = Way.NONE, error.said
             raise NoShellError(talk.node, "ssh", f"give a bash; it said: {error.said}") from error

@@ -16,6 +16,8 @@ from stsfix.remediation.transports.deadline import Deadline
 from stsfix.remediation.transports.ssh_script import BASH, encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stsfix.remediation.transports.ssh_channel import Duplex
     from stsfix.snapshot.ports import Clock
 
@@ -63,23 +65,21 @@ class ApplianceTerminal:
         self._duplex = duplex
         self._clock = clock
 
-    def open_bash(self) -> bool:
-        """Go to a bash that echoes nothing and remembers nothing.
-
-        Returns:
-            True if `ALLOW` was needed for it.
+    def open_bash(self, allowing: Callable[[], None]) -> None:
+        """Go to a bash that echoes nothing and remembers nothing. *allowing* is called right before
+        `ALLOW`, if that is needed: it may have worked although no bash, or no answer, comes.
 
         Raises:
             NoBashError: None was to be had.
         """
         self.await_prompt()
         if self._start_bash() is None:
-            return False
+            return
+        allowing()
         self.command(ALLOW)
         said = self._start_bash()
-        if said is None:
-            return True
-        raise NoBashError(said)
+        if said is not None:
+            raise NoBashError(said)
 
     def command(self, line: str) -> None:
         """Give a command to appliancesh and wait for the next prompt."""
