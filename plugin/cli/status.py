@@ -6,6 +6,7 @@ import click
 
 from stsfix.plugin.cli.session import Session, session_options
 from stsfix.plugin.view import RunView, view_of
+from stsfix.remediation.errors_run import PlanChangedError
 from stsfix.remediation.records import Phase
 
 
@@ -13,13 +14,15 @@ from stsfix.remediation.records import Phase
 @session_options
 def runs(session: Session) -> None:
     """List every run of the state folder, oldest first."""
-    views = [_view(session, name) for name in session.journal.names()]
+    views, unread = _views(session)
     if session.as_json:
-        session.output.json({"runs": views})
+        session.output.json({"runs": views, "unread": unread})
         return
     from stsfix.plugin.terminal.runs import JOURNAL_ONLY, list_lines
 
-    if not views:
+    for name, why in unread.items():
+        session.say(f"{name} is not listed: {why}")
+    if not views and not unread:
         session.output.note(f"no run yet in {session.state_dir}")
     session.show(list_lines(views, width=session.width))
     if views:
@@ -47,6 +50,17 @@ def status(session: Session, run_name: str | None) -> None:
             f"There is no {session.config} in this folder: add -c and the one of {view.domain} to"
             " these commands."
         )
+
+
+def _views(session: Session) -> tuple[list[RunView], dict[str, str]]:
+    """Return every run that this version can read, and why it cannot read the others."""
+    views, unread = [], {}
+    for name in session.journal.names():
+        try:
+            views.append(_view(session, name))
+        except PlanChangedError as error:
+            unread[name] = str(error)
+    return views, unread
 
 
 def _view(session: Session, name: str) -> RunView:
