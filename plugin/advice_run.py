@@ -137,6 +137,7 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         remediation.ReplicationOverdueError: (
             "What was written on {e.writer} is not yet on every node."
         ),
+        snapshot.VmNotOffError: "Nobody was reverted, and snapshots that were begun are not used.",
         snapshot.ShutdownOverdueError: "No guest was forced off; others may be off already.",
         snapshot.SnapshotGoneError: (
             "All nodes are off, and some may be at their snapshots already; none was powered on."

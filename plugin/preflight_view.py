@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from stsfix.plugin.certificate_view import validity_words
 from stsfix.remediation.checks.domain import SOON
+from stsfix.remediation.checks.findings import RULES
 from stsfix.remediation.checks.preflight import needs_repair, verdict
 from stsfix.remediation.model import Renew, Severity, Transport
 from stsfix.remediation.nodes.node_facts import Unread
@@ -256,6 +257,17 @@ def _group(identifier: str, several: tuple[Finding, ...]) -> FindingGroup:
         advice=first.advice if len(advices) == 1 else None,
         findings=several,
     )
+
+
+def risk_words(group: FindingGroup) -> str:
+    """Return the option by which what the findings forbid can be risked, empty if it cannot."""
+    rule = RULES.get(group.id)
+    if group.severity is not Severity.BLOCKS or rule is None or not rule.acceptable:
+        return ""
+    one = shlex.quote(f"{group.id}:{group.findings[0].subject}")
+    if len(group.findings) == 1:
+        return f"Or take the risk: --accept {one}"
+    return f"Or take the risk of all: --accept {group.id}; of one: --accept {one}"
 
 
 def shortened(text: str, limit: int, *, gap: str = "…") -> str:

@@ -25,6 +25,7 @@ from stsfix.plugin.preflight_view import (
     asked_again,
     grouped,
     links,
+    risk_words,
     shortened,
     total,
 )
@@ -222,6 +223,7 @@ def _group(group: FindingGroup) -> Markup:
     reasons = (
         ("Why", group.why),
         ("Do", group.advice or ""),
+        ("Or", risk_words(group).removeprefix("Or ")),
         ("Source", group.source),
     )
     rows = (

@@ -18,6 +18,7 @@ from stsfix.plugin.preflight_view import (
     about,
     grouped,
     node_state,
+    risk_words,
     shortened,
     total,
     version_words,
@@ -252,6 +253,8 @@ def _reason(group: FindingGroup, width: int) -> Iterator[Line]:
         yield from wrapped(_cut(group.why), width, indent="      ")
     if group.advice is not None:
         yield from wrapped(f"-> {_cut(group.advice)}", width, indent="      ")
+    if risk := risk_words(group):
+        yield from wrapped(f"-> {_cut(risk)}", width, indent="      ")
 
 
 def _taken(finding: Finding) -> str:

@@ -126,6 +126,23 @@ def test_single_finding_is_told_in_full():
     assert "(1 warning, 1 of them accepted)" in " ".join(shown.split())
 
 
+def test_who_may_take_a_risk_is_told_how():
+    """As it can be typed; of what cannot be accepted nothing is said, nor where it is accepted."""
+    names = "esx1.lab.example", "esx 2; rm"
+    risks = [finding("HOST-CLOCK", Severity.BLOCKS, name) for name in names]
+    none = finding("NODE-NOT-FOUND", Severity.BLOCKS)
+
+    one = " ".join(text(report(findings=[risks[1], none])).split())
+    both = " ".join(text(report(findings=risks)).split())
+    page = preflight_page(report(findings=risks[:1]))
+
+    assert "-> Or take the risk: --accept 'HOST-CLOCK:esx 2; rm'" in one
+    assert one.count("--accept") == 1
+    assert "-> Or take the risk of all: --accept HOST-CLOCK; of one: --accept" in both
+    assert "<dt>Or</dt><dd>take the risk: --accept HOST-CLOCK:esx1.lab.example</dd>" in page
+    assert "--accept" not in text(report(findings=[replace(finding(), accepted=True)]))
+
+
 def test_advice_that_differs_stands_with_its_object():
     """Two findings of one kind with advice of their own keep it."""
     several = [finding(subject=f"vc{n}", advice=f"Name vc{n}.") for n in (1, 2)]
