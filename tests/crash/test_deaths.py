@@ -11,10 +11,10 @@ import os
 
 import pytest
 
-from death_labs import LABS, RecordedLabs, recorded_lab, rows
 from death_trial import die_and_resume, play
 from deaths import cases
 from matrix import VARIABLE, part
+from moment_labs import LABS, RecordedLabs, dying, rows
 from moments import differences, read_table
 from saved_lab import but_leftovers
 from stsfix.lab import judge
@@ -40,7 +40,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory):
     """The labs, each made when the first of its tests asks for it."""
-    with RecordedLabs(lambda: tmp_path_factory.mktemp("lab"), recorded_lab) as found:
+    with RecordedLabs(lambda: tmp_path_factory.mktemp("lab"), dying) as found:
         yield found
 
 

@@ -8,26 +8,23 @@ third eighth.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from death_labs import LABS, RecordedLabs
 from fault_bench import FaultBench
 from fault_trial import Trial
 from killable import QUICKER
-from lab_keys import shared_keys
 from matrix import VARIABLE, part
+from moment_labs import RecordedLabs
 from moments import read_table
-from recorded import Recorded
-from stsfix.lab.lab import Lab
 from wrong_calls import representative, wrong_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from moment_labs import MomentLab
+    from stsfix.lab.lab import Lab
     from wrong_calls import WrongCall
 
 pytestmark = [
@@ -60,17 +57,10 @@ def _cases(lab: str) -> list[WrongCall]:
 CASES = [pytest.param(lab, case, id=f"{lab} {case}") for lab in EVERY for case in _cases(lab)]
 
 
-@contextmanager
-def recorded_lab(name: str, folder: Path) -> Iterator[Recorded[FaultBench]]:
-    """Run the lab called *name*, and once everything in it."""
-    ours = LABS[name]
-    for place in ("lab", "first", "states"):
-        (folder / place).mkdir()
-    with Lab.build(ours.topology, ours.scenario, speed=2000, seed=3, keys=shared_keys()) as lab:
-        services_s = 15 if len(ours.protocols) == 1 else 5
-        bench = FaultBench(lab, folder / "lab", services_s=services_s, wish=ours.wish)
-        bench(folder / "first", "run", steps=0)
-        yield Recorded(bench, folder / "states", ours.protocols, ours.more)
+def disturbed(lab: Lab, folder: Path, ours: MomentLab) -> FaultBench:
+    """Return the bench in which calls go wrong."""
+    services_s = 15 if len(ours.protocols) == 1 else 5
+    return FaultBench(lab, folder, services_s=services_s, wish=ours.wish)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +69,7 @@ def labs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in QUICKER:
             patch.setattr(module, name, value)
-        with RecordedLabs(lambda: tmp_path_factory.mktemp("lab"), recorded_lab) as found:
+        with RecordedLabs(lambda: tmp_path_factory.mktemp("lab"), disturbed) as found:
             yield found
 
 

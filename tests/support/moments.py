@@ -1,7 +1,7 @@
 """The moments of a run at which something goes wrong: its records and its calls, from a table.
 
 The table of a lab is a file of tests/data/moments: a line a kind of moment, with how many of it a
-segment has. A test compares it with an undisturbed run; ``python tests/support/death_labs.py``
+segment has. A test compares it with an undisturbed run; ``python tests/support/moment_labs.py``
 writes it. What happens then: `deaths` and `wrong_calls`.
 """
 

@@ -1,13 +1,13 @@
-"""The labs in which processes die, and what an undisturbed run does there.
+"""The labs at whose moments something goes wrong, and what an undisturbed run does there.
 
-``python tests/support/death_labs.py [LAB...]`` writes the tables of moments anew.
+``python tests/support/moment_labs.py [LAB...]`` writes the tables of moments anew.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -33,15 +33,15 @@ MORE: tuple[tuple[str, Command], ...] = (("take-snapshots", "rollback"), ("rollb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeathLab:
-    """A lab, and at what processes die in it.
+class MomentLab:
+    """A lab, and at what processes die in it or calls go wrong.
 
     Attributes:
-        protocols: At whose calls.
+        protocols: Whose calls count.
         wish: What its runs renew besides the STS credential.
-        segments: The only ones in which they die; empty for all.
+        segments: The only ones that count; empty for all.
         more: Rollbacks and releases at other times (`Recorded`).
-        every: ``make test`` plays each case of so many; 0: none.
+        every: Of its deaths ``make test`` plays each of so many; 0: none.
     """
 
     topology: str
@@ -54,10 +54,10 @@ class DeathLab:
 
 
 LABS = {
-    "embedded": DeathLab(topology="embedded", every=151),
-    "elm": DeathLab(topology="elm", every=151),
-    "external-psc": DeathLab(topology="external-psc", every=151),
-    "renewal": DeathLab(
+    "embedded": MomentLab(topology="embedded", every=151),
+    "elm": MomentLab(topology="elm", every=151),
+    "external-psc": MomentLab(topology="external-psc", every=151),
+    "renewal": MomentLab(
         topology="embedded",
         scenario="vmca-root-expired",
         wish=Wish(new_vmca_root=True),
@@ -65,23 +65,30 @@ LABS = {
         more=(),
         every=301,
     ),
-    "ssh": DeathLab(topology="embedded", scenario="ssh-only", protocols=("ssh",)),
-    "vami": DeathLab(topology="embedded", scenario="vami-only", protocols=("vami",)),
+    "ssh": MomentLab(topology="embedded", scenario="ssh-only", protocols=("ssh",)),
+    "vami": MomentLab(topology="embedded", scenario="vami-only", protocols=("vami",)),
 }
 """Every topology there is; in the smallest a run that renews everything, where it differs from one
 that does not, and the other two ways to a node.
 """
 
 
+def dying(lab: Lab, folder: Path, ours: MomentLab) -> DeathBench:
+    """Return the bench in which processes die."""
+    return DeathBench(lab, folder, ours.wish)
+
+
 @contextmanager
-def recorded_lab(name: str, folder: Path) -> Iterator[Recorded[DeathBench]]:
-    """Run the lab called *name*, and once everything in it."""
+def recorded_lab(
+    name: str, folder: Path, bench_of: Callable[[Lab, Path, MomentLab], B]
+) -> Iterator[Recorded[B]]:
+    """Run the lab called *name*, and once everything in it, in the bench that *bench_of* makes."""
     ours = LABS[name]
     for place in ("lab", "first", "states"):
         (folder / place).mkdir()
     with Lab.build(ours.topology, ours.scenario, speed=2000, seed=3, keys=shared_keys()) as lab:
-        bench = DeathBench(lab, folder / "lab", ours.wish)
-        bench.command(bench.config, folder / "first", "run", steps=0)
+        bench = bench_of(lab, folder / "lab", ours)
+        bench.calls(folder / "first", "run", steps=0)
         yield Recorded(bench, folder / "states", ours.protocols, ours.more)
 
 
@@ -91,10 +98,10 @@ class RecordedLabs(Generic[B]):
     def __init__(
         self,
         new_folder: Callable[[], Path],
-        running: Callable[[str, Path], AbstractContextManager[Recorded[B]]],
+        bench_of: Callable[[Lab, Path, MomentLab], B],
     ) -> None:
         self._new_folder = new_folder
-        self._lab = running
+        self._bench_of = bench_of
         self._name = ""
         self._running = ExitStack()
         self._recorded: Recorded[B] | None = None
@@ -109,7 +116,9 @@ class RecordedLabs(Generic[B]):
         if self._recorded is None or name != self._name:
             self._recorded = None
             self._running.close()
-            self._recorded = self._running.enter_context(self._lab(name, self._new_folder()))
+            self._recorded = self._running.enter_context(
+                recorded_lab(name, self._new_folder(), self._bench_of)
+            )
             self._name = name
         return self._recorded
 
@@ -126,7 +135,7 @@ def main() -> None:
     for name in sys.argv[1:] or LABS:
         with (
             tempfile.TemporaryDirectory() as folder,
-            recorded_lab(name, Path(folder)) as recorded,
+            recorded_lab(name, Path(folder), dying) as recorded,
         ):
             write_table(name, rows(name, recorded))
 
