@@ -340,6 +340,8 @@ class Shell:
         for redirection in redirections:
             target = text_of(self, redirection.target, streams)
             match redirection.operator:
+                case "<" if redirection.descriptor:
+                    sinks[redirection.descriptor] = self._held(target)
                 case "<":
                     if target == "/dev/null":
                         result.source = Content(b"")
@@ -356,6 +358,13 @@ class Shell:
         result.out, result.err = sinks.pop(1), sinks.pop(2)
         result.others = {n: sink for n, sink in sinks.items() if isinstance(sink, FileSink)}
         return result
+
+    def _held(self, path: str) -> Sink:
+        """Open what is there for a lock; nothing is read by such a number."""
+        files = self.environment.files
+        if files.find(path) is None and not files.is_program(path) and not files.is_folder(path):
+            raise FileNotFoundError(path)
+        return FileSink(files, path)
 
     def _open(self, path: str, sinks: dict[int, Sink], *, keep: bool) -> Sink:
         if path in DEVICES:

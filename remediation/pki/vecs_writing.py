@@ -35,9 +35,6 @@ BACKUP_PREFIX: Final = "bkp_"
 SCRIPTS: Final = "/root/stsfix-*.sh"
 """Scripts with secrets in them, as `snapshot.guest` names them."""
 
-LOCK: Final = "/var/run/stsfix-vecs.lock"
-"""An empty file that the script which runs holds; it is gone when the node boots."""
-
 LOCK_WAIT_S: Final = 60
 """How long a script waits for an earlier one, which takes some seconds."""
 
@@ -56,7 +53,7 @@ _FAILURES: Final = {
     16: "the entry could not be created; there was none before, see BACKUP_STORE for an older one",
     21: "vmafd did not refresh the trusted roots",
     22: "certool --rootca did not take the new root",
-    96: f"an earlier script of stsfix still runs there: fuser -v {LOCK} names its processes",
+    96: f"an earlier script of stsfix still runs there: fuser -v {vecs.TOOL} names its processes",
     97: "no folder could be made",
     98: "files of an earlier script could not be removed",
 }
@@ -83,7 +80,6 @@ class Tools:
     certool: str = certool.TOOL
     folder: str = FOLDER
     scripts: str = SCRIPTS
-    lock: str = LOCK
     lock_wait_s: float = LOCK_WAIT_S
 
 
@@ -176,10 +172,10 @@ def _place(store: str, alias: str) -> str:
 
 def _alone(lines: Sequence[str], tools: Tools) -> str:
     """Return the script that does *lines* once no other one does; at once on a node without flock,
-    where it ends with another code.
+    where it ends with another code. What is locked is vecs-cli itself, so that no file is left.
     """
     wait = (f"flock -w {tools.lock_wait_s} 9", "test $? -eq 1 && exit 96")
-    return "\n".join(["(", *wait, *lines, f") 9>{shlex.quote(tools.lock)}", ""])
+    return "\n".join(["(", *wait, *lines, f") 9<{shlex.quote(tools.vecs_cli)}", ""])
 
 
 def _begin(nonce: str, files: dict[str, str], tools: Tools) -> list[str]:

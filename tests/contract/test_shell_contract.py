@@ -116,6 +116,9 @@ LINES = [
     "(flock -n 9; (flock -w 0.1 8; test $? -eq 1 && exit 96; echo no) 8>T/l; echo $?) 9>T/l",
     "(trap 'echo bye' EXIT; flock -n 9; (flock -n 9; echo the same $?)) 9>T/l; echo $?",
     "flock -n 7 2>/dev/null; echo $?",
+    "echo x > T/l; (flock -n 9; echo $?; (flock -n 8; echo $?) 8<T/l; cat T/l) 9<T/l",
+    "((flock -n 9; echo no) 9<T/none) 2>/dev/null; echo $?",
+    "mkdir T/d; (flock -n 9; echo $?) 9<T/d; (flock -n 9; echo $?) 9</bin/cat",
     *SCRIPTS.read_text(encoding="utf-8").removesuffix("\n").split("\n%%\n"),
 ]
 

@@ -201,7 +201,7 @@ def test_what_a_dead_process_began_ends_first(node, at):
 
 def test_a_script_that_does_not_end_is_told(node):
     """Nothing is done beside it."""
-    with node.folder.joinpath("lock").open("w") as held:
+    with node.folder.joinpath("vecs-cli").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         tools = dataclasses.replace(node.tools, lock_wait_s=0.05)
         writer = VecsStores(node, tool=tools.vecs_cli, tools=tools)

@@ -81,7 +81,7 @@ FLOODS = {
     "vms": ("soap", "RetrievePropertiesEx", HOSTS[0], "", "more than 1000000 tags in one answer"),
     "entries": ("ldap", "SEARCH", VC1, "entries", "more than 20000 entries in one answer"),
     "page": ("https", "*", VC1, "", ""),
-    "message": ("ldap", "SEARCH", VC1, "length", "more than 4 MiB in one answer"),
+    "message": ("ldap", "SEARCH", VC1, "length", "more than 16 MiB in one answer"),
     "view": ("soap", "CreateContainerView", HOSTS[0], "", "more than 8 MiB in one answer"),
     "gzip": ("soap", "Login", HOSTS[0], "gzip", "packed (gzip), which nobody asked for"),
     "file": ("soap", "GetGuestFile", "vc1", "", "the answer to a script in the guest was lost"),
@@ -93,7 +93,8 @@ FLOODS = {
 def test_a_preflight_tells_the_rest(bench, name):
     """Whoever floods is named, what else there is is read, and memory is bounded."""
     protocol, call, target, kind, said = FLOODS[name]
-    rule = flood(bench, protocol, call, target, kind=kind)
+    # Which script is the first of a node is chance, and of a clock nothing is said.
+    rule = flood(bench, protocol, call, target, kind=kind, times=100 if name == "file" else 1)
 
     told = bench.stsfix.run("preflight", "--json")
 

@@ -80,8 +80,8 @@ MUTANTS = (
     Mutant(
         name="SSH: bash stays allowed",
         file="remediation/transports/ssh.py",
-        old="                self._allowed.add(talk.node)\n",
-        new="                pass\n",
+        old="            terminal.open_bash(lambda: self._allowed.add(talk.node))\n",
+        new="            terminal.open_bash(lambda: None)\n",
         tests=(f"{SSHD}::test_bash_is_left_as_it_was_found",),
         needs="sshd",
     ),

@@ -73,7 +73,6 @@ class BashNode:
             certool=str(self.folder / "certool"),
             folder=str(self.folder / "work"),
             scripts=str(self.folder / "stsfix-*.sh"),
-            lock=str(self.folder / "lock"),
         )
 
     def store(self, store: str, alias: str, certificate: bytes, key: bytes) -> None:
