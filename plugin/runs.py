@@ -357,6 +357,8 @@ class Runs(RunGuards):
 
     def _require_on(self, journal: Journal, without: Sequence[str]) -> None:
         """Refuse to end a run that shut its nodes down while one is off; *without* are gone."""
+        if {node.fqdn for node in journal.spec.nodes} <= set(without):
+            return
         self._where.follow_each(journal)
         rest = [node for node in journal.spec.nodes if node.fqdn not in without]
         facts = self._wiring.coordinator.observe([node.vm for node in rest])

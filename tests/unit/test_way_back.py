@@ -391,6 +391,17 @@ def test_a_run_that_wrote_nothing_ends_without_a_vm_that_is_gone(folder):
     assert world.file.read(world.spec.run).phase is Phase.RELEASED
 
 
+def test_it_ends_without_any_vm_as_well(folder):
+    """The only node of many a domain."""
+    world = Repaired(folder, STOPPED)
+    for host, vm in zip(world.bench.hosts, (world.bench.psc, world.bench.vc), strict=True):
+        del host.vms[vm.moref]
+
+    world.runs().release(world.spec.run, without=[PSC, VC])
+
+    assert world.file.read(world.spec.run).phase is Phase.RELEASED
+
+
 def test_it_does_not_end_while_another_node_is_off(folder):
     """Nobody would say any more that it is, and why."""
     world = Repaired(folder, STOPPED)
