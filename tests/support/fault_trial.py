@@ -12,6 +12,7 @@ from death_trial import unlike
 from recorded import told
 from run_judge import stored_run
 from stsfix.lab import judge
+from stsfix.lab.vecs import BACKUP
 from stsfix.plugin.rehearsal.person import type_on
 from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.errors_run import InterruptedRunError
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from killable import Command
     from recorded import Recorded
     from wrong_calls import WrongCall
+
+
+_OLD = f" {BACKUP} bkp_"
+"""Where the certificate is that an entry had before."""
 
 
 class Trial:
@@ -64,13 +69,17 @@ class Trial:
         return found
 
     def _unlike_the_end(self, state: Path) -> list[str]:
-        """Return what is not as after an undisturbed step, but for extensions of which the run says
-        that they could not be told their new certificate: a person tells them.
+        """Return what is not as after an undisturbed step, but for extensions that are known by the
+        old certificate still, of which the run says that it could not tell them the new one.
         """
         found, wanted = self._bench.judge.after_step(), self._point.end
         view = renewal_of(stored_run(state))
         if view is not None and view.stale_extensions:
-            wanted = {**wanted, "extensions": found["extensions"]}
+            known = dict(wanted["extensions"])
+            old = {name: at for name, at in found["extensions"].items() if _OLD in at}
+            wanted = {**wanted, "extensions": {**known, **old}}
+        if self._point.command == "release":
+            wanted = {**wanted, "snapshots": dict.fromkeys(wanted["snapshots"], 0)}
         return unlike(found, wanted)
 
     def _help(self) -> None:
