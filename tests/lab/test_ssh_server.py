@@ -482,19 +482,28 @@ def test_a_client_that_hangs_up_ends_what_it_started(node):
 
 
 def test_one_slow_login_holds_nobody_up(node):
-    """A rule that delays a login delays only that one."""
+    """What holds a login up holds up only that one."""
     client = node()
-    client.lab.faults.add(Rule(protocol="ssh", call="auth", effect=Effect.DELAY, delay_s=15.0))
+    reached, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        reached.set()
+        let_go.wait(60)
+
+    client.lab.faults.add(Rule(protocol="ssh", call="auth", effect=Effect.MEANWHILE, others=hold))
     slow = threading.Thread(target=client.run, args=("pwd",))
 
     slow.start()
-    assert eventually(lambda: client.lab.faults.calls["ssh", "auth", client.node] > 0)
-    code = client.run("pwd").returncode
-    was_slow = slow.is_alive()
-    slow.join()
+    try:
+        assert reached.wait(60)
+        code = client.run("pwd").returncode
+        was_held = slow.is_alive()
+    finally:
+        let_go.set()
+        slow.join()
 
     assert code == 0
-    assert was_slow
+    assert was_held
 
 
 def test_commands_are_in_no_log(node, caplog):
