@@ -28,6 +28,7 @@ from stsfix.remediation.records import (
     StepState,
     marks,
     noted,
+    noted_at_last,
     step_states,
     turn,
 )
@@ -320,7 +321,7 @@ def _unproven_revert(stored: StoredRun) -> str:
     """Return what is not known of a run that was taken back, empty if nothing was reverted, or all
     of it was proven.
     """
-    why = noted(QUIESCE, stored.records).get(NOT_PROVEN)
+    why = noted_at_last(QUIESCE, stored.records).get(NOT_PROVEN)
     if stored.phase is not Phase.ROLLED_BACK or why is None:
         return ""
     return f"not proven that every directory went back: {why}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.adoption import member_of
-from stsfix.remediation.records import NoteRecord
+from stsfix.remediation.records import QUIESCE, noted, noted_at_last
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,6 +69,12 @@ def _rival(snapshot: SnapshotRef, facts: VmFacts) -> Rival:
 
 
 def left_to(records: Sequence[Record]) -> str:
-    """Return whom a run that was taken back left all nodes to; empty if it powered them on."""
-    told = [r.value for r in records if isinstance(r, NoteRecord) and r.key == LEFT_TO]
-    return told[-1] if told else ""
+    """Return whom a run that was taken back left all nodes to; empty if it powered them on, maybe
+    because whoever an earlier attempt had left them to was gone.
+    """
+    return noted_at_last(QUIESCE, records).get(LEFT_TO, "")
+
+
+def has_left(records: Sequence[Record]) -> bool:
+    """Tell whether any attempt to take the run back left all nodes to another run."""
+    return LEFT_TO in noted(QUIESCE, records)

@@ -156,6 +156,18 @@ def noted(step: str, records: Sequence[Record]) -> dict[str, str]:
     }
 
 
+def noted_at_last(step: str, records: Sequence[Record]) -> dict[str, str]:
+    """Return what *step* noted in its last attempt to be done or undone: what an earlier one saw
+    may hold no more.
+    """
+    begun = (StepState.STARTED, StepState.UNDOING)
+    for index in reversed(range(len(records))):
+        record = records[index]
+        if isinstance(record, StepRecord) and record.step == step and record.state in begun:
+            return noted(step, records[index:])
+    return {}
+
+
 def marks(records: Sequence[Record]) -> frozenset[Mark]:
     """Return the marks the run bears."""
     return frozenset(record.mark for record in records if isinstance(record, MarkRecord))

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.claims import left_to
+from stsfix.remediation.claims import has_left
 from stsfix.remediation.records import (
     TAKE_SNAPSHOTS,
     Mark,
@@ -73,7 +73,7 @@ def bears_snapshots(records: Sequence[Record]) -> bool:
         and record.state is StepState.DONE
         for record in records
     )
-    return taken and Mark.RELEASING not in marks(records) and not left_to(records)
+    return taken and Mark.RELEASING not in marks(records) and not has_left(records)
 
 
 def find_moved(

@@ -9,9 +9,18 @@ import pytest
 from memory_hypervisor import MemoryClock, MemoryHost
 from memory_vm import MemoryVm
 from stsfix.plugin.diagnostics import explain
+from stsfix.remediation.claims import LEFT_TO
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.model import NodePlan, Role, RunSpec
-from stsfix.remediation.records import TAKE_SNAPSHOTS, Mark, MarkRecord, StepRecord, StepState
+from stsfix.remediation.records import (
+    QUIESCE,
+    TAKE_SNAPSHOTS,
+    Mark,
+    MarkRecord,
+    NoteRecord,
+    StepRecord,
+    StepState,
+)
 from stsfix.remediation.relocation import (
     bears_snapshots,
     current_spec,
@@ -245,3 +254,15 @@ def test_vms_bear_their_snapshots_between_taking_and_releasing(records, expected
     )
 
     assert bears_snapshots(made) is expected
+
+
+def test_vms_of_a_run_that_once_left_them_to_another_need_not_bear_its_snapshots():
+    """The next attempt may power them on; what was discarded before is still gone."""
+    records = (
+        StepRecord(step=TAKE_SNAPSHOTS, state=StepState.DONE),
+        StepRecord(step=QUIESCE, state=StepState.UNDOING),
+        NoteRecord(step=QUIESCE, key=LEFT_TO, value="stsfix-2"),
+        StepRecord(step=QUIESCE, state=StepState.UNDOING),
+    )
+
+    assert not bears_snapshots(records)

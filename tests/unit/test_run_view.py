@@ -221,6 +221,23 @@ def test_a_run_whose_rival_is_gone_is_taken_back_like_any_other():
     assert run.next_actions == (f"stsfix release {spec().run}",)
 
 
+@pytest.mark.parametrize(("key", "value"), [(LEFT_TO, RIVAL), (NOT_PROVEN, "vc1 is silent")])
+def test_what_an_earlier_attempt_saw_is_not_told_of_the_last(key, value):
+    """It died before it had ended; the next one powered the nodes on, and saw all there is."""
+    run = gave_way(
+        end=(
+            StepRecord(step="take-snapshots", state=StepState.UNDONE, at=AT),
+            StepRecord(step="quiesce", state=StepState.UNDOING, at=AT),
+            NoteRecord(step="quiesce", key=key, value=value),
+            StepRecord(step="quiesce", state=StepState.UNDOING, at=AT),
+            StepRecord(step="quiesce", state=StepState.UNDONE, at=AT),
+        )
+    )
+
+    assert run.meaning == MEANING[Phase.ROLLED_BACK]
+    assert run.next_actions == (f"stsfix release {spec().run}",)
+
+
 def test_a_rollback_whose_directories_were_not_compared_says_so():
     """Every VM was reverted; that the disks went back with them nobody saw."""
     run = gave_way(
