@@ -30,11 +30,12 @@ class RunGuards:
 
         Raises:
             DomainLockedError: One is; nobody was contacted.
+            PlanChangedError: One is of a later version, and may be.
         """
-        for name in self._file.names():
-            stored = self._file.read(name)
-            if stored.spec.domain == domain and stored.phase not in CLOSED:
-                holder = f"run {name}, which is {stored.phase}"
+        for name in self._file.names(domain):
+            phase = self._file.read(name).phase
+            if phase not in CLOSED:
+                holder = f"run {name}, which is {phase}"
                 raise DomainLockedError(domain, holder, open_run=name)
 
     def require_ours(

@@ -131,7 +131,7 @@ class Runs(RunGuards):
             renews=bool(renewal.planned),
             new_root=bool(renewal.new_roots),
         )
-        for name in reversed(self._file.names()):
+        for name in reversed(self._file.names(inventory.domain)):
             try:
                 stored = self._file.read(name)
             except PlanChangedError:  # of a later version: whoever goes on with it is told

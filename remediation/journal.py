@@ -187,12 +187,14 @@ class JournalFile:
             raise JournalUnwritableError(str(self.path), str(error)) from error
         return Journal(self, spec.run, self._clock)
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names of all runs in the order in which they were begun, whatever the clock
-        of this workstation said then.
+    def names(self, domain: str | None = None) -> tuple[str, ...]:
+        """Return the names of all runs (of *domain*) in the order in which they were begun,
+        whatever the clock of this workstation said then.
         """
         with self._reading() as connection:
-            rows = connection.execute("SELECT run FROM runs ORDER BY rowid").fetchall()
+            rows = connection.execute(
+                "SELECT run FROM runs WHERE domain = coalesce(?, domain) ORDER BY rowid", (domain,)
+            ).fetchall()
         return tuple(name for (name,) in rows)
 
     def read(self, run: str) -> StoredRun:
@@ -233,9 +235,9 @@ class JournalFile:
         Raises:
             RunNotFoundError: There is none.
         """
-        for name in reversed(self.names()):
-            if domain is None or self.read(name).spec.domain == domain:
-                return name
+        names = self.names(domain)
+        if names:
+            return names[-1]
         raise RunNotFoundError("", str(self.folder), domain=domain or "")
 
     def _not_found(self, run: str) -> RunNotFoundError:

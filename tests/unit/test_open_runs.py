@@ -10,7 +10,7 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.plugin.runs import Runs
-from stsfix.remediation.errors_run import DomainLockedError
+from stsfix.remediation.errors_run import DomainLockedError, PlanChangedError
 from stsfix.remediation.inventory import Inventory, NodeInventory
 from stsfix.remediation.journal import Journal, JournalFile
 from stsfix.remediation.model import Role
@@ -51,10 +51,25 @@ def test_a_released_run_forbids_nothing(file):
     runs(file).refuse_open_run(spec().domain)
 
 
-def test_a_run_that_a_later_version_went_on_with_hides_no_look(file):
-    """Its durations are not known here; what preflight saw is shown all the same."""
+def written_by_a_later_version(file):
+    """Let the run of *file* say what this version does not know."""
     with closing(file.connect()) as connection:
         connection.execute("UPDATE runs SET spec = replace(spec, 'writer', 'writers')")
+
+
+def test_a_run_of_a_later_version_forbids_another_one_of_its_domain_only(file):
+    """Whether it is finished nobody can tell; another domain's is nobody's obstacle."""
+    written_by_a_later_version(file)
+    with pytest.raises(PlanChangedError):
+        runs(file).refuse_open_run(spec().domain)
+
+    runs(file).refuse_open_run("other.local")
+    assert file.latest(spec().domain) == spec().run
+
+
+def test_a_run_that_a_later_version_went_on_with_hides_no_look(file):
+    """Its durations are not known here; what preflight saw is shown all the same."""
+    written_by_a_later_version(file)
     wiring: Any = SimpleNamespace(settings=SimpleNamespace(sts=SimpleNamespace(retire_old=True)))
     topology: Any = SimpleNamespace()
     inventory = Inventory(
