@@ -15,6 +15,7 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
+from stsfix.remediation.steps.reversion import read_statuses, reverted_alone
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 
@@ -70,6 +71,11 @@ class ExportSts:
         """Nothing was changed; the file stays, a rollback may still need it."""
 
 
+PARTLY_REVERTED = (
+    "so a part of the nodes was reverted, and what is written would not reach all of them"
+)
+"""What it means if a directory lacks changes of its own that a partner has seen."""
+
 RESTORE = "export restore"
 """What the progress of a restore is shown under; it is no step of a run."""
 
@@ -81,6 +87,9 @@ def plan_of(context: StepContext, export: StsExport, ours: frozenset[str]) -> Re
         RestoreRefusedError: It would harm what is there; every reason at once.
     """
     writer = context.spec.writer
+    torn = reverted_alone(read_statuses(context))
+    if torn:
+        raise RestoreRefusedError(export.run, (*torn, PARTLY_REVERTED))
     apart = _apart(context)
     plan = plan_restore(export.nodes[writer], _read(context, writer), ours)
     if plan.conflicts or apart:

@@ -42,18 +42,24 @@ def differences(
 
     *expected* are the STS entries of each node at its snapshot.
     """
-    ahead = tuple(
-        f"{lag.consumer} has seen {lag.changes} changes of {lag.supplier} that {lag.supplier} does"
-        " not have"
-        for lag in lags(found.statuses)
-        if lag.state is LagState.AHEAD
-    )
     other = tuple(
         f"the STS entries of {fqdn} are not those of before the run"
         for fqdn, entries in found.entries.items()
         if fqdn in expected and not _same(entries, expected[fqdn])
     )
-    return (*ahead, *other)
+    return (*reverted_alone(found.statuses), *other)
+
+
+def reverted_alone(statuses: Mapping[str, ReplicationStatus]) -> tuple[str, ...]:
+    """Return who has seen what its partner lacks, one sentence each: what that partner writes from
+    now on reaches nobody. Pure.
+    """
+    return tuple(
+        f"{lag.consumer} has seen {lag.changes} changes of {lag.supplier} that {lag.supplier} does"
+        " not have"
+        for lag in lags(statuses)
+        if lag.state is LagState.AHEAD
+    )
 
 
 def prove_reverted(context: StepContext, step: str, note: Note) -> None:
@@ -85,25 +91,29 @@ def _read(context: StepContext) -> Directories:
     nodes = context.spec.directories
 
     def all_of_them() -> Directories:
-        # The first login of all after the revert: a password that was changed since the snapshots
-        # is refused, and not sent to every node for that.
-        first = _status(context, nodes[0])
-        statuses = (first, *context.each(nodes[1:], lambda node: _status(context, node)))
-        # Own numbers are read after every vector, or a partner that has just pulled looks ahead.
-        later = context.each(nodes, lambda node: _status(context, node).usn)
+        statuses = read_statuses(context)
         entries = context.each(nodes, lambda node: context.directory(node.fqdn).read_sts_material())
         names = [node.fqdn for node in nodes]
-        return Directories(
-            statuses={
-                name: replace(status, usn=usn)
-                for name, status, usn in zip(names, statuses, later, strict=True)
-            },
-            entries=dict(zip(names, entries, strict=True)),
-        )
+        return Directories(statuses=statuses, entries=dict(zip(names, entries, strict=True)))
 
     limits = context.limits
     looked = poll_until(all_of_them, clock=context.clock, limit=limits.logins, every=limits.poll)
     return looked or all_of_them()  # it looks until it has read all, or raises
+
+
+def read_statuses(context: StepContext) -> dict[str, ReplicationStatus]:
+    """Return how far each directory is, by FQDN, such that `lags` can compare them."""
+    nodes = context.spec.directories
+    # It may be the first login of all after a revert: a password that was changed since the
+    # snapshots is refused, and not sent to every node for that.
+    first = _status(context, nodes[0])
+    statuses = (first, *context.each(nodes[1:], lambda node: _status(context, node)))
+    # Own numbers are read after every vector, or a partner that has just pulled looks ahead.
+    later = context.each(nodes, lambda node: _status(context, node).usn)
+    return {
+        node.fqdn: replace(status, usn=usn)
+        for node, status, usn in zip(nodes, statuses, later, strict=True)
+    }
 
 
 def _status(context: StepContext, node: NodePlan) -> ReplicationStatus:

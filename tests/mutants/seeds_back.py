@@ -221,4 +221,13 @@ MUTANTS = (
         new="        gone = departed(journal.records)\n",
         tests=(f"{WAY_BACK}::test_a_node_that_is_back_is_released_after_all",),
     ),
+    Mutant(
+        name="an export is put back although a part of the nodes was reverted",
+        file="remediation/steps/export.py",
+        old="    if torn:\n",
+        new="    if False:\n",
+        tests=(
+            f"{STEPS_EXPORT}::test_nothing_is_written_to_a_domain_of_which_a_part_was_reverted",
+        ),
+    ),
 )

@@ -146,6 +146,23 @@ def test_nothing_is_deleted_before_everybody_has_the_old_pair():
     assert bench.names(VC1) == BOTH
 
 
+def test_nothing_is_written_to_a_domain_of_which_a_part_was_reverted():
+    """Both hold the same entries, and what the writer writes reaches its partner no more."""
+    bench = ExportBench()
+    saved = bench.domain.save(VC1)
+    bench.repair()
+    bench.restore()
+    bench.domain.replicate()
+    bench.domain.restore(saved)
+    before = bench.names(VC1)
+
+    with pytest.raises(RestoreRefusedError, match=f"{VC2} has seen .* changes of {VC1} that"):
+        bench.restore()
+
+    assert bench.begun == 0
+    assert bench.names(VC1) == before
+
+
 def test_directories_that_differ_are_left_alone():
     """Nobody writes to a domain whose nodes do not agree."""
     bench = ExportBench()
