@@ -118,6 +118,9 @@ def main() -> int:
     begun = time.monotonic()
     words = sys.argv[1:]
     chosen = [m for m in MUTANTS if not words or any(w in f"{m.name} {m.file}" for w in words)]
+    if not chosen:
+        sys.stdout.write(f"no mutant's name or file has any of: {', '.join(words)}\n")
+        return 1
     missing = {m.needs for m in chosen if m.needs and shutil.which(m.needs, path=_PATH) is None}
     if missing:
         sys.stdout.write(f"not judged: mutants that need {', '.join(sorted(missing))}\n")
