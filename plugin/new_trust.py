@@ -1,4 +1,4 @@
-"""Which CA files of domain.toml do not verify the certificates that a run made."""
+"""Whether domain.toml fits the certificates that a run made, and those of before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.renewal_view import RenewalView, UnknownIssuer
-from stsfix.remediation.pki.certificates import Certificate, issued_by, parse
+from stsfix.remediation.pki.certificates import Certificate, fingerprint, issued_by, parse
+from stsfix.remediation.records import NoteRecord
 from stsfix.remediation.renewal.notes import shown_leaves
 
 if TYPE_CHECKING:
@@ -33,6 +34,19 @@ def with_trust(
             if issuer := missing_issuer(leaf, held):
                 found[UnknownIssuer(node=node, ca_file=str(trust.ca_file), issuer=issuer)] = None
     return replace(view, unknown_issuers=tuple(found))
+
+
+def pinned_by_run(stored: StoredRun, trusts: Callable[[str], tuple[Trust, ...]]) -> tuple[str, ...]:
+    """Return the nodes that domain.toml pins by a certificate which the run made for them: after a
+    revert they show their earlier one. What it has taken back counts, too.
+    """
+    notes = [record for record in stored.records if isinstance(record, NoteRecord)]
+    return tuple(
+        node.fqdn
+        for node in stored.spec.nodes
+        if {trust.sha256 for trust in trusts(node.fqdn)}
+        & {fingerprint(leaf) for leaf in shown_leaves(notes, node.fqdn)}
+    )
 
 
 def missing_issuer(leaf: bytes, authorities: bytes) -> str | None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from stsfix.plugin.new_trust import pinned_by_run
 from stsfix.plugin.operator_name import holder, operator
-from stsfix.plugin.run_guards import RunGuards
 from stsfix.plugin.sources import preflight_sources
+from stsfix.plugin.taking_over import TakingOver
 from stsfix.plugin.whereabouts import Whereabouts
-from stsfix.remediation.adoption import adopted_records, choose, left_of_adoption, members_of
 from stsfix.remediation.checks.acceptance import accept, parse_acceptances
 from stsfix.remediation.checks.findings import RULES
 from stsfix.remediation.checks.preflight import assess, plan_run, run_name
 from stsfix.remediation.checks.renewal import NOTHING, Wish, renewal_of
-from stsfix.remediation.claims import RUN_PREFIX
 from stsfix.remediation.discovery.domain import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
@@ -52,7 +49,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from stsfix.plugin.wiring import Wiring
-    from stsfix.remediation.adoption import Adoptable
     from stsfix.remediation.directory.sts_export import StsExport
     from stsfix.remediation.directory.sts_restore import RestorePlan
     from stsfix.remediation.durations import Phase as RunPhase
@@ -62,14 +58,13 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports import Step
     from stsfix.remediation.renewal.plan import RenewalPlan
     from stsfix.snapshot.coordinator import Released
-    from stsfix.snapshot.model import VmFacts
-    from stsfix.snapshot.ports import Clock, Hypervisor
+    from stsfix.snapshot.ports import Clock
 
 
-def _facts_of_host(host: Hypervisor) -> tuple[VmFacts, ...]:
-    """Return all facts of every VM that is usable there."""
-    summaries = host.observe_host().vms
-    return host.observe_vms([s.vm for s in summaries if s.connection == "connected"])
+EARLIER_PINS = (
+    "A revert brings the certificates of before the run back: put the pins of before into"
+    " domain.toml first. Until then the run believes what it made, besides them."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +77,7 @@ class RunOptions:
     force: bool
 
 
-class Runs(RunGuards):
+class Runs(TakingOver):
     """The runs of one state folder, worked on with the adapters of one configuration."""
 
     def __init__(
@@ -93,11 +88,9 @@ class Runs(RunGuards):
         stop_requested: Callable[[], bool],
         open_journal: Callable[[JournalFile, str, Clock], Journal] = Journal,
     ) -> None:
-        super().__init__(file)
-        self._wiring = wiring
+        super().__init__(file, wiring, open_journal)
         self._where = Whereabouts(wiring)
         self._stop_requested = stop_requested
-        self._open_journal = open_journal
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the configured domain; everything below is called inside it."""
@@ -205,11 +198,12 @@ class Runs(RunGuards):
         every VM and what it would go back to is seen, the run stays what it is.
 
         Raises:
-            RunStateError: See `require_reversible`.
+            RunStateError: See `require_reversible`, `require_earlier_pins`.
             NodesJoinedError: The domain has nodes that would not go back; nothing was done.
             OperationError: See `plan.require_way_back` and `engine.run`.
         """
         self.require_reversible(run)
+        self.require_earlier_pins(run)
         with self._opened(run) as journal:
             self._where.follow(journal)
             self._require_same_domain(run, journal)
@@ -217,6 +211,19 @@ class Runs(RunGuards):
             require_way_back(context, journal.plan, journal.records)
             turn_back(journal)
             return self._go_on(journal)
+
+    def require_earlier_pins(self, run: str) -> None:
+        """Return if nodes are still known after *run* was taken back, as far as pins tell.
+
+        Raises:
+            RunStateError: domain.toml pins nodes by certificates that it made; nothing was done.
+        """
+        pinned = pinned_by_run(self._file.read(run), self._wiring.settings.trusts)
+        if pinned:
+            state = f"what made the certificates by which domain.toml pins {', '.join(pinned)}"
+            error = RunStateError(run, state, "rolled back")
+            error.add_note(EARLIER_PINS)
+            raise error
 
     def read_export(self, run: str) -> StsExport:
         """Return the STS entries that *run* saved before its first write.
@@ -255,57 +262,6 @@ class Runs(RunGuards):
             done = restore(context, export, ours, begin)
             journal.append(MarkRecord(mark=Mark.RESTORED))
         return done
-
-    def find_adoptable(self, run: str | None) -> Adoptable:
-        """Return the run that the snapshots on the configured hosts tell of; reads only.
-
-        Raises:
-            AdoptionError: There is none, or several and *run* names none, or not all of it.
-            OperationError: A host cannot be read: its snapshots would be missing.
-        """
-        hypervisors = self._wiring.hypervisors
-        with ThreadPoolExecutor(max_workers=max(1, len(hypervisors))) as pool:
-            read = list(pool.map(_facts_of_host, hypervisors.values()))
-        facts = [fact for found in read for fact in found]
-        return choose(members_of(facts, prefix=RUN_PREFIX), self._wiring.settings.sso.domain, run)
-
-    def adopt(self, found: Adoptable, *, releasing: bool) -> str:
-        """Write *found* into the journal as a run that may have written anything, and return its
-        name. A run that is there already is left as it is, or completed if its adoption was
-        written in part.
-
-        Raises:
-            RunStateError: To be released, and a node is off: the run was in the middle. Or its
-                adoption was written in part and taken back as if nothing had been written.
-        """
-        name, plan = found.spec.run, step_names(retire=found.spec.retire)
-        known = name in self._file.names()
-        if known and Mark.ADOPTED not in marks(self._file.read(name).records):
-            return name
-        off = [m.plan.fqdn for m in found.members if m.power is not PowerState.ON]
-        if releasing and off:
-            error = RunStateError(name, f"in the middle ({', '.join(off)} off)", "released")
-            error.add_note(f"To take it back instead: stsfix rollback --adopt {name}")
-            raise error
-        if known:
-            self._complete_adoption(name)
-            return name
-        self._file.create(
-            found.spec,
-            plan,
-            version=metadata.version("stsfix"),
-            inventory="{}",
-            records=adopted_records(plan),
-        ).close()
-        return name
-
-    def _complete_adoption(self, run: str) -> None:
-        with self._opened(run) as journal:
-            left = left_of_adoption(journal.plan, journal.records)
-            if left and Mark.ROLLBACK in marks(journal.records):
-                raise RunStateError(run, "adopted in part and taken back", "adopted")
-            for record in left:
-                journal.append(record)
 
     def require_unproven(self, run: str) -> None:
         """Return if nothing but the proof of logins is missing from *run*, or was before.
@@ -368,9 +324,6 @@ class Runs(RunGuards):
             error = RunStateError(journal.run, f"in the middle ({', '.join(off)} off)", "released")
             error.add_note("It has written nothing: power them on in the Host Client, PSCs first.")
             raise error
-
-    def _opened(self, run: str) -> AbstractContextManager[Journal]:
-        return closing(self._open_journal(self._file, run, self._wiring.clock))
 
     def _require_same_domain(self, run: str, journal: Journal) -> None:
         """Refuse to revert a domain that has other nodes by now, as far as it can be asked."""

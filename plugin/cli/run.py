@@ -307,6 +307,7 @@ def rollback(session: Session, run_name: str | None, *, adopt: bool) -> int:
             return 0
         name = named(session, runs, run_name, "rollback")
         runs.require_reversible(name)
+        runs.require_earlier_pins(name)
         stored = session.journal.read(name)
         spec = stored.spec
         for left in filter(None, (databases_to_restore(spec), disks_left_out(spec))):

@@ -160,7 +160,7 @@ MUTANTS = (
     ),
     Mutant(
         name="adoption: one that was written in part reverts nobody",
-        file="plugin/runs.py",
+        file="plugin/taking_over.py",
         old="            for record in left:\n",
         new="            for record in left[:-1]:\n",
         tests=(f"{TAKING_OVER}::test_an_adoption_that_was_written_in_part_is_completed",),
@@ -174,7 +174,7 @@ MUTANTS = (
     ),
     Mutant(
         name="adoption: one in part that was taken back is completed",
-        file="plugin/runs.py",
+        file="plugin/taking_over.py",
         old="            if left and Mark.ROLLBACK in marks(journal.records):\n",
         new="            if not left and Mark.ROLLBACK in marks(journal.records):\n",
         tests=(f"{TAKING_OVER}::test_an_adoption_in_part_that_was_taken_back_is_nobodys",),
@@ -228,6 +228,15 @@ MUTANTS = (
         new="    if False:\n",
         tests=(
             f"{STEPS_EXPORT}::test_nothing_is_written_to_a_domain_of_which_a_part_was_reverted",
+        ),
+    ),
+    Mutant(
+        name="a run is taken back although its own certificates are pinned",
+        file="plugin/runs.py",
+        old="        if pinned:\n",
+        new="        if False:\n",
+        tests=(
+            f"{WAY_BACK}::test_pins_of_the_runs_own_certificates_are_taken_out_before_it_is_taken_back",
         ),
     ),
 )

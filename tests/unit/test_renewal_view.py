@@ -11,7 +11,7 @@ import pytest
 from renewal_worlds import VC1, VC2, issued, vmca
 from sts_material import NOW
 from stsfix.lab import pki
-from stsfix.plugin.new_trust import with_trust
+from stsfix.plugin.new_trust import pinned_by_run, with_trust
 from stsfix.plugin.renewal_view import (
     STS_ONLY,
     kept_sentences,
@@ -218,3 +218,14 @@ def test_a_ca_file_of_rubbish_lacks_every_issuer(tmp_path):
     found = with_trust(view(renewed()), run(renewed()), lambda _: (Trust(ca_file=rubbish),))
 
     assert [u.ca_file for u in found.unknown_issuers] == [str(rubbish)]
+
+
+@pytest.mark.parametrize("back", [(), (StepState.UNDOING, StepState.UNDONE)])
+def test_a_node_that_is_pinned_by_what_the_run_made_is_named(back):
+    """Also when the certificate was taken back already: the pin is still that one."""
+    undone = [StepRecord(step=RENEW_CERTIFICATES, state=state) for state in back]
+    records = run([*renewed(), *undone])
+    pins = {VC1: PIN.removeprefix("sha256:"), VC2: "0" * 64}
+
+    assert pinned_by_run(records, lambda fqdn: (Trust(), Trust(sha256=pins[fqdn]))) == (VC1,)
+    assert pinned_by_run(records, lambda _: (Trust(sha256="0" * 64),)) == ()

@@ -22,8 +22,17 @@ from stsfix.remediation.errors_run import (
     WrongVmError,
 )
 from stsfix.remediation.journal import Journal, JournalFile
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.plan import step_names
-from stsfix.remediation.records import Mark, MarkRecord, Phase, StepRecord, StepState
+from stsfix.remediation.records import (
+    Mark,
+    MarkRecord,
+    NoteRecord,
+    Phase,
+    StepRecord,
+    StepState,
+)
+from stsfix.remediation.renewal.notes import RENEW_CERTIFICATES, encoded, shown_key
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.snapshot.errors import (
     HostUnreachableError,
@@ -31,6 +40,7 @@ from stsfix.snapshot.errors import (
     VmNotFoundError,
 )
 from stsfix.snapshot.model import PowerState
+from stsfix.snapshot.tls import Trust
 
 if TYPE_CHECKING:
     from stsfix.plugin.wiring import Wiring
@@ -65,6 +75,7 @@ class Repaired:
             ],
         ).close()
         self.records = self.file.read(self.spec.run).records
+        self.pins: dict[str, str] = {}
 
     @property
     def disk(self):
@@ -79,6 +90,7 @@ class Repaired:
             hook=lambda event: None,
             coordinator=self.bench.context.coordinator,
             believe=lambda shown: None,
+            settings=SimpleNamespace(trusts=lambda fqdn: (Trust(sha256=self.pins.get(fqdn)),)),
             step_context=lambda spec, folder: replace(self.bench.context, spec=spec),
         )
         return Runs(self.file, cast("Wiring", wiring), stop_requested=lambda: False)
@@ -166,6 +178,24 @@ def test_a_rollback_stops_nobody_who_belongs_to_another_run(folder):
 
     assert world.asked_to_stop() == 0
     assert left_to(world.file.read(world.spec.run).records).startswith(THEIRS)
+
+
+def test_pins_of_the_runs_own_certificates_are_taken_out_before_it_is_taken_back(folder):
+    """After the revert the node would show the certificate of before, and be refused."""
+    world = Repaired(folder)
+    made = b"the machine certificate that the run made"
+    with closing(Journal(world.file, world.spec.run, world.bench.clock)) as journal:
+        shown = NoteRecord(step=RENEW_CERTIFICATES, key=shown_key(1, VC), value=encoded(made))
+        journal.append(shown)
+    world.records = world.file.read(world.spec.run).records
+    world.pins = {PSC: "0" * 64, VC: fingerprint(made)}
+
+    with pytest.raises(RunStateError, match=f"domain.toml pins {VC}: it cannot be rolled back"):
+        world.runs().roll_back(world.spec.run)
+
+    assert world.is_untouched()
+    world.pins[VC] = "1" * 64
+    world.runs().require_earlier_pins(world.spec.run)
 
 
 def test_a_domain_that_has_grown_is_not_reverted(folder):
