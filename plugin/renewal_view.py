@@ -100,7 +100,9 @@ def renewal_of(stored: StoredRun) -> RenewalView | None:
 
 
 def renewal_sentences(view: RenewalView) -> Iterator[str]:
-    """Yield what was renewed and who has to learn it, one paragraph each."""
+    """Yield what was renewed and who has to learn it, one paragraph each; of solution users
+    alone nobody else has to (`STS_ONLY`).
+    """
     for node in dict.fromkeys(entry.node for entry in view.entries):
         mine = [entry for entry in view.entries if entry.node == node]
         parts = ", ".join(f"{entry.store} until {entry.ends}" for entry in mine)
@@ -109,6 +111,12 @@ def renewal_sentences(view: RenewalView) -> Iterator[str]:
         yield (
             f"VMCA of {node} has a new root, {root}: CA files that verify these nodes have to hold"
             " it, and certificates of ESXi hosts that VMCA issued are renewed in vCenter."
+        )
+    if view.stale_extensions:
+        yield (
+            "vCenter's own extensions (EAM, Auto Deploy, Image Builder) could not be told the new"
+            f" certificate on {', '.join(view.stale_extensions)}: correct that with vCert"
+            " (KB 385107)."
         )
     if not view.pins:
         return
@@ -125,12 +133,6 @@ def renewal_sentences(view: RenewalView) -> Iterator[str]:
             f"The extensions of {', '.join(view.unread)} could not be read: see which solutions are"
             " registered there; NSX, SRM and vSphere Replication have to learn the new certificate."
         )
-    if view.stale_extensions:
-        yield (
-            "vCenter's own extensions (EAM, Auto Deploy, Image Builder) could not be told the new"
-            f" certificate on {', '.join(view.stale_extensions)}: correct that with vCert"
-            " (KB 385107)."
-        )
     yield from (f"{text}." for text in ALWAYS)
 
 
@@ -143,7 +145,7 @@ STS_ONLY = (
     _NO_TLS_CHANGE,
     *(f"{text}." for text in OF_THE_SIGNER),
 )
-"""What an STS-only repair means for others, one paragraph each."""
+"""What a repair means for others that changed no TLS certificate, one paragraph each."""
 
 
 def kept_sentences(notes: Mapping[str, str]) -> Iterator[str]:

@@ -109,8 +109,9 @@ def run_lines(run: RunView, *, width: int, remark: str = "") -> Iterator[Line]:
     yield from _steps(run, width)
     if run.renewal is not None:
         yield from _renewal(run.renewal, width, ended=good)
-    elif run.phase is Phase.REPAIRED:
-        yield Line("")
+    if run.phase is Phase.REPAIRED and not (run.renewal and run.renewal.pins):
+        if run.renewal is None:
+            yield Line("")
         for text in STS_ONLY:
             yield from wrapped(f"- {text}", width, hang="  ")
     kept = [text for step in run.steps for text in kept_sentences(step.notes)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 
 KILLS = "tests/crash/test_renewal_kills.py"
+RENEWAL_VIEW = "tests/unit/test_renewal_view.py"
 VMCA_ROOT = "tests/unit/test_steps_vmca_root.py"
 
 _RENEWAL = "remediation/steps/renewal.py"
@@ -40,5 +41,12 @@ MUTANTS = (
         old='                self._tell(renewal, leaf, "", note)\n',
         new="                pass\n",
         tests=(f"{KILLS}::test_what_was_written_unseen_is_told",),
+    ),
+    Mutant(
+        name="extensions of a solution user are told with machine certificates alone",
+        file="plugin/renewal_view.py",
+        old="    if view.stale_extensions:\n",
+        new="    if view.stale_extensions and view.pins:\n",
+        tests=(f"{RENEWAL_VIEW}::test_where_only_solution_users_are_new_it_is_told",),
     ),
 )

@@ -11,6 +11,7 @@ import pytest
 from renewal_worlds import VC1, VC2, issued, vmca
 from sts_material import NOW
 from stsfix.lab import pki
+from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.new_trust import pinned_by_run, with_trust
 from stsfix.plugin.renewal_view import (
     STS_ONLY,
@@ -18,6 +19,8 @@ from stsfix.plugin.renewal_view import (
     renewal_of,
     renewal_sentences,
 )
+from stsfix.plugin.terminal.runs import run_lines
+from stsfix.plugin.view import view_of
 from stsfix.remediation.journal import StoredRun
 from stsfix.remediation.model import Renew, Renewal
 from stsfix.remediation.pki import vecs
@@ -191,6 +194,48 @@ def test_stale_thumbprints_are_told():
 
     assert found.stale_extensions == (VC1,)
     assert "KB 385107" in " ".join(renewal_sentences(found))
+
+
+def finished(*, machine: bool, until="release") -> str:
+    """Return what the terminal says of a run that renewed solution users, and perhaps the machine
+    certificate of vc1; its last step that is done is before *until*.
+    """
+    extending = note(RENEW_CERTIFICATES, extensions_key("vpxd-extension", VC1), "unknown")
+    own = renewed()[1:-1] if machine else [renewed()[2]]
+    names = step_names(retire=True, renews=True, new_root=False)
+    done = names[: names.index(until)] if until in names else names
+    records = [
+        record
+        for name in done
+        for record in (
+            StepRecord(step=name, state=StepState.STARTED, at=NOW),
+            *([*own, extending] if name == RENEW_CERTIFICATES else []),
+            StepRecord(step=name, state=StepState.DONE, at=NOW),
+        )
+    ]
+    lines = run_lines(view_of(run(records), RunContext()), width=1000)
+    return "\n".join(line.text for line in lines)
+
+
+def test_where_only_solution_users_are_new_it_is_told():
+    """What that leaves to do: nobody outside has to learn them, who keeps the old STS certificate
+    is named all the same, and so are extensions, which may be known by a solution user.
+    """
+    told = finished(machine=False)
+
+    assert "KB 385107" in told
+    assert all(text in told for text in STS_ONLY)
+    assert "No product" not in told
+
+
+def test_where_a_tls_certificate_is_new_nobody_says_that_none_changed():
+    """Nor before the run has ended: it may still change one."""
+    machine, early = finished(machine=True), finished(machine=False, until="restart-services")
+
+    assert "KB 385107" in machine
+    assert "KB 385107" in early
+    assert STS_ONLY[0] not in machine
+    assert STS_ONLY[0] not in early
 
 
 def test_a_ca_file_that_lacks_the_issuer_is_named(tmp_path):
