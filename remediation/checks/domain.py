@@ -14,7 +14,7 @@ from stsfix.remediation.checks.places import nodes_are_found
 from stsfix.remediation.checks.rules_domain import RULES
 from stsfix.remediation.checks.windows import RULES as WINDOWS_RULES
 from stsfix.remediation.claims import RUN_PREFIX
-from stsfix.remediation.directory.sts import leaf_of, same_entries
+from stsfix.remediation.directory.sts import belonging, mark_of, same_entries
 from stsfix.remediation.inventory import foreign_runs
 from stsfix.remediation.model import Transport
 from stsfix.remediation.nodes.node_facts import Unread
@@ -204,7 +204,7 @@ def _entry(node: NodeInventory, entry: StsEntry) -> Iterator[Finding]:
         yield found(
             "STS-LEAFLESS-CHAIN",
             entry.dn,
-            f"the first certificate is a CA ({leaf.subject}), there is no leaf",
+            f"the first certificate is a CA ({leaf.subject}), no leaf",
         )
 
 
@@ -341,13 +341,12 @@ def chains_without_credential(inventory: Inventory) -> Iterator[Finding]:
     for node in _writable(inventory):
         if node.sts is None:
             continue
-        leaves = {leaf_of(entry) for entry in node.sts.credentials}
+        marks = frozenset(filter(None, map(mark_of, node.sts.credentials)))
+        belong = belonging(node.sts.chains, marks)
         for entry in node.sts.chains:
-            if entry.chain and leaf_of(entry) not in leaves:
+            if entry.chain and entry not in belong:
                 yield found(
-                    "STS-FOREIGN-CHAIN",
-                    entry.dn,
-                    "its leaf belongs to no credential of this domain",
+                    "STS-FOREIGN-CHAIN", entry.dn, "it is the chain of no credential of this domain"
                 )
         return
 

@@ -312,7 +312,8 @@ STS_RULES = (
         source="Lightwave: samlauthority Config.java L81-83, ServerUtils.java L756; RFC 5280. What "
         "Java reads and this program does not is unverified",
         advice="If no STS issues tokens, delete a trusted chain like this. If they do, accept it. "
-        "A repair adds a whole pair with a higher number, and leaves it alone.",
+        "A repair adds a whole pair with a higher number. It removes a credential like this with "
+        "its own chain, and leaves every other chain alone.",
         acceptable=True,
     ),
     Rule(
@@ -321,8 +322,9 @@ STS_RULES = (
         title="A chain begins with a CA and has no leaf",
         why="The STS takes the first certificate for the signer; logins may fail.",
         source="KB 316619: chains left by 5.x and 6.0 upgrades",
-        advice="The repair adds a whole pair; this chain is left alone. If its issuer is gone, "
-        "delete it (docs/operating.md, Removing a trusted chain by hand).",
+        advice="The repair adds a whole pair. It removes a credential like this with its own "
+        "chain, and leaves every other chain alone: if the issuer of one is gone, delete it "
+        "(docs/operating.md, Removing a trusted chain by hand).",
     ),
     Rule(
         id="STS-UNTRUSTED-SIGNER",

@@ -22,9 +22,9 @@ _STS_LINES: Final = (
 _TLS_LINES: Final = ("certificate-expired", "sso-unreachable", "identity-providers", "start-failed")
 _RUN: Final = ("preflight", "run")
 _REMOVE_CHAIN: Final = (
-    "A run repairs the signer and leaves this chain alone: it removes only chains of credentials "
-    "that it retires. If its issuer is gone, delete it by its DN (ldapdelete; docs/operating.md, "
-    "Removing a trusted chain by hand)."
+    "A run repairs the signer, and removes only the own chains of credentials that it retires. If "
+    "this one is none of those and its issuer is gone, delete it by its DN (ldapdelete; "
+    "docs/operating.md, Removing a trusted chain by hand)."
 )
 _RENEW: Final = ("run --renew expired",)
 

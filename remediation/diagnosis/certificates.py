@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from stsfix.remediation.checks import certificates as checked
 from stsfix.remediation.diagnosis.model import Suspect
 from stsfix.remediation.directory import dn
+from stsfix.remediation.directory.sts import belonging, mark_of
 from stsfix.remediation.pki.certificates import Certificate, Expiry, classify, dns_names, parse
 from stsfix.snapshot.risk import Severity
 
@@ -126,7 +127,8 @@ def chains(evidence: Evidence) -> Iterator[Suspect]:
     node = next((node for node in inventory.nodes if node.sts is not None), None)
     if node is None or node.sts is None:
         return
-    leaves = {entry.chain[0] for entry in node.sts.credentials if entry.chain}
+    marks = frozenset(filter(None, map(mark_of, node.sts.credentials)))
+    belong = belonging(node.sts.chains, marks)
     for entry in node.sts.chains:
         first = parse(entry.chain[0]) if entry.chain else None
         if not isinstance(first, Certificate):
@@ -134,7 +136,7 @@ def chains(evidence: Evidence) -> Iterator[Suspect]:
         if first.authority:
             proof = f"{_name(entry)} begins with {first.subject}, a CA; its DN: {entry.dn}"
             yield Suspect(cause="CHAIN-LEAFLESS", node=node.fqdn, proof=proof)
-        elif first.der not in leaves and classify(first, inventory.taken, NOW) is Expiry.EXPIRED:
+        elif entry not in belong and classify(first, inventory.taken, NOW) is Expiry.EXPIRED:
             proof = (
                 f"{_name(entry)} belongs to no credential; its leaf was valid {span(first)}; its "
                 f"DN: {entry.dn}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.pki.certificates import Certificate, fingerprint, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from stsfix.remediation.model import StsEntries, StsEntry
@@ -55,13 +57,40 @@ def _identity(entries: StsEntries) -> frozenset[tuple[str, tuple[bytes, ...], st
     )
 
 
-def still_trusted(
-    entries: StsEntries, old_leaves: frozenset[str], now: datetime
-) -> tuple[StsEntry, ...]:
-    """Return the chains whose leaf is among *old_leaves* and has not ended: tokens that it signed
-    may be alive, and a token ends with its signer at the latest (vmdir.md 3.4, 4.1).
+def mark_of(credential: StsEntry) -> str | None:
+    """Return the SHA-256 by which a credential's chains are known, also when it is gone.
+
+    That is its first certificate, the leaf: only what its key signed can rest on a chain that
+    begins with it. A CA is no such leaf, since a chain that begins with one may be anybody's
+    anchor, and of bytes that are no certificate nobody knows. Then it is all its certificates
+    together, in whatever order, as long as not all of them are CAs; None if they are.
     """
-    return tuple(e for e in entries.chains if leaf_of(e) in old_leaves and _lives(e, now))
+    return _leaf_mark(credential.chain) or _whole_mark(credential.chain)
+
+
+def belonging(chains: Iterable[StsEntry], marks: frozenset[str]) -> tuple[StsEntry, ...]:
+    """Return those of *chains* that belong to the credentials with *marks*: see `mark_of`."""
+    return tuple(e for e in chains if {_leaf_mark(e.chain), _whole_mark(e.chain)} & marks)
+
+
+def _leaf_mark(chain: tuple[bytes, ...]) -> str | None:
+    leaf = parse(chain[0]) if chain else None
+    return fingerprint(chain[0]) if isinstance(leaf, Certificate) and not leaf.authority else None
+
+
+def _whole_mark(chain: tuple[bytes, ...]) -> str | None:
+    if all(isinstance(c, Certificate) and c.authority for c in map(parse, chain)):
+        return None
+    return hashlib.sha256("".join(sorted(map(fingerprint, chain))).encode()).hexdigest()
+
+
+def still_trusted(
+    entries: StsEntries, marks: frozenset[str], now: datetime
+) -> tuple[StsEntry, ...]:
+    """Return the chains of the credentials with *marks* whose leaf has not ended: tokens that it
+    signed may be alive, and a token ends with its signer at the latest (vmdir.md 3.4, 4.1).
+    """
+    return tuple(e for e in belonging(entries.chains, marks) if _lives(e, now))
 
 
 def _lives(entry: StsEntry, now: datetime) -> bool:
@@ -70,14 +99,16 @@ def _lives(entry: StsEntry, now: datetime) -> bool:
 
 
 def obsolete(
-    entries: StsEntries, ours: tuple[StsEntry, StsEntry], old_leaves: frozenset[str]
+    entries: StsEntries,
+    ours: tuple[StsEntry, StsEntry],
+    marks: frozenset[str],
+    kept: frozenset[str] = frozenset(),
 ) -> tuple[StsEntry, ...]:
-    """Return what retiring removes, in order: every credential but ours, then the chains whose
-    leaf is among *old_leaves*, the leaves of removed credentials that nothing rests on any more.
-    Other chains are not ours to judge: tokens of other issuers may rest on them.
+    """Return what retiring removes, in order: every credential but ours, then the chains that
+    belonged to credentials with *marks*, the removed ones, but for those whose DN, in lower case,
+    is among *kept*. Other chains are not ours to judge: tokens of other issuers may rest on them.
     """
     credentials = [e for e in entries.credentials if e.dn.lower() != ours[0].dn.lower()]
-    chains = [
-        e for e in entries.chains if e.dn.lower() != ours[1].dn.lower() and leaf_of(e) in old_leaves
-    ]
+    stay = {ours[1].dn.lower(), *kept}
+    chains = [e for e in belonging(entries.chains, marks) if e.dn.lower() not in stay]
     return (*sorted(credentials, key=lambda e: e.index or 0), *chains)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.directory import dn
 from stsfix.remediation.directory.sts import (
     is_in_force,
-    leaf_of,
+    mark_of,
     obsolete,
     our_pair,
     same_entries,
@@ -296,11 +296,11 @@ class RetireOld:
         if ours is None or entries.signing() != ours[0]:
             raise DirectoryFaultError(writer, "retire", 0, "the new credential does not sign")
         old = self._note_old(entries, ours[0], noted, note)
-        old -= self._keep(entries, ours[1], old, note)
-        for entry in obsolete(entries, ours, old):
+        kept = self._keep(entries, ours[1], old, note)
+        for entry in obsolete(entries, ours, old, kept):
             context.tell(self.name, writer, f"removing {dn.name_of(entry.dn)}")
             directory.delete_entry(entry)
-        await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old)))
+        await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old, kept)))
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts."""
@@ -308,7 +308,7 @@ class RetireOld:
     def _keep(
         self, entries: StsEntries, ours: StsEntry, old: frozenset[str], note: Note
     ) -> frozenset[str]:
-        """Return the leaves among *old* whose chains stay; each is told and noted with its end."""
+        """Return the DNs of chains of *old* that stay; each is told and noted with its end."""
         if all_restarted(self.context.spec.nodes, self.restarts()):
             return frozenset()
         kept = set()
@@ -322,18 +322,18 @@ class RetireOld:
                 f"its certificate may live until {leaf.not_after:%Y-%m-%d}"
             )
             self.context.tell(self.name, self.context.spec.writer, text)
-            kept.add(fingerprint(chain.chain[0]))
+            kept.add(chain.dn.lower())
         return frozenset(kept)
 
     @staticmethod
     def _note_old(entries: StsEntries, ours: StsEntry, noted: Facts, note: Note) -> frozenset[str]:
-        """Note the leaf of each credential that goes, so that a later attempt still knows
+        """Note the mark of each credential that goes, so that a later attempt still knows
         which chains belonged to those already gone.
         """
         known = {v for k, v in noted.items() if k.startswith(OLD_LEAF_PREFIX)}
-        found = {leaf_of(e) for e in entries.credentials} - {leaf_of(ours), None}
-        for number, leaf in enumerate(sorted(filter(None, found - known)), start=len(known) + 1):
-            note(f"{OLD_LEAF_PREFIX}{number}", leaf)
+        found = {mark_of(e) for e in entries.credentials} - {mark_of(ours), None}
+        for number, mark in enumerate(sorted(filter(None, found - known)), start=len(known) + 1):
+            note(f"{OLD_LEAF_PREFIX}{number}", mark)
         return frozenset(known | set(filter(None, found)))
 
 

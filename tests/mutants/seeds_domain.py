@@ -57,6 +57,13 @@ MUTANTS = (
         tests=(f"{CREDENTIAL}::test_nothing_is_retired_while_somebody_elses_credential_signs",),
     ),
     Mutant(
+        name="whoever's chain begins with the CA of an old credential goes, too",
+        file="remediation/directory/sts.py",
+        old="isinstance(leaf, Certificate) and not leaf.authority else None",
+        new="isinstance(leaf, Certificate) else None",
+        tests=(f"{CREDENTIAL}::test_a_chain_that_begins_with_a_ca_is_nobodys_by_that_alone",),
+    ),
+    Mutant(
         name="old credentials go before the logins are proven",
         file="remediation/plan.py",
         old="        VerifyLogins.name,\n        *((RetireOld.name,) if retire else ()),\n",

@@ -9,7 +9,7 @@ import pytest
 
 from error_leaves import error_leaves
 from memory_hypervisor import MemoryClock, MemoryHost
-from sts_material import credential, leaf
+from sts_material import chain_entry, credential, credential_entry, leaf
 from stsfix.lab import pki
 from stsfix.remediation.checks.domain import CHECKS, UNREADABLE
 from stsfix.remediation.inventory import Inventory, Location, NodeInventory, Problem
@@ -225,6 +225,20 @@ def test_nobody_says_that_a_key_is_not_that_of_noise():
     told = {rule for rule, subject in found(node(sts=entries)) if subject == "cn=Entry-1"}
 
     assert told == {"STS-MALFORMED-CERTIFICATE"}
+
+
+def test_a_credential_that_begins_with_a_ca_has_the_chain_of_the_same_certificates():
+    """What begins with the same CA alone is told as what a repair leaves: nobody's that is here."""
+    signer, authority = credential("old", start=-900, end=-220).chain
+    sts = StsEntries(
+        node="vc1",
+        credentials=(credential_entry(1, (authority, signer)),),
+        chains=(chain_entry(1, (signer, authority)), chain_entry(7, (authority,))),
+    )
+
+    told = [s.partition(",")[0] for rule, s in found(node(sts=sts)) if rule == "STS-FOREIGN-CHAIN"]
+
+    assert told == ["cn=TrustedCertChain-7"]
 
 
 @pytest.mark.parametrize(

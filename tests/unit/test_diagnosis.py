@@ -156,6 +156,16 @@ def with_chain(*ders):
     return replace(sound, chains=(*sound.chains, chain_entry(2, ders)))
 
 
+OF_OLD = (ROOT, pki.der(leaf("of-old", start=-800, end=-3)))
+"""A chain in the wrong order, as upgrades left them."""
+
+
+def with_pair(credential, chain):
+    """Return sound STS entries with an old credential and one trusted chain more."""
+    sound = with_chain(*chain)
+    return replace(sound, credentials=(credential_entry(0, credential), *sound.credentials))
+
+
 EXPIRED = sts(start=-800, end=-3)
 STOPPED = ServiceReport(node=NODE, running=("vmdird",), stopped=("vmware-vpxd", "vmcam"))
 
@@ -174,6 +184,8 @@ STOPPED = ServiceReport(node=NODE, running=("vmdird",), stopped=("vmware-vpxd", 
         ({"sts": with_chain(b"noise")}, ["STS-ENTRY-BROKEN"]),
         ({"sts": with_chain(pki.der(leaf("old", end=90)), b"noise")}, ["STS-ENTRY-BROKEN"]),
         ({"sts": with_chain(ROOT)}, ["CHAIN-LEAFLESS"]),
+        ({"sts": with_chain(*OF_OLD[::-1])}, ["CHAINS-OBSOLETE"]),
+        ({"sts": with_pair(OF_OLD, OF_OLD[::-1])}, []),
         ({"sts": EXPIRED, "services": STOPPED}, ["STS-EXPIRED"]),
         ({"services": STOPPED}, ["SERVICES-DOWN"]),
         (

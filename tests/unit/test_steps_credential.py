@@ -193,6 +193,7 @@ def test_retiring_removes_old_credentials_with_their_chains_only():
 
 
 SOUND = sts_material.credential("old-sound", start=-700, end=20)
+RESTARTED = {f"restarted.{VC1}": "x", f"restarted.{VC2}": "x"}
 
 
 def retired(bench, restarts, noted):
@@ -200,6 +201,53 @@ def retired(bench, restarts, noted):
     RetireOld(bench.context, bench.written, lambda: restarts).do(noted, noted.__setitem__)
     assert bench.domain.violations == []
     return bench.names()
+
+
+LEAF, ROOT = sts_material.credential("wrong-order", start=-700, end=-1).chain
+NOISE = b"no certificate"
+
+
+def hold(bench, kind, index, chain):
+    """Put an entry with that chain on both nodes, as somebody left it there."""
+    made = bench.domain.new_entry(kind, index, chain, None)
+    for node in bench.domain.nodes.values():
+        node.entries[made.dn.lower()] = made
+
+
+@pytest.mark.parametrize(
+    ("credential", "chains", "left"),
+    [
+        pytest.param((ROOT, LEAF), {6: (LEAF, ROOT), 7: (ROOT,)}, {7}, id="wrong order"),
+        pytest.param((ROOT, LEAF), {6: (ROOT, LEAF), 7: (ROOT,)}, {7}, id="both in wrong order"),
+        pytest.param((ROOT,), {7: (ROOT,)}, {7}, id="a CA alone"),
+        pytest.param((NOISE, ROOT), {6: (NOISE, ROOT), 7: (NOISE,)}, {7}, id="unreadable"),
+        pytest.param((LEAF, ROOT), {6: (LEAF,), 7: (ROOT, LEAF)}, {7}, id="a leaf"),
+    ],
+)
+def test_a_chain_that_begins_with_a_ca_is_nobodys_by_that_alone(credential, chains, left):
+    """It may be the anchor of another issuer: only all the certificates together tell whose."""
+    bench = Bench()
+    hold(bench, "credential", 2, credential)
+    for index, chain in chains.items():
+        hold(bench, "chain", index, chain)
+    bench.replace()
+
+    retired(bench, RESTARTED, {})
+
+    kept = {f"chain {index}" for index in left}
+    assert set(bench.names()) == {"credential 3", "chain 8", *kept}
+    assert bench.names(VC2) == bench.names()
+
+
+def test_what_an_older_version_noted_of_a_ca_deletes_nobodys_anchor():
+    """It noted the first certificate of each credential, whatever that was."""
+    bench = Bench()
+    hold(bench, "chain", 7, (ROOT,))
+    bench.replace()
+
+    names = retired(bench, RESTARTED, {"old-leaf-sha256.0": fingerprint(ROOT)})
+
+    assert names == ["chain 7", "chain 8", "credential 2"]
 
 
 @pytest.mark.parametrize(
