@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from stsfix.lab import canary, judge_certificates, pki
@@ -36,6 +37,18 @@ def sts_entries(lab: Lab, node: str) -> Entries:
 def all_sts_entries(lab: Lab) -> dict[str, Entries]:
     """Return `sts_entries` of every controller."""
     return {node.fqdn: sts_entries(lab, node.fqdn) for node in lab.topology.controllers}
+
+
+def starts(lab: Lab) -> dict[str, Counter[str]]:
+    """Return how often each service of each node that has booted was started since then, by FQDN;
+    those that run now, also if that is never.
+    """
+    boards = {fqdn: node.board for fqdn, node in lab.nodes.items()}
+    return {
+        fqdn: Counter({name: board.started_log.count(name) for name in board.running()})
+        for fqdn, board in boards.items()
+        if board is not None
+    }
 
 
 def power(lab: Lab) -> dict[str, str]:

@@ -248,18 +248,27 @@ class ProofError(FaultError):
 
 
 class ServiceRestartError(FaultError):
-    """Services of a node are down after the restart.
+    """Services of a node are down after the restart; or there was none that ended, for a *reason*
+    without commas.
 
     *output* is the end of service-control's own words; *evidence* are lines for people: what it
     said of single services, and what those wrote into their logs last, secrets replaced.
     """
 
     def __init__(
-        self, node: str, stopped: Iterable[str], output: str = "", *, evidence: Iterable[str] = ()
+        self,
+        node: str,
+        stopped: Iterable[str],
+        output: str = "",
+        *,
+        evidence: Iterable[str] = (),
+        reason: str = "",
     ) -> None:
-        self.stopped = tuple(stopped)
+        self.stopped = tuple(stopped) or (reason,)
         self.evidence = tuple(evidence)
-        super().__init__(f"services of {node} did not start: {', '.join(self.stopped)}")
+        self.reason = reason
+        what = "were not all restarted" if reason else "did not start"
+        super().__init__(f"services of {node} {what}: {', '.join(self.stopped)}")
         self.node = node
         self.output = output
 

@@ -355,8 +355,9 @@ class NodeShell(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceReport:
     """Services of one node as service-control lists them. *started* are those that run and did
-    not run before a restart, *left* those that do not run after it and need not. *pending* are
-    those of *stopped* that are starting or stopping.
+    not run before a restart, *left* those that do not run after it and need not; *kept* may run
+    since before it, as they could not be stopped. *pending* are those of *stopped* that are
+    starting or stopping.
     """
 
     node: str
@@ -365,6 +366,7 @@ class ServiceReport:
     started: tuple[str, ...] = ()
     left: tuple[LeftDown, ...] = ()
     pending: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def under_way(self) -> tuple[str, ...]:
@@ -384,7 +386,8 @@ class ServiceControl(Protocol):
     def restart_all(
         self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
     ) -> ServiceReport:
-        """Stop and start every service of *node* and wait for the result.
+        """Stop and start every service of *node* and wait for the result. An order of which nothing
+        shows that it was heard is given once more.
 
         ``service-control`` may fail although the services come up by themselves minutes later
         (peers.md c13): the state is polled to *limit* before anything is called failed.
@@ -393,6 +396,7 @@ class ServiceControl(Protocol):
         Which have to, and which are only told of, is `service_expectation`'s.
 
         Raises:
-            ServiceRestartError: A service that has to run is still down at *limit*.
+            ServiceRestartError: A service that has to run is still down at *limit*; or nothing
+                shows that any was restarted.
             OperationError: As `NodeShell`; see there.
         """

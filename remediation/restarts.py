@@ -35,6 +35,13 @@ LEFT: Final = "left."
 """Notes the services that do not run after the restart and need not, each with the reason
 (``name:why``), joined by commas."""
 
+KEPT: Final = "kept."
+"""Notes the services that could not be stopped for the restart and may run since before it, joined
+by commas."""
+
+KEPT_WORDS: Final = "could not be stopped, and may work with what it loaded before the restart"
+"""The rest of a sentence about one of them."""
+
 DOWN: Final = "down."
 """Notes the services that did not start at the last attempt, joined by commas; empty since then."""
 
@@ -106,7 +113,8 @@ Source: KB 316619, KB 318197; the folder is the default of the PSC administratio
 class NodeRestart:
     """What a run noted of one node. *at* is when that was, ISO 8601, empty before.
 
-    *started* came up with the restart; *down* did not start; *left* do not run and need not.
+    *started* came up with the restart; *down* did not start; *left* do not run and need not; *kept*
+    could not be stopped for it.
     *command* is what a person has to type there, empty unless it was asked for; *seen* is what was
     seen of what a person did.
     """
@@ -119,6 +127,7 @@ class NodeRestart:
     command: str = ""
     seen: Seen | None = None
     left: tuple[LeftDown, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def restart_waves(spec: RunSpec) -> tuple[tuple[NodePlan, ...], ...]:
@@ -142,7 +151,8 @@ def all_restarted(nodes: Sequence[NodePlan], noted: Mapping[str, str]) -> bool:
     the run, or by a power-on that its host saw.
     """
     return all(
-        RESTARTED + node.fqdn in noted or noted.get(BY_HAND + node.fqdn) == Seen.POWERED_ON
+        (RESTARTED + node.fqdn in noted and not noted.get(KEPT + node.fqdn))
+        or noted.get(BY_HAND + node.fqdn) == Seen.POWERED_ON
         for node in nodes
     )
 
@@ -216,6 +226,7 @@ def restart_of(node: NodePlan, noted: Mapping[str, str]) -> NodeRestart:
         command=COMMANDS[node.platform] if outcome is Outcome.ASKED else "",
         seen=Seen(found[BY_HAND]) if found[BY_HAND] else None,
         left=_left(noted.get(LEFT + fqdn, "")),
+        kept=_names(noted.get(KEPT + fqdn, "")),
     )
 
 

@@ -22,7 +22,7 @@ from stsfix.remediation.logins.proofs import fatal
 from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes.service_expectation import WHY_WORDS
 from stsfix.remediation.records import Phase, StepState
-from stsfix.remediation.restarts import SEEN_WORDS, Outcome
+from stsfix.remediation.restarts import KEPT_WORDS, SEEN_WORDS, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -191,13 +191,16 @@ def _steps(run: RunView, width: int) -> Iterator[Line]:
         yield _step(step)
     for services in run.services:
         if services.outcome is Outcome.FAILED:
-            text = f"- Services of {services.node} did not start: {', '.join(services.down)}"
+            text = f"- Services of {services.node} did not all restart: {', '.join(services.down)}"
             yield from wrapped(text, width, hang="  ", style="bold red")
         if services.outcome is Outcome.NOT_NEEDED:
             text = f"- {services.node} was not restarted: every way in worked without it"
             yield from wrapped(text, width, hang="  ")
         for each in services.left:
             text = f"- {each.service} on {services.node} did not come up: {WHY_WORDS[each.why]}"
+            yield from wrapped(text, width, hang="  ", style="yellow")
+        for name in services.kept:
+            text = f"- {name} on {services.node} {KEPT_WORDS}"
             yield from wrapped(text, width, hang="  ", style="yellow")
         if services.seen is not None:
             text = f"- {services.node} counts as restarted by hand: {SEEN_WORDS[services.seen]}"

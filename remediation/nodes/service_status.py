@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from stsfix.remediation.model import Platform
+from stsfix.remediation.nodes.service_names import bare
 from stsfix.remediation.ports import ServiceReport
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from stsfix.remediation.nodes.start_types import StartType
 
 STATUS: Final = "service-control --status --all"
+UNNAMED: Final = "?"
+"""A service of which nothing tells the name."""
+
 SAID: Final = 300
 """Characters of a failure's own words that are kept."""
 
@@ -113,6 +117,26 @@ def parse_failures(text: str) -> tuple[ServiceFailure, ...]:
     return tuple(ServiceFailure(service=s, said=w) for s, w in list(found.items())[:_MOST])
 
 
+def parse_unstopped(text: str) -> tuple[str, ...]:
+    """Return the services that service-control could not stop by its words, `UNNAMED` for one that
+    it does not name; each once.
+    """
+    found = [match[2] for match in _EXECUTING.finditer(text) if match[1] == "stop"]
+    for match in _FAILED.finditer(text):
+        rest = text[match.end() :]
+        decoded = _decoded(rest)
+        line = rest.partition("\n")[0]
+        if decoded is not None:
+            if str(_detail(decoded).get("id", "")).endswith("failstop"):
+                found.append(_argument(decoded) or UNNAMED)
+        elif "Failed to stop" in line:
+            found += _named(line) or [UNNAMED]
+    named = {bare(name): name for name in reversed(found)}
+    if len(named) > 1:
+        named.pop(UNNAMED, None)
+    return tuple(reversed(named.values()))[:_MOST]
+
+
 def _failures(text: str) -> Iterator[tuple[str, str]]:
     for match in _EXECUTING.finditer(text):
         rest = text[match.end() :]
@@ -126,13 +150,15 @@ def _failures(text: str) -> Iterator[tuple[str, str]]:
             yield _argument(decoded), _localized(decoded)
             continue
         line = rest.partition("\n")[0]
-        profile = _OF_A_PROFILE.findall(line)
-        names = [name for part in profile for name in re.split(r"[\s,]+", part) if name]
-        listed = [name for name in names if _NAME.match(name) and name not in _WORDS]
-        for name in listed:
+        for name in _named(line) or ("",):
             yield name, line
-        if not listed:
-            yield "", line
+
+
+def _named(line: str) -> list[str]:
+    """Return the services that "Failed to stop a, b services in profile ALL" names."""
+    profile = _OF_A_PROFILE.findall(line)
+    names = [name for part in profile for name in re.split(r"[\s,]+", part) if name]
+    return [name for name in names if _NAME.match(name) and name not in _WORDS]
 
 
 _WORDS: Final = frozenset({"services", "service", "in", "profile", "and", "the"})
@@ -168,10 +194,15 @@ def _argument(found: dict[str, Any]) -> str:
 
 
 def report(
-    node: NodePlan, status: ServiceStatus, expected: Expectation | None = None
+    node: NodePlan,
+    status: ServiceStatus,
+    expected: Expectation | None = None,
+    *,
+    kept: tuple[str, ...] = (),
 ) -> ServiceReport:
     """Return *status* as the report of *node*; what is pending counts as stopped. After a restart
-    of which this was *expected*, what runs and did not run before has come up.
+    of which this was *expected*, what runs and did not run before has come up; *kept* could not be
+    stopped for it.
     """
     came = () if expected is None else (n for n in status.running if not expected.ran(n))
     return ServiceReport(
@@ -181,4 +212,5 @@ def report(
         started=tuple(came),
         left=() if expected is None else expected.absent(status).left,
         pending=status.pending,
+        kept=kept,
     )

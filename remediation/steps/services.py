@@ -17,6 +17,8 @@ from stsfix.remediation.renewal.notes import UNKNOWN, registered_key
 from stsfix.remediation.restarts import (
     ASKED,
     DOWN,
+    KEPT,
+    KEPT_WORDS,
     LEFT,
     NOT_NEEDED,
     RAN,
@@ -144,7 +146,7 @@ class RestartServices:
                 return error
             if DOWN + node.fqdn in noted:
                 note(DOWN + node.fqdn, "")
-            self._restarted(node, report, note)
+            self._restarted(node, report, noted, note)
             return None
 
         failures = [error for error in self.context.each(nodes, restart) if error is not None]
@@ -172,22 +174,27 @@ class RestartServices:
             return ()  # the restart finds out by itself whether it gets through
         return report.running if node.ran else report.under_way
 
-    def _restarted(self, node: NodePlan, report: ServiceReport, note: Note) -> None:
+    def _restarted(self, node: NodePlan, report: ServiceReport, noted: Facts, note: Note) -> None:
         started = ",".join(report.started)
         if started:
             note(STARTED + node.fqdn, started)
         if report.left:
             note(LEFT + node.fqdn, left_note(report.left))
+        if report.kept or KEPT + node.fqdn in noted:
+            note(KEPT + node.fqdn, ",".join(report.kept))
         note(RESTARTED + node.fqdn, self.context.clock.now().isoformat())
         came = f"; {', '.join(report.started)} did not run before" if started else ""
         self.context.tell(self.name, node.fqdn, f"{len(report.running)} services run{came}")
         for each in report.left:
             text = f"warning: {each.service} did not come up: {WHY_WORDS[each.why]}"
             self.context.tell(self.name, node.fqdn, text)
+        for name in report.kept:
+            self.context.tell(self.name, node.fqdn, f"warning: {name} {KEPT_WORDS}")
 
     def _failed(self, node: NodePlan, error: ServiceRestartError, note: Note) -> None:
         note(DOWN + node.fqdn, ",".join(error.stopped))
-        self.context.tell(self.name, node.fqdn, f"did NOT start: {', '.join(error.stopped)}")
+        what = "NOT all restarted" if error.reason else "did NOT start"
+        self.context.tell(self.name, node.fqdn, f"{what}: {', '.join(error.stopped)}")
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts."""

@@ -7,7 +7,6 @@ message, and the listings decide.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +20,13 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes import service_logs
 from stsfix.remediation.nodes.service_expectation import Watch, expectation
-from stsfix.remediation.nodes.service_status import STATUS, parse_failures, parse_status, report
+from stsfix.remediation.nodes.service_status import (
+    STATUS,
+    parse_failures,
+    parse_status,
+    parse_unstopped,
+    report,
+)
 from stsfix.remediation.nodes.start_types import SCRIPT as TYPES
 from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
@@ -52,6 +57,12 @@ _RUNNING_LINE: Final = "stsfix: a restart is running"
 _OUTPUT_LIMIT: Final = 2000
 """Characters of service-control's own words that an error keeps: the end tells the failure."""
 
+_ORDERS: Final = 2
+_HEARD_S: Final = 30.0
+"""Seconds within which an order that was heard shows: the script marks that it runs at once."""
+
+UNHEARD: Final = "nothing shows that the restart began"
+
 _GRACE: Final = 0.1
 """Part of the limit that services get to come up that start by themselves and need not run."""
 
@@ -60,10 +71,13 @@ _MAY_PASS = (TransientError, *UNAVAILABLE, TaskOverdueError, AnswerLostError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What was said while services restarted, and what failed by these words."""
+    """What was said while services restarted, and what failed by these words; *kept* could not be
+    stopped.
+    """
 
     words: str = ""
     failures: tuple[ServiceFailure, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 class ServiceWay(Protocol):
@@ -88,17 +102,24 @@ class ServiceWay(Protocol):
         """
 
     def restart(self, node: NodePlan, limit: timedelta, due: Due) -> Said:
-        """Stop and start everything; returns what was said meanwhile. May return early."""
+        """Stop and start everything; returns what was said meanwhile. May return early.
+
+        Raises:
+            AnswerLostError: Nobody knows whether the order was heard.
+            ServiceRestartError: No service was stopped, so none was restarted.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """What a restart is to start besides what starts by itself. *ran* is all that ran before it,
-    *by_name* those of them that ``service-control --start --all`` leaves stopped.
+    *by_name* those of them that ``service-control --start --all`` leaves stopped, *running* what
+    the listing right before it has as running.
     """
 
     ran: tuple[str, ...] = ()
     by_name: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
 
 
 NOTHING_ELSE: Final = Due()
@@ -181,7 +202,7 @@ class ShellWay:
     def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
         """See `ServiceWay`."""
         script = self._scripts.restart(due.by_name)
-        return _told(self._shell.run(node, script, limit=limit).output)
+        return told(self._shell.run(node, script, limit=limit).output)
 
 
 class OfAppliances:
@@ -209,14 +230,20 @@ class PlugInWay(OfAppliances):
         return status, False
 
     def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
-        """See `ServiceWay`. A stop that breaks off is followed by a start all the same."""
+        """See `ServiceWay`. A stop that breaks off is followed by a start all the same, unless
+        nothing was stopped.
+        """
         half = limit / 2
         output = ""
-        with contextlib.suppress(AnswerLostError, TaskOverdueError):
+        try:
             output = self._shell.run_plug_in(node, "service-control --stop --all", limit=half)
+        except (AnswerLostError, TaskOverdueError) as error:
+            status, _ = self.list(node, half)
+            if not _has_stopped(due.running, status):
+                raise AnswerLostError(node.fqdn, "service-control --stop --all") from error
         for names in ("--all", *due.by_name):
             output += self._shell.run_plug_in(node, f"service-control --start {names}", limit=half)
-        return _told(output)
+        return told(output)
 
 
 class SshWay(OfAppliances):
@@ -290,11 +317,12 @@ class PolledServiceControl:
         deadline = self._clock.monotonic() + limit.total_seconds()
         first = self._await_earlier(node, limit)
         expected = expectation(node, first, ran, self._way.platform)
-        due = Due(ran=(*node.ran, *ran, *first.running), by_name=expected.by_name(first))
-        said = Said()
-        # An answer that was lost changes nothing: it was started, and the listings tell its end.
-        with contextlib.suppress(AnswerLostError, TaskOverdueError):
-            said = self._way.restart(node, limit, due)
+        due = Due(
+            ran=(*node.ran, *ran, *first.running),
+            by_name=expected.by_name(first),
+            running=first.running,
+        )
+        said = self._order(node, limit, due)
         left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
         watch = Watch(expected, self._clock, limit * _GRACE)
 
@@ -308,7 +336,41 @@ class PolledServiceControl:
         done = done or watch.good_enough
         if done is None:
             raise self._failure(node, watch.required, said, expected)
-        return report(node, done, expected)
+        return report(node, done, expected, kept=said.kept)
+
+    def _order(self, node: NodePlan, limit: timedelta, due: Due) -> Said:
+        """Give the order, and once more if its answer was lost and nothing shows that it was heard:
+        services that run say nothing, they ran before. An answer that is late changes nothing: the
+        listings tell how it ends.
+
+        Raises:
+            ServiceRestartError: Nothing shows it the second time either.
+        """
+        for _ in range(_ORDERS):
+            try:
+                return self._way.restart(node, limit, due)
+            except TaskOverdueError:
+                return Said()
+            except AnswerLostError:
+                if self._has_begun(node, limit, due):
+                    return Said()
+        raise ServiceRestartError(node.fqdn, (), reason=UNHEARD)
+
+    def _has_begun(self, node: NodePlan, limit: timedelta, due: Due) -> bool:
+        """Tell whether a restart of ours runs, or something that ran does not any more."""
+        since: list[float] = []
+
+        def look() -> bool | None:
+            status, is_restarting = self._way.list(node, _read_limit(limit))
+            if is_restarting or _has_stopped(due.running, status):
+                return True
+            since.append(self._clock.monotonic())
+            return False if since[-1] - since[0] >= _HEARD_S else None
+
+        found = poll_until(
+            look, clock=self._clock, limit=limit / 2, every=self._poll, transient=_MAY_PASS
+        )
+        return bool(found)
 
     def _failure(
         self, node: NodePlan, missing: Sequence[str], said: Said, expected: Expectation
@@ -318,8 +380,9 @@ class PolledServiceControl:
         written = self._written(node, missing) if missing else []
         return ServiceRestartError(
             node.fqdn,
-            missing or ("the restart still runs",),
+            missing,
             said.words[-_OUTPUT_LIMIT:],
+            reason="" if missing else "the restart still runs",
             evidence=[*reasons, *told, *written],
         )
 
@@ -350,8 +413,14 @@ class PolledServiceControl:
         return done if done is not None else last[-1]
 
 
-def _told(output: str) -> Said:
-    return Said(words=output, failures=parse_failures(output))
+def told(output: str) -> Said:
+    """Return what service-control said while it restarted everything."""
+    return Said(words=output, failures=parse_failures(output), kept=parse_unstopped(output))
+
+
+def _has_stopped(running: Collection[str], status: ServiceStatus) -> bool:
+    """Tell whether one of the services that were *running* is listed, and does not run any more."""
+    return not set(running).isdisjoint((*status.stopped, *status.pending))
 
 
 def _read_limit(limit: timedelta) -> timedelta:

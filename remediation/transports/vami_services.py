@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stsfix.remediation.errors import NoShellError, TransportUnavailableError
+from stsfix.remediation.errors import (
+    NoShellError,
+    ServiceRestartError,
+    TransportUnavailableError,
+)
 from stsfix.remediation.nodes.service_status import ServiceFailure
 from stsfix.remediation.nodes.vami_answers import (
     UNITS,
@@ -25,7 +29,7 @@ from stsfix.remediation.transports.service_control import NOTHING_ELSE, OfApplia
 from stsfix.remediation.transports.vami import NAME, Refusal, Vami
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
@@ -40,6 +44,8 @@ _ROUNDS: Final = 3
 """How often what did not start is started: vpxd may fail while the STS is not up yet [K]."""
 
 _PAUSE_S: Final = 5.0
+
+NOTHING_STOPPED: Final = "none could be stopped"
 
 
 class VamiWay(OfAppliances):
@@ -58,61 +64,80 @@ class VamiWay(OfAppliances):
             return status_of(_all(node.fqdn, vami)), False
 
     def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
-        """See `ServiceWay`.
+        """See `ServiceWay`. Stops get half of *limit*, so that there is time to start again.
 
         Raises:
             NoShellError: The STS of this node cannot be restarted from here (6.5, whose interface
                 knows vMon's services only); nothing was stopped.
         """
-        deadline = Deadline(self._clock, limit.total_seconds())
+        half_s = limit.total_seconds() / 2
         with self._open(node.fqdn) as vami:
             services = _all(node.fqdn, vami)
             if node.role.has_directory and not has_sts(services):
                 raise NoShellError(node.fqdn, "vami", "restart its STS: it is not listed there")
-            work = _Restart(vami, deadline, self._clock)
-            for service in reversed(services):
-                if service.state != "STOPPED":
-                    work.do(service, "stop")
+            work = _Restart(vami, self._clock)
+            up = [service for service in reversed(services) if service.state != "STOPPED"]
+            work.do(up, "stop", Deadline(self._clock, half_s))
+            now = _all(node.fqdn, vami)
+            kept = _kept(up, work.failed, now)
+            if up and len(kept) == len(up):
+                raise ServiceRestartError(node.fqdn, (), work.words, reason=NOTHING_STOPPED)
+            starts = Deadline(self._clock, half_s)
             for _ in range(_ROUNDS):
-                left = _down(node.fqdn, vami, wanted(services, due.ran))
-                if not left or not deadline.left_s:
+                left = _down(wanted(services, due.ran), now)
+                if not left or not starts.left_s:
                     break
-                for service in left:
-                    work.do(service, "start")
-            return work.said
+                work.do(left, "start", starts)
+                now = _all(node.fqdn, vami)
+            return Said(words=work.words, failures=work.failures, kept=kept)
 
 
 class _Restart:
     """Calls that change something; none raises, since the listings tell how it ended."""
 
-    def __init__(self, vami: Vami, deadline: Deadline, clock: Clock) -> None:
+    def __init__(self, vami: Vami, clock: Clock) -> None:
         self._vami = vami
-        self._deadline = deadline
         self._clock = clock
-        self._failures: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
 
     @property
-    def said(self) -> Said:
-        """What was refused or got no answer, by service."""
-        words = "\n".join(f"{name}: {text}" for name, text in self._failures.items())
-        failures = (ServiceFailure(service=n, said=t) for n, t in self._failures.items())
-        return Said(words=words, failures=tuple(failures))
+    def words(self) -> str:
+        """What was refused or got no answer, a line for each service."""
+        return "\n".join(f"{name}: {text}" for name, text in self.failed.items())
 
-    def do(self, service: VamiService, verb: str) -> None:
-        """Stop or start *service* and wait for the answer as long as there is time."""
-        wait_s = min(_WAIT_S, self._deadline.left_s)
-        if not wait_s:
-            return
+    @property
+    def failures(self) -> tuple[ServiceFailure, ...]:
+        """The same, service by service."""
+        return tuple(ServiceFailure(service=n, said=t) for n, t in self.failed.items())
+
+    def do(self, services: Iterable[VamiService], verb: str, deadline: Deadline) -> None:
+        """Stop or start each of *services*, as long as there is time."""
+        for service in services:
+            wait_s = min(_WAIT_S, deadline.left_s)
+            if wait_s:
+                self._do(service, verb, wait_s)
+            else:
+                self.failed[service.name] = f"{verb}: there was no time left for it"
+
+    def _do(self, service: VamiService, verb: str, wait_s: float) -> None:
         try:
             refusal = self._vami.post(f"{service.path}/{verb}", wait_s=wait_s)
         except TransportUnavailableError as error:
-            self._failures[service.name] = f"{verb}: {error.reason}"
-            self._clock.sleep(min(_PAUSE_S, self._deadline.left_s))
+            self.failed[service.name] = f"{verb}: {error.reason}"
+            self._clock.sleep(min(_PAUSE_S, wait_s))
             return
         if refusal is None:
-            self._failures.pop(service.name, None)
+            self.failed.pop(service.name, None)
         else:
-            self._failures[service.name] = f"{verb}: {refusal}"
+            self.failed[service.name] = f"{verb}: {refusal}"
+
+
+def _kept(
+    up: Iterable[VamiService], failed: Collection[str], now: Iterable[VamiService]
+) -> tuple[str, ...]:
+    """Return who of those that were *up* could not be stopped, and runs *now*."""
+    running = {service.name for service in now if service.state == "STARTED"}
+    return tuple(s.name for s in up if s.name in failed and s.name in running)
 
 
 def _all(node: str, vami: Vami) -> tuple[VamiService, ...]:
@@ -137,7 +162,9 @@ def _listed(vami: Vami, path: str) -> tuple[VamiService, ...] | Refusal:
     return body if isinstance(body, Refusal) else parse_services(body, path)
 
 
-def _down(node: str, vami: Vami, services: tuple[VamiService, ...]) -> tuple[VamiService, ...]:
-    """Return which of *services* are stopped now, in their order."""
-    stopped = set(status_of(_all(node, vami)).stopped)
+def _down(
+    services: tuple[VamiService, ...], now: tuple[VamiService, ...]
+) -> tuple[VamiService, ...]:
+    """Return which of *services* are stopped *now*, in their order."""
+    stopped = set(status_of(now).stopped)
     return tuple(service for service in services if service.name in stopped)

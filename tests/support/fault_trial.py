@@ -16,6 +16,7 @@ from stsfix.lab.vecs import BACKUP
 from stsfix.plugin.rehearsal.person import type_on
 from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.errors_run import InterruptedRunError
+from stsfix.remediation.restarts import STEP as RESTART
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,7 @@ class Trial:
         """
         bench, point, moment = self._bench, self._point, self._case.moment
         state = self._recorded.begin(point.start)
+        before = judge.starts(bench.lab)
         error = bench.disturb(self._case.rule(), state, point.command, steps=point.steps)
         went_on = error is None or isinstance(error, InterruptedRunError)
         self.outcome = "survived at once" if went_on else type(error).__name__
@@ -61,6 +63,8 @@ class Trial:
             found += self._gone_well(onward, bench(state, onward, steps=point.steps))
         found += self._unlike_the_end(state)
         found += unlike(told(state), point.told) + bench.judge.false_claims(state)
+        if point.name == RESTART:
+            found += bench.judge.not_restarted(state, before)
         if point.command == "rollback":
             found += unlike(bench.judge.after_rollback(state), {})
         elif stopped:

@@ -42,7 +42,8 @@ SECOND = timedelta(seconds=1)
 
 class MemoryServices:
     """A fake `ServiceControl`. *broken* are services that do not start, by node, until they are
-    taken out; *pending* are starting when services are listed; *left* do not run after a restart.
+    taken out; *pending* are starting when services are listed; *left* do not run after a restart,
+    *kept* could not be stopped for it.
     Nodes *by_hand* have no transport. *log* is who was restarted, in order.
     """
 
@@ -51,6 +52,7 @@ class MemoryServices:
         self.stopped: dict[str, tuple[str, ...]] = {}
         self.pending: tuple[str, ...] = ()
         self.left: tuple[LeftDown, ...] = ()
+        self.kept: tuple[str, ...] = ()
         self.by_hand: set[str] = set()
         self.log: list[str] = []
         self.running: tuple[str, ...] = ("vmafdd",)
@@ -85,6 +87,7 @@ class MemoryServices:
             stopped=(),
             started=came,
             left=self.left,
+            kept=self.kept,
         )
 
     def _reached(self, node: NodePlan) -> None:

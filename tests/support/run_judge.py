@@ -12,9 +12,14 @@ from stsfix.lab.vmdir.reader import dump
 from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.records import Phase
+from stsfix.remediation.records import noted as notes
+from stsfix.remediation.restarts import KEPT, RESTARTED
+from stsfix.remediation.restarts import STEP as RESTART
 from stsfix.snapshot.system_clock import SystemClock
 
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping
     from pathlib import Path
 
     from stsfix.lab.lab import Lab
@@ -121,6 +126,19 @@ class RunJudge:
         return [
             *(f"the pin of {fqdn} is another's" for fqdn in judged.false_pins(view.pins)),
             *(f"VMCA of {f} has another root" for f in judged.false_roots(view.new_roots)),
+        ]
+
+    def not_restarted(self, state: Path, before: Mapping[str, Counter[str]]) -> list[str]:
+        """Return what runs on since *before* (`judge.starts`) on nodes whose services were all
+        restarted, as the journal says.
+        """
+        noted = notes(RESTART, stored_run(state).records)
+        return [
+            f"{name} of {fqdn} was not restarted"
+            for fqdn, now in judge.starts(self._lab).items()
+            if RESTARTED + fqdn in noted and not noted.get(KEPT + fqdn)
+            for name, count in now.items()
+            if count <= before[fqdn][name]
         ]
 
     def after_rollback(self, state: Path) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from stsfix.remediation.restarts import (
     ASKED,
     BY_HAND,
     DOWN,
+    KEPT,
+    KEPT_WORDS,
     LEFT,
     SEEN_WORDS,
     STEP,
@@ -262,6 +264,15 @@ def test_nobody_claims_to_know_that_a_person_restarted_anything(seen):
 
     shown = "\n".join(line.text for line in run_lines(run, width=200))
     assert f"{VC} counts as restarted by hand: {SEEN_WORDS[seen]}" in shown
+
+
+def test_services_that_could_not_be_stopped_are_told_at_the_end():
+    """Each by its name."""
+    run = view(*failed("ProofError"), NoteRecord(step=STEP, key=KEPT + VC, value="vpxd,eam"))
+
+    shown = "\n".join(line.text for line in run_lines(run, width=200))
+    assert f"- vpxd on {VC} {KEPT_WORDS}" in shown
+    assert f"- eam on {VC} {KEPT_WORDS}" in shown
 
 
 @pytest.mark.parametrize("why", Why)

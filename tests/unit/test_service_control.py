@@ -22,6 +22,7 @@ from stsfix.remediation.nodes.service_status import parse_status
 from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.transports.guest import GuestShell
 from stsfix.remediation.transports.service_control import (
+    UNHEARD,
     PolledServiceControl,
     ServiceLogs,
     ServiceScripts,
@@ -132,11 +133,59 @@ def test_restart_waits_for_late_services(late):
     assert guest.scripts[2:] == [status_script()] * (len(late) + 1)
 
 
-def test_restart_survives_a_lost_answer():
-    """The script was started: the listings tell how it ended."""
-    guest = ScriptedGuest(UP, AnswerLostError("esx1", "run_script"), BUSY, UP)
+LOST = AnswerLostError("esx1", "run_script")
+
+
+@pytest.mark.parametrize(
+    "shown", [BUSY, DOWN.replace("vmware-vpxd", "vmdird")], ids=["mark", "gone"]
+)
+def test_restart_survives_a_lost_answer(shown):
+    """The script was started: the listings show it, and tell how it ended."""
+    guest = ScriptedGuest(UP, LOST, shown, UP)
 
     assert control(guest).restart_all(NODE, limit=LIMIT).running
+    assert guest.scripts.count(restart_script()) == 1
+
+
+def test_an_order_that_was_not_heard_is_given_again():
+    """Everything runs, as before it: that shows nothing."""
+    clock = MemoryClock()
+    guest = ScriptedGuest(UP, LOST, *[UP] * 7, "done", UP)
+
+    assert control(guest, clock).restart_all(NODE, limit=LIMIT).running
+
+    assert guest.scripts.count(restart_script()) == 2
+    assert clock.slept == 30.0
+
+
+def test_a_restart_of_which_nothing_shows_is_none():
+    """The second answer was lost, too, and nothing that ran has stopped."""
+    guest = ScriptedGuest(UP, LOST, *[UP] * 7, LOST, UP)
+
+    with pytest.raises(ServiceRestartError, match=f"were not all restarted: {UNHEARD}"):
+        control(guest).restart_all(NODE, limit=LIMIT)
+
+
+STOP_FAILED = (
+    "Error executing stop on service vpxd. Details {}\n"
+    "Service-control failed. Error: Failed to stop vmware-vpxd services\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (STOP_FAILED, ("vpxd",)),
+        ("Service-control failed. Error: Failed to stop services in profile ALL\n", ("?",)),
+        ("Error executing start on service vpxd. Details {}\n", ()),
+        ("Successfully stopped service vpxd\n", ()),
+    ],
+)
+def test_what_could_not_be_stopped_is_told(words, kept):
+    """It may go on with what it loaded before; that all of them run does not show it."""
+    report = control(ScriptedGuest(UP, words, UP)).restart_all(NODE, limit=LIMIT)
+
+    assert report.kept == kept
 
 
 def test_restart_names_what_did_not_start():

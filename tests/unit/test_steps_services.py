@@ -20,9 +20,11 @@ from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.restarts import (
     COMMANDS,
+    KEPT_WORDS,
     NodeRestart,
     Outcome,
     Seen,
+    all_restarted,
     in_need,
     restart_waves,
 )
@@ -117,6 +119,19 @@ def test_what_does_not_come_back_and_need_not_is_noted_and_told():
     assert bench.of(VC).outcome is Outcome.RESTARTED
     assert bench.of(VC).left == left
     assert f"{VC} warning: svc-disabled did not come up: it is disabled" in bench.told
+
+
+def test_what_could_not_be_stopped_counts_as_not_restarted():
+    """It may hold what it loaded before: nothing that is trusted until then is removed."""
+    bench = RestartBench(node(VC))
+    bench.services.kept = ("vpxd",)
+
+    bench.do()
+
+    assert bench.of(VC).outcome is Outcome.RESTARTED
+    assert bench.of(VC).kept == ("vpxd",)
+    assert f"{VC} warning: vpxd {KEPT_WORDS}" in bench.told
+    assert not all_restarted([node(VC)], bench.noted)
 
 
 def test_a_reason_of_another_version_is_read():

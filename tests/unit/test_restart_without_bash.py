@@ -1,0 +1,154 @@
+"""A restart by VAMI or by appliancesh's plug-in: what was not stopped was not restarted."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from memory_hypervisor import MemoryClock
+from stsfix.remediation.errors import ServiceRestartError, TransportUnavailableError
+from stsfix.remediation.nodes.vami_answers import UNITS, VMON
+from stsfix.remediation.transports.service_control import (
+    UNHEARD,
+    PlugInWay,
+    PolledServiceControl,
+)
+from stsfix.remediation.transports.vami import Refusal, Vami
+from stsfix.remediation.transports.vami_services import NOTHING_STOPPED, VamiWay
+from stsfix.snapshot.errors import AnswerLostError
+from worlds import node
+
+if TYPE_CHECKING:
+    from stsfix.remediation.transports.ssh import SshShell
+
+NODE = node("vc1.lab.example")
+LIMIT = timedelta(seconds=1800)
+NAMES = {UNITS: ("vmafdd", "vmdird"), VMON: ("sts", "vpxd-svcs", "vpxd")}
+
+
+class FakeVami(AbstractContextManager["FakeVami"]):
+    """An interface on which some services refuse to stop, or stop in *stop_s* seconds."""
+
+    def __init__(self, clock, *, refusing=(), stop_s=0.0):
+        self.clock = clock
+        self.refusing = refusing
+        self.stop_s = stop_s
+        self.states = {name: "STARTED" for names in NAMES.values() for name in names}
+        self.starts = {}
+
+    def __exit__(self, *_):
+        """See contextlib."""
+
+    def get(self, path):
+        listed = [
+            {"key": name, "value": {"state": self.states[name], "startup_type": "AUTOMATIC"}}
+            for name in NAMES[path]
+        ]
+        return json.dumps(listed).encode()
+
+    def post(self, path, *, wait_s):
+        name, verb = path.split("/")[-2:]
+        if verb == "stop" and name in self.refusing:
+            return Refusal(status=500, kind="error", text="Failed to stop")
+        self.states[name] = "STARTED" if verb == "start" else "STOPPED"
+        self.starts[name] = self.starts.get(name, 0) + (verb == "start")
+        if verb == "stop" and self.stop_s:
+            self.clock.sleep(min(wait_s, self.stop_s))
+            if self.stop_s > wait_s:
+                raise TransportUnavailableError(NODE.fqdn, "VAMI", "timed out")
+        return None
+
+
+def by_vami(vami):
+    """Return the port over *vami*."""
+    return PolledServiceControl(VamiWay(lambda _: cast("Vami", vami), vami.clock), clock=vami.clock)
+
+
+def test_every_service_is_stopped_and_started():
+    """Once each."""
+    vami = FakeVami(MemoryClock())
+
+    report = by_vami(vami).restart_all(NODE, limit=LIMIT)
+
+    assert report.kept == ()
+    assert vami.starts == dict.fromkeys(vami.states, 1)
+
+
+def test_what_refuses_to_stop_is_told():
+    """It runs, but nobody started it again."""
+    vami = FakeVami(MemoryClock(), refusing=("vpxd",))
+
+    report = by_vami(vami).restart_all(NODE, limit=LIMIT)
+
+    assert report.kept == ("vpxd",)
+    assert "vpxd" in report.running
+
+
+def test_where_nothing_stops_nothing_was_restarted():
+    """Everything runs; that is what it did before."""
+    vami = FakeVami(MemoryClock(), refusing=[n for names in NAMES.values() for n in names])
+
+    with pytest.raises(ServiceRestartError, match=NOTHING_STOPPED):
+        by_vami(vami).restart_all(NODE, limit=LIMIT)
+
+
+@pytest.mark.parametrize("stop_s", [500.0, 10_000.0])
+def test_slow_stops_leave_time_to_start_again(stop_s):
+    """However long they take, and whether their answers come or not."""
+    vami = FakeVami(MemoryClock(), stop_s=stop_s)
+
+    report = by_vami(vami).restart_all(NODE, limit=LIMIT)
+
+    assert set(vami.states.values()) == {"STARTED"}
+    assert any(vami.starts.values())
+    assert report.kept  # there was no time to stop them all
+
+
+class PlugIns:
+    """appliancesh's service-control; answers to --stop are lost *lost* times, before or after it
+    did what it was asked for.
+    """
+
+    def __init__(self, lost, *, heard):
+        self.lost = lost
+        self.heard = heard
+        self.running = True
+        self.stops = 0
+
+    def run_plug_in(self, on, command, *, limit):
+        del limit
+        if "--status" in command:
+            return f"{'Running' if self.running else 'Stopped'}:\n vmdird vmware-vpxd\n"
+        if "--start" in command:
+            self.running = True
+            return "started\n"
+        self.stops += 1
+        if self.stops <= self.lost:
+            self.running = not self.heard
+            raise AnswerLostError(on.fqdn, command)
+        self.running = False
+        return "stopped\n"
+
+
+def by_plug_in(shell):
+    """Return the port over *shell*."""
+    return PolledServiceControl(PlugInWay(cast("SshShell", shell)), clock=MemoryClock())
+
+
+@pytest.mark.parametrize(("heard", "stops"), [(True, 1), (False, 2)])
+def test_a_stop_whose_answer_was_lost_is_looked_for(heard, stops):
+    """If it was heard it is followed by the start; if not, it is said again."""
+    shell = PlugIns(1, heard=heard)
+
+    assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).running
+    assert shell.stops == stops
+
+
+def test_a_stop_that_is_never_heard_is_no_restart():
+    """Everything runs all the time."""
+    with pytest.raises(ServiceRestartError, match=UNHEARD):
+        by_plug_in(PlugIns(9, heard=False)).restart_all(NODE, limit=LIMIT)
