@@ -50,7 +50,9 @@ _FAILURES: Final = {
     13: "the old entry could not be deleted",
     14: "the new entry could not be created; the old one was put back",
     15: "the new entry could not be created nor the old one put back: it is in BACKUP_STORE only",
-    16: "the entry could not be created; there was none before, see BACKUP_STORE for an older one",
+    16: "the entry could not be created, and no old one could be read: an older one may be in"
+    " BACKUP_STORE",
+    17: "an entry is there that could not be read at first: it was not replaced",
     21: "vmafd did not refresh the trusted roots",
     22: "certool --rootca did not take the new root",
     96: f"an earlier script of stsfix still runs there: fuser -v {vecs.TOOL} names its processes",
@@ -88,7 +90,7 @@ def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
 
     An entry that is not there is created without a backup: an attempt before died between
     deleting and creating, and made the backup. If the new one cannot be created the old one is
-    put back.
+    put back. One that could not be read is not replaced, since there cannot be two of one alias.
 
     Raises:
         ValueError: The key or a certificate is none.
@@ -111,7 +113,11 @@ def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
         f"  {vecs_cli} entry delete -y {at} || exit 13",
         ") || exit $?",
         f"{vecs_cli} entry create {at} {new} || (",
-        '  test -s "$folder/old.crt" || exit 16',
+        '  test -s "$folder/old.crt" || (',
+        f'    {vecs_cli} entry getcert {at} --output "$folder/now.crt"',
+        '    test -s "$folder/now.crt" && exit 17',
+        "    exit 16",
+        "  ) || exit $?",
         f"  {vecs_cli} entry create {at} {old} || exit 15",
         "  exit 14",
         ") || exit $?",

@@ -147,8 +147,32 @@ def test_refused_creation_where_nothing_was_is_told_as_that(node):
     (node.folder / "stores.d" / STORE / f"{ALIAS}.crt").unlink()
     node.flag("refuses-entry-create-MACHINE_SSL_CERT")
 
-    with pytest.raises(VecsError, match="there was none before"):
+    with pytest.raises(VecsError, match="no old one could be read"):
         stores(node).replace_entry(PLAN, entry())
+
+
+def test_an_entry_that_could_not_be_read_at_first_is_told_and_stays(node):
+    """It is not taken for one that was never there, and the next attempt replaces it."""
+    node.flag(f"fails-once-entry-getcert-{STORE}")
+
+    with pytest.raises(VecsError, match="could not be read at first: it was not replaced"):
+        stores(node).replace_entry(PLAN, entry())
+
+    assert holds(node, STORE, ALIAS, OLD, "vecs-old")
+    assert node.stored("BACKUP_STORE", f"bkp_{ALIAS}") is None
+    assert node.left_behind == []
+    stores(node).replace_entry(PLAN, entry())
+    assert holds(node, "BACKUP_STORE", f"bkp_{ALIAS}", OLD, "vecs-old")
+
+
+def test_an_entry_that_can_never_be_read_is_not_said_to_be_missing(node):
+    """Whether there is one is not known, so that nobody claims either."""
+    node.flag(f"refuses-entry-getcert-{STORE}")
+
+    with pytest.raises(VecsError, match="no old one could be read"):
+        stores(node).replace_entry(PLAN, entry())
+
+    assert holds(node, STORE, ALIAS, OLD, "vecs-old")
 
 
 COMMANDS = [

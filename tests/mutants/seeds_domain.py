@@ -13,6 +13,7 @@ RESTORE = "tests/unit/test_sts_restore.py"
 STEPS_EXPORT = "tests/unit/test_steps_export.py"
 ADOPTION = "tests/unit/test_adoption.py"
 PLAN = "tests/unit/test_plan.py"
+VECS = "tests/contract/test_vecs_bash.py"
 
 _STEP = "remediation/steps/credential.py"
 
@@ -259,28 +260,35 @@ MUTANTS = (
         file="remediation/pki/vecs_writing.py",
         old='        "umask 077",\n',
         new='        "umask 022",\n',
-        tests=("tests/contract/test_vecs_bash.py::test_entry_is_replaced_and_the_old_one_kept",),
+        tests=(f"{VECS}::test_entry_is_replaced_and_the_old_one_kept",),
     ),
     Mutant(
         name="a key stays in a file on a node",
         file="remediation/pki/vecs_writing.py",
         old='        "trap \'rm -rf \\"$folder\\"\' EXIT",\n',
         new="",
-        tests=("tests/contract/test_vecs_bash.py::test_entry_is_replaced_and_the_old_one_kept",),
+        tests=(f"{VECS}::test_entry_is_replaced_and_the_old_one_kept",),
     ),
     Mutant(
         name="a script does not wait for that of a dead process",
         file="remediation/pki/vecs_writing.py",
         old=', "test $? -eq 1 && exit 96")',
         new=', "true")',
-        tests=("tests/contract/test_vecs_bash.py::test_a_script_that_does_not_end_is_told",),
+        tests=(f"{VECS}::test_a_script_that_does_not_end_is_told",),
+    ),
+    Mutant(
+        name="an entry that cannot be read at first was never there",
+        file="remediation/pki/vecs_writing.py",
+        old='"$folder/now.crt" && exit 17',
+        new='"$folder/now.crt" && exit 16',
+        tests=(f"{VECS}::test_an_entry_that_could_not_be_read_at_first_is_told_and_stays",),
     ),
     Mutant(
         name="files are swept while the script of a dead process writes",
         file="remediation/pki/vecs_writing.py",
         old='return _alone(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)], tools)',
         new='return "\\n".join(["export LC_ALL=C", f"rm -rf {left} || exit 98", *_end(nonce)])',
-        tests=("tests/contract/test_vecs_bash.py::test_what_a_dead_process_began_ends_first",),
+        tests=(f"{VECS}::test_what_a_dead_process_began_ends_first",),
     ),
     Mutant(
         name="VMCA's key stays in a file on a node",

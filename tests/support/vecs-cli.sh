@@ -2,7 +2,7 @@
 # A vecs-cli as vmafd/tools/vecs-cli (Lightwave a04d9171) describes it, from files beside it:
 # canned lists (stores, store.NAME), or entries in stores.d/STORE/ALIAS.crt and .key.
 # Files beside it switch what it does: vecs-down, refuses-COMMAND-STORE, dies-COMMAND-STORE,
-# waits-COMMAND-STORE (until that file is gone; waiting-COMMAND-STORE is there then).
+# fails-once-COMMAND-STORE, waits-COMMAND-STORE (until that file is gone; waiting-COMMAND-STORE is there then).
 here=@HERE@
 [ -e "$here/vecs-down" ] && { echo "vecs-cli failed. Error 4312: Operation failed" >&2; exit 216; }
 [ "$1" = force-refresh ] && { echo refreshed >> "$here/calls"; exit 0; }
@@ -23,6 +23,7 @@ fail() { echo "vecs-cli failed. Error $1: Possible errors: " >&2; echo "$2" >&2;
 at=$here/stores.d/$store
 entry=$at/$alias
 [ -e "$here/refuses-${command// /-}-$store" ] && fail 5 "Access is denied."
+rm "$here/fails-once-${command// /-}-$store" 2>/dev/null && fail 1722 "RPC server unavailable"
 [ -e "$here/dies-${command// /-}-$store" ] && kill -9 $PPID
 step=${command// /-}-$store
 while [ -e "$here/waits-$step" ]; do touch "$here/waiting-$step"; sleep 0.02; done
