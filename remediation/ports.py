@@ -271,8 +271,9 @@ class Logins(Protocol):
             ProofError: The token is not what was asked for, or its signature does not verify.
         """
 
-    def login_by_token(self, node: str, *, sts: str) -> None:
-        """Log in to vCenter *node* with a token from the STS of node *sts*, and out again.
+    def login_by_token(self, node: str, *, sts: str) -> VerifiedToken:
+        """Log in to vCenter *node* with a token from the STS of node *sts*, and out again; return
+        that token: an STS may have another signer a moment later.
 
         Raises:
             ProofError: vCenter refused the token.

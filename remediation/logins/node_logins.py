@@ -89,10 +89,11 @@ class NodeLogins:
         """See `ports.Logins`."""
         return self._issue(node)[0]
 
-    def login_by_token(self, node: str, *, sts: str) -> None:
+    def login_by_token(self, node: str, *, sts: str) -> VerifiedToken:
         """See `ports.Logins`."""
-        _, token = self._issue(sts)
+        verified, token = self._issue(sts)
         soap_login(self._endpoints[node], token=token)
+        return verified
 
     def login(self, node: str) -> None:
         """See `ports.Logins`."""

@@ -54,7 +54,8 @@ def verify_logins(
 
     Nodes are worked in parallel. What may pass by itself (a service that comes up late, a
     cached certificate) is tried again until *limit*; each way is tried at least once. A
-    refused password and a wrong TLS certificate end their way at once. User and password go
+    refused password and a wrong TLS certificate end their way at once. A token that vCenter takes
+    counts only if an expected leaf signed it. User and password go
     to vCenter only after an STS has accepted them: its refusal could be any trouble, and the
     lockout policy counts.
 
@@ -136,8 +137,10 @@ class _Verification:
 
     def _prove_login_by_token(self, name: str, sts: str) -> LoginProof:
         def check() -> str:
-            self.logins.login_by_token(name, sts=sts)
+            token = self.logins.login_by_token(name, sts=sts)
             self.password_proven.set()
+            # It may go on taking the old leaf's and refuse ours: trust is cached (KB 391354).
+            self._check_leaf(name, "login-by-token", token.leaf_sha256, of=f"the STS of {sts}: ")
             return f"vCenter took a token of the STS of {sts}"
 
         return replace(self._prove(name, "login-by-token", check), sts=sts)
@@ -167,10 +170,10 @@ class _Verification:
         self._check_leaf(name, "sts-token", token.leaf_sha256)
         return f"the STS signed a token for {token.subject} with sha256:{token.leaf_sha256}"
 
-    def _check_leaf(self, name: str, way: Way, found: str) -> None:
+    def _check_leaf(self, name: str, way: Way, found: str, *, of: str = "") -> None:
         if self.expected is not None and found not in self.expected:
             wanted = " or ".join(f"sha256:{leaf}" for leaf in sorted(self.expected))
-            raise ProofError(name, way, f"sha256:{found} instead of {wanted or 'any'}")
+            raise ProofError(name, way, f"{of}sha256:{found} instead of {wanted or 'any'}")
 
     def _prove(self, name: str, way: Way, check: Callable[[], str]) -> LoginProof:
         # After a repair an STS may still sign with what it has cached (up to 15 s, vmdir.md 4.3);

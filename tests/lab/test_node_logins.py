@@ -93,10 +93,13 @@ def logins(endpoint):
 
 
 def test_token_is_signed_by_the_directorys_leaf(node, logins):
-    """The token verifies, and its leaf is the one in the directory."""
+    """The token verifies, and its leaf is the one in the directory; so does the one that vCenter
+    is shown.
+    """
     token = logins.issue_token(NODE)
 
     assert token.leaf_sha256 == pki.sha256(node.sts.tenant.signer.chain[0])
+    assert logins.login_by_token(NODE, sts=NODE).leaf_sha256 == token.leaf_sha256
     assert token.subject.lower() == ADMINISTRATOR
     lifetime = token.not_on_or_after - token.not_before
     assert timedelta(seconds=290) < lifetime <= timedelta(seconds=300)

@@ -51,6 +51,15 @@ MUTANTS = (
         tests=(f"{STEPS_SERVICES}::test_nobody_is_restarted_where_every_way_in_works",),
     ),
     Mutant(
+        name="a token of the old certificate proves a vCenter",
+        file="remediation/logins/verify.py",
+        old='            self._check_leaf(name, "login-by-token", token.leaf_sha256, of=f"the STS of {sts}: ")\n',
+        new="",
+        tests=(
+            "tests/unit/test_verify.py::test_a_token_of_the_old_leaf_proves_nothing_of_the_new",
+        ),
+    ),
+    Mutant(
         name="what ran at preflight may stay down",
         file="remediation/nodes/service_expectation.py",
         old="        return bare(name) in self.at_preflight or bare(name) in self.at_begin\n",

@@ -74,19 +74,14 @@ class MemoryLogins:
 
     def issue_token(self, node: str) -> VerifiedToken:
         self._called("sts-token", node)
-        return VerifiedToken(
-            node=node,
-            leaf_sha256=hashlib.sha256(self._signing(node)).hexdigest(),
-            subject="Administrator@VSPHERE.LOCAL",
-            not_before=datetime(2026, 3, 1, tzinfo=UTC),
-            not_on_or_after=datetime(2026, 3, 1, 0, 5, tzinfo=UTC),
-        )
+        return _token(node, self._signing(node))
 
-    def login_by_token(self, node: str, *, sts: str) -> None:
+    def login_by_token(self, node: str, *, sts: str) -> VerifiedToken:
         self._called("login-by-token", node)
         leaf = self._signing(sts)
         if node in self.trusted and leaf not in self.trusted[node]:
             raise ProofError(node, "login-by-token", "InvalidLogin")
+        return _token(sts, leaf)
 
     def login(self, node: str) -> None:
         self._called("login", node)
@@ -110,6 +105,16 @@ class MemoryLogins:
             self._refused = self._refused or isinstance(error, SsoLoginError)
         if error is not None:
             raise error
+
+
+def _token(sts: str, leaf: bytes) -> VerifiedToken:
+    return VerifiedToken(
+        node=sts,
+        leaf_sha256=hashlib.sha256(leaf).hexdigest(),
+        subject="Administrator@VSPHERE.LOCAL",
+        not_before=datetime(2026, 3, 1, tzinfo=UTC),
+        not_on_or_after=datetime(2026, 3, 1, 0, 5, tzinfo=UTC),
+    )
 
 
 def fingerprints(*leaves: bytes) -> frozenset[str]:

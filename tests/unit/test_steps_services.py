@@ -386,9 +386,10 @@ def test_a_vcenter_that_refuses_the_token_of_a_partner_is_restarted():
     before = bench.logins.login_by_token
 
     def login_by_token(fqdn, *, sts):
-        before(fqdn, sts=sts)
+        token = before(fqdn, sts=sts)
         if (fqdn, sts) == (VC, VC2) and VC not in bench.services.log:
             raise ProofError(fqdn, "login-by-token", "InvalidLogin")
+        return token
 
     bench.logins.login_by_token = login_by_token
 
@@ -412,9 +413,10 @@ def late_sts(times):
             bench.logins.fail("sts-token", VC2, ProofError(VC2, "sts-token", "503"), times=times)
 
     def login_by_token(fqdn, *, sts):
-        took(fqdn, sts=sts)
+        token = took(fqdn, sts=sts)
         if (fqdn, sts) == (VC, VC2) and VC not in bench.services.log:
             raise SsoLoginError(fqdn, "administrator", "InvalidLogin")  # ends its way at once
+        return token
 
     bench.services.restarted, bench.logins.login_by_token = restarted, login_by_token
     return bench
@@ -452,9 +454,10 @@ def test_the_last_proof_goes_across_where_services_were_left_alone(restart):
     took = bench.logins.login_by_token
 
     def login_by_token(fqdn, *, sts):
-        took(fqdn, sts=sts)
+        token = took(fqdn, sts=sts)
         if (fqdn, sts) == (VC2, VC):
             raise ProofError(fqdn, "login-by-token", "InvalidLogin")
+        return token
 
     bench.logins.login_by_token = login_by_token
     step = VerifyLogins(bench.context, lambda: OURS, lambda _: ())

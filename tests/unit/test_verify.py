@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -108,12 +109,13 @@ def test_who_is_waited_for_is_told_once():
 
 
 def test_reports_every_failure_and_goes_on():
-    """One node with the old leaf fails its token and metadata; all else is proven."""
+    """One node with the old leaf fails its tokens and metadata; all else is proven."""
     run = Verification(ELM, {"vc1": NEW, "vc2": OLD})
 
     proofs = run.run()
 
-    assert failed(proofs) == {("vc2", "sts-token"), ("vc2", "metadata")}
+    stale = ("sts-token", "metadata", "login-by-token")
+    assert failed(proofs) == {("vc2", way) for way in stale}
     (wrong,) = (p for p in proofs if p.node == "vc2" and p.way == "metadata")
     assert "instead of" in wrong.detail
 
@@ -208,6 +210,51 @@ def test_expired_sts_is_told_at_once_when_no_leaf_is_expected():
     proofs = run.run()
 
     assert "Signing certificate is not valid" in proofs[0].detail
+    assert run.clock.slept == 0
+
+
+def switching(trusted, expected=EXPECTED):
+    """Return a verification in which vc1 is shown a token first that psc1 signed with the old leaf
+    it had cached; vc1 takes tokens of *trusted*.
+    """
+    run = Verification({"psc1": Role.PSC, "vc1": Role.VCENTER}, {"psc1": NEW}, expected=expected)
+    signed = iter([OLD])
+
+    def login_by_token(node, *, sts):
+        leaf = next(signed, NEW)
+        if leaf not in trusted:
+            raise ProofError(node, "login-by-token", "InvalidLogin")
+        return replace(run.logins.issue_token(sts), leaf_sha256=min(fingerprints(leaf)))
+
+    run.logins.login_by_token = login_by_token  # type: ignore[method-assign] # one late switch
+    return run
+
+
+def test_a_token_of_the_old_leaf_proves_nothing_of_the_new():
+    """The STS signed with what it had cached, and vCenter still trusts that: it is shown another,
+    which it refuses.
+    """
+    proofs = switching({OLD}).run()
+
+    assert failed(proofs) == {("vc1", "login-by-token")}
+    (wrong,) = (p for p in proofs if p.way == "login-by-token")
+    assert (wrong.sts, "InvalidLogin" in wrong.detail) == ("psc1", True)
+
+
+def test_a_vcenter_that_takes_tokens_of_the_new_leaf_as_well_is_proven_by_the_next():
+    """Who is waited for is told, with the STS that signed with the old one."""
+    run = switching({OLD, NEW})
+
+    assert failed(run.run()) == set()
+    (first, *_) = (e.text for e in run.told if e.text.startswith("login-by-token: "))
+    assert "the STS of psc1: sha256:" in first
+
+
+def test_any_leaf_proves_where_none_is_expected():
+    """A plain look asks whether people get in, not who signed."""
+    run = switching({OLD}, expected=None)
+
+    assert failed(run.run()) == set()
     assert run.clock.slept == 0
 
 
