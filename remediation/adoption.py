@@ -58,6 +58,8 @@ _RUN = re.compile(r"stsfix-[A-Za-z0-9-]{1,70}")
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9@._-]")
 _MAX_HOLDER = 100
+_LONGEST = 4096
+"""Characters of a description that are looked at; ours has at most a third of it."""
 
 
 def describe(spec: RunSpec, node: NodePlan) -> str:
@@ -117,7 +119,7 @@ def member_of(
     Descriptions can be written by anybody who may take snapshots: nothing in them is a command
     or a path, and a name of another form is not taken.
     """
-    told = _PATTERN.search(snapshot.description)
+    told = _PATTERN.search(snapshot.description[:_LONGEST])
     roles = {role.value: role for role in Role}
     if told is None or told["role"] not in roles or not _RUN.fullmatch(snapshot.name):
         return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from stsfix.remediation.diagnosis.log_lines import LINE_LIMIT, LocalDate, line_time
+from stsfix.remediation.diagnosis.log_lines import LocalDate, line_time
 from stsfix.remediation.diagnosis.log_signatures import SIGNATURES, Signature
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.nodes.node_logs import LOGS, LogFile
@@ -124,7 +124,7 @@ def _sections(output: str, mark: str) -> dict[str, list[str]]:
             name = line.removeprefix(mark).strip()
             current = [] if name in found else found.setdefault(name, [])
         elif current is not None and line.strip():
-            current.append(line[:LINE_LIMIT])
+            current.append(line[:LINE_BYTES])  # as the node cuts it
     return found
 
 

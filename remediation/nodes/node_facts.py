@@ -232,7 +232,7 @@ def _clock(text: str) -> datetime | None:
 
 
 def _build(text: str) -> str | None:
-    match = re.search(r"^\s*CLOUDVM_VERSION\s*:\s*([0-9][\w.-]*)", text, re.MULTILINE)
+    match = re.search(r"^[ \t]*+CLOUDVM_VERSION\s*+:\s*+([0-9][\w.-]*+)", text, re.MULTILINE)
     return match.group(1) if match else None
 
 
@@ -242,10 +242,13 @@ def read_node_type(text: str) -> str | None:
     return word if re.fullmatch(r"[a-z]{1,32}", word) else None
 
 
+_STATE = re.compile(r"VmDir State is\s++-\s++([A-Za-z][A-Za-z ]{0,30}+)[ \t]*+$", re.MULTILINE)
+
+
 def read_vmdir_state(text: str) -> str | None:
     """``VmDir State is - Read only``: the state may be two words."""
-    match = re.search(r"VmDir State is\s+-\s+([A-Za-z][A-Za-z ]{0,30}?)\s*$", text, re.MULTILINE)
-    return match.group(1) if match else None
+    match = _STATE.search(text)
+    return match.group(1).rstrip() if match else None
 
 
 def _installed(text: str) -> bool | None:
@@ -266,7 +269,7 @@ def _vcha(text: str) -> tuple[str, ...] | None:
     return tuple(signs)
 
 
-_EXPIRES = re.compile(r"^\s*Password expires\s*:\s*(.+?)\s*$", re.MULTILINE)
+_EXPIRES = re.compile(r"^[ \t]*+Password expires[ \t]*+:(.++)$", re.MULTILINE)
 _DAYS = ("%b %d, %Y", "%Y-%m-%d")
 """chage's own form, and that of newer releases of shadow."""
 
@@ -275,7 +278,7 @@ def _password(text: str) -> PasswordAge | None:
     match = _EXPIRES.search(text)
     if match is None:
         return None
-    said = match.group(1)
+    said = match.group(1).strip()
     if said == "never":
         return PasswordAge()
     if "must be changed" in said:
@@ -288,13 +291,16 @@ def _password(text: str) -> PasswordAge | None:
     return None
 
 
-_DF = re.compile(r"^\S.*?\s+([0-9]{1,15})\s+[0-9]{1,15}\s+([0-9]{1,15})\s+[0-9]+%\s+(/.*?)\s*$")
+_DF = re.compile(
+    r"^\S++(?:\s++\S++)*?\s++([0-9]{1,15}+)\s++[0-9]{1,15}+\s++([0-9]{1,15}+)\s++[0-9]{1,15}+%\s++(/.*+)$"
+)
+"""Possessive, and by whole words: a line of blanks is not searched again from each of them."""
 
 
 def _disks(text: str) -> tuple[DiskSpace, ...] | None:
     found = tuple(
         DiskSpace(
-            mount=match.group(3),
+            mount=match.group(3).rstrip(),
             capacity_bytes=int(match.group(1)) * 1024,
             free_bytes=int(match.group(2)) * 1024,
         )

@@ -6,6 +6,7 @@ by VMware.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -42,6 +43,10 @@ _FAILED = re.compile(r"Service-control failed\. Error:?\s*")
 _OF_A_PROFILE = re.compile(r"Failed to (?:start|stop) ([\w.@, -]{1,400}?) services?\b")
 _DETAILS = re.compile(r"Details:?\s*")
 _MOST: Final = 20
+_LOOKED_AT: Final = 300
+_DETAIL: Final = 16 * 1024
+_WORDING: Final = 1000
+"""Failures that are looked at, and characters behind each: of its JSON, of its line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +127,10 @@ def parse_unstopped(text: str) -> tuple[str, ...]:
     it does not name; each once.
     """
     found = [match[2] for match in _EXECUTING.finditer(text) if match[1] == "stop"]
-    for match in _FAILED.finditer(text):
-        rest = text[match.end() :]
+    for match in itertools.islice(_FAILED.finditer(text), _LOOKED_AT):
+        rest = text[match.end() : match.end() + _DETAIL]
         decoded = _decoded(rest)
-        line = rest.partition("\n")[0]
+        line = rest.partition("\n")[0][:_WORDING]
         if decoded is not None:
             if str(_detail(decoded).get("id", "")).endswith("failstop"):
                 found.append(_argument(decoded) or UNNAMED)
@@ -138,18 +143,18 @@ def parse_unstopped(text: str) -> tuple[str, ...]:
 
 
 def _failures(text: str) -> Iterator[tuple[str, str]]:
-    for match in _EXECUTING.finditer(text):
-        rest = text[match.end() :]
+    for match in itertools.islice(_EXECUTING.finditer(text), _LOOKED_AT):
+        rest = text[match.end() : match.end() + _DETAIL]
         details = _DETAILS.match(rest)
         decoded = _decoded(rest[details.end() :]) if details else None
         yield match[2], _localized(decoded) if decoded is not None else ""
-    for match in _FAILED.finditer(text):
-        rest = text[match.end() :]
+    for match in itertools.islice(_FAILED.finditer(text), _LOOKED_AT):
+        rest = text[match.end() : match.end() + _DETAIL]
         decoded = _decoded(rest)
         if decoded is not None:
             yield _argument(decoded), _localized(decoded)
             continue
-        line = rest.partition("\n")[0]
+        line = rest.partition("\n")[0][:_WORDING]
         for name in _named(line) or ("",):
             yield name, line
 

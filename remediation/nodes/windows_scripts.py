@@ -173,8 +173,13 @@ def _values(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
+_PRODUCT: Final = re.compile(
+    r"^[ \t]*+ProductVersion[ \t]++REG_SZ[ \t]++([0-9][\w.-]*+)[ \t]*+$", re.MULTILINE
+)
+
+
 def _version(text: str) -> str | None:
-    match = re.search(r"^\s*ProductVersion\s+REG_SZ\s+([0-9][\w.-]*)\s*$", text, re.MULTILINE)
+    match = _PRODUCT.search(text)
     return match[1] if match else None
 
 
@@ -208,9 +213,14 @@ def _is_size(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,18}", text) is not None
 
 
+_DBTYPE: Final = re.compile(
+    r"^[ \t]*+dbtype[ \t]*+=[ \t]*+([\w .-]{1,40}+)[ \t]*+$", re.MULTILINE | re.IGNORECASE
+)
+
+
 def _database(text: str, found: Mapping[str, str]) -> Database | None:
-    match = re.search(r"^\s*dbtype\s*=\s*([\w .-]{1,40}?)\s*$", text, re.MULTILINE | re.IGNORECASE)
+    match = _DBTYPE.search(text)
     place = found.get("database-host", "").strip()
     if match is None or place not in {"here", "elsewhere"}:
         return None
-    return Database(kind=match[1], is_local=place == "here")
+    return Database(kind=match[1].rstrip(), is_local=place == "here")

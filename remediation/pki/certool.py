@@ -48,14 +48,15 @@ _KEY: Final = "key.pem"
 _CERTIFICATE: Final = "certificate.pem"
 _FROM_REQUEST: Final = "gencertfromcsr"
 _OK: Final = re.compile(r"^Status\s*:\s*Success\s*$", re.MULTILINE)
+# Possessive: what a node repeats is not searched again from each of its characters.
 _PEM: Final = re.compile(
-    r"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]{1,90000}?)-----END CERTIFICATE-----"
+    r"-----BEGIN CERTIFICATE-----\s++([A-Za-z0-9+/=\s]{1,90000}+)-----END CERTIFICATE-----"
 )
 _PUBLIC: Final = re.compile(
-    r"-----BEGIN PUBLIC KEY-----\s+[A-Za-z0-9+/=\s]{1,8000}?-----END PUBLIC KEY-----"
+    r"-----BEGIN PUBLIC KEY-----\s++[A-Za-z0-9+/=\s]{1,8000}+-----END PUBLIC KEY-----"
 )
 _PRIVATE: Final = re.compile(
-    r"-----BEGIN (?P<kind>(?:RSA )?PRIVATE KEY)-----\s+[A-Za-z0-9+/=\s]{1,20000}?"
+    r"-----BEGIN (?P<kind>(?:RSA )?PRIVATE KEY)-----\s++[A-Za-z0-9+/=\s]{1,20000}+"
     r"-----END (?P=kind)-----"
 )
 _SERIAL: Final = re.compile(

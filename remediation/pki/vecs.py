@@ -40,7 +40,8 @@ _TYPE: Final = "Entry type :\t"
 _CERTIFICATE: Final = "Certificate :\t"
 _ALIAS_LENGTH: Final = 256
 _SECONDS: Final = 60
-_LIST: Final = re.compile(r"-----BEGIN X509 CRL-----\s+[A-Za-z0-9+/=\s]+?-----END X509 CRL-----")
+# Possessive, see certool.
+_LIST: Final = re.compile(r"-----BEGIN X509 CRL-----\s++[A-Za-z0-9+/=\s]++-----END X509 CRL-----")
 
 
 class EntryKind(enum.StrEnum):

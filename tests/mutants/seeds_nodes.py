@@ -11,6 +11,7 @@ CHECKS_TRANSPORTS = "tests/unit/test_checks_transports.py"
 HOST_KEYS = "tests/unit/test_host_keys.py"
 SSH_SCRIPT = "tests/unit/test_ssh_script.py"
 TRANSPORT_CHOICE = "tests/unit/test_transport_choice.py"
+REPETITION = "tests/unit/test_hostile_repetition.py"
 
 MUTANTS = (
     Mutant(
@@ -154,5 +155,19 @@ MUTANTS = (
         old="frozenset({http.client.NOT_FOUND,",
         new="frozenset({http.client.UNAUTHORIZED, http.client.NOT_FOUND,",
         tests=(f"{VAMI_CLIENT}::test_a_refused_password_is_sent_once",),
+    ),
+    Mutant(
+        name="a node's certificate holds the process by a repetition",
+        file="remediation/pki/certool.py",
+        old=r"CERTIFICATE-----\s++([A-Za-z0-9+/=\s]{1,90000}+)",
+        new=r"CERTIFICATE-----\s+([A-Za-z0-9+/=\s]{1,90000}?)",
+        tests=(f"{REPETITION}::test_a_repetition_is_read_in_the_time_of_its_length",),
+    ),
+    Mutant(
+        name="a node's list of disks holds the process by a repetition",
+        file="remediation/nodes/node_facts.py",
+        old=r"^\S++(?:\s++\S++)*?\s++([0-9]{1,15}+)",
+        new=r"^\S.*?\s+([0-9]{1,15})",
+        tests=(f"{REPETITION}::test_a_repetition_is_read_in_the_time_of_its_length",),
     ),
 )
