@@ -72,6 +72,17 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Find out who deleted the snapshots, or changed the disk: a backup product or a person",
             "Then delete what is left of its snapshots, and begin a new run: {release}",
         ),
+        of_run.OlderJournalError: (
+            (
+                "The run went on from another state folder, or in this one before it was restored"
+                " from a backup. If the newer one is there, go on with that one"
+            ),
+            "Else power on who is off, PSCs first, and see what works: {verify}",
+            (
+                "The run can be taken back all the same, from its snapshots and with a state folder"
+                " of its own: {adopt}"
+            ),
+        ),
         of_run.WrongVmError: (
             "Find the VM that answers: it may be on a host that domain.toml does not name",
             (
@@ -126,6 +137,7 @@ OWN_STATE: Mapping[type[OperationError], str] = MappingProxyType(
         ),
         plugin.ReportFileError: "Only what was to be written there is missing.",
         of_run.DirectoriesApartError: causes.APART_STATE,
+        of_run.OlderJournalError: "Nobody was shut down or powered on, and no snapshot is touched.",
         of_run.NoWayBackError: "Nothing was written; nodes that are off stay off.",
         of_run.WrongVmError: (
             "After that no snapshot was taken or reverted to, and nobody was powered on."

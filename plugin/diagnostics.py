@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 from stsfix.plugin.advice import ADVICE
 from stsfix.plugin.advice_causes import BACK
@@ -25,9 +26,6 @@ from stsfix.snapshot.errors import (
     StoppedError,
     TransientError,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _STATES: tuple[tuple[type[OperationError], str], ...] = (
     (RefusedError, "What was refused changed nothing."),
@@ -83,6 +81,16 @@ class RunContext:
         if self.state_dir is not None:
             words += ["--state-dir", str(self.state_dir)]
         return shlex.join(words)
+
+    def adopt(self) -> str:
+        """Return the command that takes the run back from its snapshots alone, with a state folder
+        beside the one that is not to be believed.
+        """
+        folder = self.state_dir or Path("stsfix")
+        return (
+            replace(self, state_dir=folder.with_name(f"{folder.name}-adopted")).command("rollback")
+            + " --adopt"
+        )
 
     def again(self) -> str:
         """Return the command that was given; a preflight where it is not known."""
@@ -212,6 +220,7 @@ def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:
         lines = tuple(line for line in lines if line != BACK)
     commands = {_placeholder(name): context.command(name) for name in (*_ANYWHERE, *_OF_A_RUN)}
     commands |= {"preflight": context.command(context.looking), "again": context.again()}
+    commands["adopt"] = context.adopt()
     commands["newest"] = context.command("status")  # worth a look without a run as well
     told = _Told(error)
     return tuple(line.format(e=told, go_on=context.go_on(), **commands) for line in lines)

@@ -55,6 +55,7 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         remediation.WindowsNodeError: 9,
         of_run.NodesJoinedError: 35,
         of_run.NoWayBackError: 36,
+        of_run.OlderJournalError: 37,
         # may pass by itself
         snapshot.HostUnreachableError: 30,
         snapshot.VmBusyError: 31,

@@ -41,6 +41,7 @@ from stsfix.remediation.renewal.notes import shown_leaves
 from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
+from stsfix.remediation.steps.older_journal import require_newest, require_no_export
 from stsfix.snapshot.fleet import raise_worst
 from stsfix.snapshot.model import PowerState
 
@@ -177,11 +178,14 @@ class Runs(TakingOver):
 
         Raises:
             NoWayBackError: See `plan.require_undoable`.
+            OlderJournalError: See `require_newest`; of a new run its first step looks.
             OperationError: See `engine.run`.
         """
         with self._opened(run) as journal:
             self._where.follow(journal)
             context = self._wiring.step_context(journal.spec, self._file.folder)
+            if journal.records:
+                require_newest(context, journal.records)
             require_undoable(context, journal.records)
             return self._go_on(journal)
 
@@ -200,14 +204,16 @@ class Runs(TakingOver):
         Raises:
             RunStateError: See `require_reversible`, `require_earlier_pins`.
             NodesJoinedError: The domain has nodes that would not go back; nothing was done.
+            OlderJournalError: See `require_newest`.
             OperationError: See `plan.require_way_back` and `engine.run`.
         """
         self.require_reversible(run)
         self.require_earlier_pins(run)
         with self._opened(run) as journal:
-            self._where.follow(journal)
-            self._require_same_domain(run, journal)
+            self._where.follow(journal, always=True)
             context = self._wiring.step_context(journal.spec, self._file.folder)
+            require_newest(context, journal.records)
+            self._require_same_domain(run, journal)
             require_way_back(context, journal.plan, journal.records)
             turn_back(journal)
             return self._go_on(journal)
@@ -239,9 +245,11 @@ class Runs(TakingOver):
         """Return what `restore` would change now; reads only.
 
         Raises:
+            OlderJournalError: See `require_no_export`.
             RestoreRefusedError: It would harm what is there.
         """
         stored = self._file.read(run)
+        require_no_export(stored.spec, stored.records)
         self._wiring.believe(lambda node: shown_leaves(stored.records, node))
         context = self._wiring.step_context(stored.spec, self._file.folder)
         return plan_of(context, export, written_leaves(noted(REPLACE_STS, stored.records)))
@@ -251,10 +259,12 @@ class Runs(TakingOver):
 
         Raises:
             RunStateError: See `require_restorable`.
+            OlderJournalError: See `require_no_export`.
             OperationError: See `steps.export.restore`; repeating it goes on.
         """
         self.require_restorable(run)
         with self._opened(run) as journal:
+            require_no_export(journal.spec, journal.records)
             self._wiring.believe(lambda node: shown_leaves(journal.records, node))
             context = self._wiring.step_context(journal.spec, self._file.folder)
             ours = written_leaves(noted(REPLACE_STS, journal.records))

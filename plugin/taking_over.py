@@ -44,27 +44,31 @@ class TakingOver(RunGuards):
 
         Raises:
             AdoptionError: There is none, or several and *run* names none, or not all of it.
+            RunStateError: This state folder knows it, and not from its snapshots.
             OperationError: A host cannot be read: its snapshots would be missing.
         """
         hypervisors = self._wiring.hypervisors
         with ThreadPoolExecutor(max_workers=max(1, len(hypervisors))) as pool:
             read = list(pool.map(_facts_of_host, hypervisors.values()))
         facts = [fact for found in read for fact in found]
-        return choose(members_of(facts, prefix=RUN_PREFIX), self._wiring.settings.sso.domain, run)
+        members = members_of(facts, prefix=RUN_PREFIX)
+        found = choose(members, self._wiring.settings.sso.domain, run)
+        self._is_adopted(found.spec.run)
+        return found
 
     def adopt(self, found: Adoptable, *, releasing: bool) -> str:
         """Write *found* into the journal as a run that may have written anything, and return its
-        name. A run that is there already is left as it is, or completed if its adoption was
+        name. One that was adopted before is left as it is, or completed if its adoption was
         written in part.
 
         Raises:
-            RunStateError: To be released, and a node is off: the run was in the middle. Or its
-                adoption was written in part and taken back as if nothing had been written.
+            RunStateError: This state folder knows it, and not from its snapshots: what was agreed
+                to is not what its journal would do. Or to be released, and a node is off: the run
+                was in the middle. Or its adoption was written in part and taken back as if nothing
+                had been written.
         """
         name, plan = found.spec.run, step_names(retire=found.spec.retire)
-        known = name in self._file.names()
-        if known and Mark.ADOPTED not in marks(self._file.read(name).records):
-            return name
+        known = self._is_adopted(name)
         off = [m.plan.fqdn for m in found.members if m.power is not PowerState.ON]
         if releasing and off:
             error = RunStateError(name, f"in the middle ({', '.join(off)} off)", "released")
@@ -82,6 +86,19 @@ class TakingOver(RunGuards):
         ).close()
         return name
 
+    def _is_adopted(self, run: str) -> bool:
+        """Tell whether this state folder has taken *run* over.
+
+        Raises:
+            RunStateError: It knows the run, and not from its snapshots.
+        """
+        if run not in self._file.names():
+            return False
+        stored = self._file.read(run)
+        if Mark.ADOPTED not in marks(stored.records):
+            raise _known(run, f"{stored.phase} in this state folder")
+        return True
+
     def _complete_adoption(self, run: str) -> None:
         with self._opened(run) as journal:
             left = left_of_adoption(journal.plan, journal.records)
@@ -92,6 +109,15 @@ class TakingOver(RunGuards):
 
     def _opened(self, run: str) -> AbstractContextManager[Journal]:
         return closing(self._open_journal(self._file, run, self._wiring.clock))
+
+
+def _known(run: str, state: str) -> RunStateError:
+    error = RunStateError(run, state, "taken over")
+    error.add_note("What the journal knows is more than its snapshots tell: leave --adopt out.")
+    error.add_note(
+        "If this folder is an older copy, from a backup, say, name an empty one (--state-dir)."
+    )
+    return error
 
 
 def _facts_of_host(host: Hypervisor) -> tuple[VmFacts, ...]:

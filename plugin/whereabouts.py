@@ -43,12 +43,12 @@ class Whereabouts:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
 
-    def follow(self, journal: Journal) -> None:
+    def follow(self, journal: Journal, *, always: bool = False) -> None:
         """Note which VMs an earlier attempt left on another host than they are on now; before any
-        attempt it matters only if domain.toml does not have the host any more.
+        attempt it matters only if domain.toml does not have the host any more, or *always*.
         """
         nodes, hosts = journal.spec.nodes, self._wiring.hypervisors
-        if journal.records or any(node.vm.host not in hosts for node in nodes):
+        if always or journal.records or any(node.vm.host not in hosts for node in nodes):
             self._follow(journal, nodes)
 
     def follow_each(self, journal: Journal) -> Missing:

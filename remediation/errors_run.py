@@ -11,6 +11,7 @@ RefusedError
 ├── RunStateError             the run cannot do this in its state (rollback after release)
 ├── NodesJoinedError          nodes joined the domain after the run began
 ├── NoWayBackError            nothing is written yet, and snapshots are not there any more
+├── OlderJournalError         the hosts tell more of the run than its journal
 ├── DomainLockedError         another run of this SSO domain is open
 └── PlanChangedError          the journal knows a step or record that this version does not
 TransientError
@@ -131,6 +132,16 @@ class NoWayBackError(RefusedError):
             f"run {run} writes nothing, as nothing would take it back: {'; '.join(self.reasons)}"
         )
         self.run = run
+
+
+class OlderJournalError(RefusedError):
+    """The hosts tell more of the run than its journal, which is an older copy; nothing was done."""
+
+    def __init__(self, run: str, seen: str) -> None:
+        """*seen* is what there is, in one clause."""
+        super().__init__(f"the journal of {run} knows of no snapshots, and {seen}: it is too old")
+        self.run = run
+        self.seen = seen
 
 
 class DomainLockedError(RefusedError):

@@ -13,6 +13,7 @@ from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.records import POWER_ON, QUIESCE, TAKE_SNAPSHOTS
 from stsfix.remediation.steps import adapters
 from stsfix.remediation.steps.clocks import SLEPT, Moment
+from stsfix.remediation.steps.older_journal import require_no_snapshot
 from stsfix.remediation.steps.reversion import prove_reverted
 from stsfix.remediation.steps.strangers import require_silence
 from stsfix.snapshot.errors import (
@@ -189,6 +190,7 @@ class Quiesce:
         known = adapters.ADAPTERS in noted
         for wave in self.context.shutdown_waves():
             facts = require_no_rival(self.context)
+            require_no_snapshot(self.context.spec, facts)
             if not known:
                 note(adapters.ADAPTERS, adapters.as_note(self.context.spec.nodes, facts))
                 known = True

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import seeds_back
 import seeds_domain
+import seeds_forth_and_back
 import seeds_here
 import seeds_nodes
 import seeds_renewal
@@ -22,4 +23,5 @@ MUTANTS = (
     *seeds_renewal.MUTANTS,
     *seeds_trust.MUTANTS,
     *seeds_here.MUTANTS,
+    *seeds_forth_and_back.MUTANTS,
 )

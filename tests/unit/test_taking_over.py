@@ -47,8 +47,12 @@ class TakenOver:
         for step in (Quiesce, TakeSnapshots, PowerOn):
             self.bench.do(step(self.bench.context))
         self.file = JournalFile(folder, self.bench.clock)
-        wiring = cast("Wiring", SimpleNamespace(clock=self.bench.clock))
-        self.runs = Runs(self.file, wiring, stop_requested=lambda: False)
+        wiring = SimpleNamespace(
+            clock=self.bench.clock,
+            hypervisors={host.host: host for host in self.bench.hosts},
+            settings=SimpleNamespace(sso=SimpleNamespace(domain=context.spec.domain)),
+        )
+        self.runs = Runs(self.file, cast("Wiring", wiring), stop_requested=lambda: False)
 
     @property
     def found(self):
@@ -122,12 +126,20 @@ def test_an_adoption_in_part_that_was_taken_back_is_nobodys(world):
         world.runs.adopt(world.found, releasing=False)
 
 
-def test_a_run_that_this_folder_knows_stays_what_it_is(world):
-    """Its own journal knows more than its snapshots."""
+def test_a_run_that_this_folder_knows_is_not_taken_over(world):
+    """Its journal knows more than its snapshots, or is an older copy: what was agreed to is not
+    what it would do.
+    """
     plan = step_names(retire=True)
     world.file.create(world.found.spec, plan, version="0", inventory="{}").close()
 
-    world.runs.adopt(world.found, releasing=False)
+    for refused in (
+        lambda: world.runs.adopt(world.found, releasing=False),
+        lambda: world.runs.find_adoptable(None),
+    ):
+        with pytest.raises(RunStateError, match="open in this state folder") as caught:
+            refused()
+        assert "--state-dir" in caught.value.__notes__[1]
 
     assert world.file.read(RUN).records == ()
 

@@ -1,0 +1,39 @@
+"""Mistakes in what a run is believed to be before it goes on, back, or ends."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+OLDER = "tests/unit/test_older_journal.py"
+TAKING_OVER = "tests/unit/test_taking_over.py"
+
+MUTANTS = (
+    Mutant(
+        name="a new set is taken of what was written",
+        file="remediation/steps/machines.py",
+        old="            require_no_snapshot(self.context.spec, facts)\n",
+        new="",
+        tests=(f"{OLDER}::test_neither_goes_on_nor_back",),
+    ),
+    Mutant(
+        name="a run goes on with an older journal",
+        file="plugin/runs.py",
+        old="            if journal.records:\n                require_newest",
+        new="            if not journal.records:\n                require_newest",
+        tests=(f"{OLDER}::test_neither_goes_on_nor_back",),
+    ),
+    Mutant(
+        name="a run is closed by an older journal",
+        file="plugin/runs.py",
+        old="            require_newest(context, journal.records)\n            self._require_same",
+        new="            self._require_same",
+        tests=(f"{OLDER}::test_neither_goes_on_nor_back",),
+    ),
+    Mutant(
+        name="the question of an adoption is answered by a journal",
+        file="plugin/taking_over.py",
+        old="        if Mark.ADOPTED not in marks(stored.records):\n",
+        new="        if Mark.ADOPTED in marks(stored.records):\n",
+        tests=(f"{TAKING_OVER}::test_a_run_that_this_folder_knows_is_not_taken_over",),
+    ),
+)
