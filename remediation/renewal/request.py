@@ -95,18 +95,18 @@ def renewal_request(
     return Asked(request=request, lost=lost)
 
 
-def with_one_name(asked: Asked, pnid: str) -> Asked | None:
+def with_one_name(asked: Asked, pnid: str, said: str) -> Asked | None:
     """Return *asked* with the PNID as its only DNS name, None if that is no other request.
 
     VMCA refuses several unless its option multiplesan is on (VMCAVerifySubjectAltNames, as
-    above).
+    above); whether it did so for that is not known: *said* are its words.
     """
     given = asked.request.dns_names
     kept = tuple(name for name in given if name == pnid.lower()) or given[:1]
     if len(given) < 2:  # noqa: PLR2004 - one name is what VMCA signs anyway
         return None
     dropped = [name for name in given if name not in kept]
-    lost = f"the names {', '.join(dropped)}, because VMCA refused several"
+    lost = f"the names {', '.join(dropped)}: VMCA did not sign all names ({said})"
     return Asked(request=replace(asked.request, dns_names=kept), lost=(*asked.lost, lost))
 
 

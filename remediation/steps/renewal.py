@@ -187,10 +187,14 @@ class RenewCertificates:
             raise VmcaError(signer.fqdn, str(error)) from error
         try:
             return self._obtain(signer, asked), asked
-        except VmcaError:
-            fewer = with_one_name(asked, renewal.pnid)
-            if fewer is None:
+        except VmcaError as error:
+            if with_one_name(asked, renewal.pnid, error.reason) is None:
                 raise
+        await_vmca(context, signer)  # what it failed for once need not be the names
+        try:
+            return self._obtain(signer, asked), asked
+        except VmcaError as error:
+            fewer = with_one_name(asked, renewal.pnid, error.reason) or asked
             return self._obtain(signer, fewer), fewer
 
     def _obtain(self, signer: NodePlan, asked: Asked) -> SignedCertificate:

@@ -6,6 +6,7 @@ from mutant import Mutant
 
 KILLS = "tests/crash/test_renewal_kills.py"
 RENEWAL_VIEW = "tests/unit/test_renewal_view.py"
+STEPS_RENEWAL = "tests/unit/test_steps_renewal.py"
 VMCA_ROOT = "tests/unit/test_steps_vmca_root.py"
 
 _RENEWAL = "remediation/steps/renewal.py"
@@ -41,6 +42,17 @@ MUTANTS = (
         old='                self._tell(renewal, leaf, "", note)\n',
         new="                pass\n",
         tests=(f"{KILLS}::test_what_was_written_unseen_is_told",),
+    ),
+    Mutant(
+        name="any failure of VMCA costs the machine certificate its other names",
+        file=_RENEWAL,
+        old="            return self._obtain(signer, asked), asked\n"
+        "        except VmcaError as error:\n"
+        "            fewer =",
+        new="            raise VmcaError(signer.fqdn, '')\n"
+        "        except VmcaError as error:\n"
+        "            fewer =",
+        tests=(f"{STEPS_RENEWAL}::test_a_vmca_that_fails_once_costs_no_name",),
     ),
     Mutant(
         name="extensions of a solution user are told with machine certificates alone",

@@ -111,12 +111,12 @@ def test_several_names_can_be_given_up_for_the_pnid():
     """With one name there is nothing to give up."""
     several = asked(certificate=old("alias.example", VC1))
 
-    fewer = with_one_name(several, VC1)
+    fewer = with_one_name(several, VC1, "no")
 
     assert fewer is not None
     assert fewer.request.dns_names == (VC1,)
     assert "alias.example" in described(fewer.lost)
-    assert with_one_name(asked(), VC1) is None
+    assert with_one_name(asked(), VC1, "no") is None
 
 
 def test_dates_are_backdated_and_end_with_the_root():

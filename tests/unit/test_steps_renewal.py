@@ -163,8 +163,8 @@ def test_a_vmca_that_does_not_sign_stops_it_before_anything_is_written(bench):
     assert bench.noted == {}
 
 
-def test_a_vmca_that_refuses_several_names_is_asked_for_the_pnid_alone():
-    """VMCA does so unless its option multiplesan is on; what is lost is told."""
+def with_two_names():
+    """Return a bench whose machine certificate has a name besides its node's."""
     bench = Bench()
     both = issued("vc1", -1, names=("alias.example", VC1))
     bench.stores.add(VC1, entry(MACHINE, both))
@@ -178,18 +178,68 @@ def test_a_vmca_that_refuses_several_names_is_asked_for_the_pnid_alone():
         ),
     )
     bench.context = bench._context()
-    sign = bench.authority.sign
+    return bench
+
+
+def refusing(bench, times):
+    """Let VMCA refuse several names so many times; return the list of what it was asked for as
+    the machine certificate.
+    """
+    sign, asked = bench.authority.sign, []
 
     def strict(node, request):
-        if len(request.dns_names) > 1:
-            raise VmcaError(node.fqdn, "invalid SAN")
+        if request.common_name == VC1:
+            asked.append(request.dns_names)
+        if len(request.dns_names) > 1 and len(asked) <= times:
+            raise VmcaError(node.fqdn, "certool said 'error 382312694'")
         return sign(node, request)
 
-    bench.authority.sign = strict  # type: ignore[method-assign] # a stricter VMCA
+    bench.authority.sign = strict
+    return asked
+
+
+def test_a_vmca_that_refuses_several_names_is_asked_for_the_pnid_alone():
+    """VMCA does so unless its option multiplesan is on; what is lost is told, with its words."""
+    bench = with_two_names()
+    asked = refusing(bench, 99)
 
     bench.do(bench.renewing())
 
-    assert any("without the names alias.example" in line for line in bench.told)
+    assert asked == [("alias.example", VC1)] * 2 + [(VC1,)]
+    told = "without the names alias.example: VMCA did not sign all names (certool said 'error 382"
+    assert any(told in line for line in bench.told)
+
+
+def test_a_vmca_that_fails_once_costs_no_name():
+    """Whatever it fails for: it is waited for and asked for all names again."""
+    bench = with_two_names()
+    bench.authority.starts_after = 3
+    asked = refusing(bench, 1)
+
+    bench.do(bench.renewing())
+
+    assert asked == [("alias.example", VC1)] * 2
+    assert not any("without" in line for line in bench.told)
+    bench.assert_renewed()
+
+
+def test_a_vmca_that_dies_meanwhile_costs_no_name():
+    """One that does not answer has refused nothing: the step stops and can be repeated."""
+    bench = with_two_names()
+    sign = bench.authority.sign
+
+    def dying(node, request):
+        if len(request.dns_names) == 1:
+            return sign(node, request)
+        bench.authority.starts_after = 10_000
+        raise VmcaError(node.fqdn, "RPC server unavailable")
+
+    bench.authority.sign = dying
+
+    with pytest.raises(VmcaError, match="does not answer"):
+        bench.do(bench.renewing())
+
+    assert (VC1, MACHINE) not in bench.stores.written
 
 
 def test_a_vmca_that_is_still_starting_is_waited_for(bench):
