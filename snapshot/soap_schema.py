@@ -17,6 +17,9 @@ from pyVmomi.VmomiSupport import F_OPTIONAL, DataObject, Enum, ManagedMethod, Ma
 _PLAIN: Final = (bool, int, float, str, bytes, datetime)
 """Kinds of values: within one, for example int and long, hosts are free. bool comes before int,
 which it is a kind of."""
+_LIMIT: Final = 2**63
+_DIGITS: Final = 40
+"""Characters of a number: more than any of 64 bits has, a few zeros before it included."""
 
 
 class SchemaError(TypeError):
@@ -32,7 +35,8 @@ class TolerantDeserializer(SoapDeserializer):
         """Take the end of an element.
 
         Raises:
-            SchemaError: It is an item of another type than its list has.
+            SchemaError: It is an item of another type than its list has, or a number that no
+                type of the API holds.
         """
         stack = getattr(self, "stack", None)
         if not stack:
@@ -40,6 +44,8 @@ class TolerantDeserializer(SoapDeserializer):
         kind = stack[-1]
         if isinstance(kind, type) and issubclass(kind, Enum) and not hasattr(kind, self.data):
             stack[-1] = str
+        if isinstance(kind, type) and issubclass(kind, int) and kind is not bool:
+            _require_size(self.data)
         parent = stack[-2] if len(stack) > 1 else None
         super().EndElementHandler(tag)  # type: ignore[no-untyped-call]  # pyVmomi
         if isinstance(parent, list) and parent:
@@ -53,6 +59,13 @@ class TolerantDeserializer(SoapDeserializer):
             elif isinstance(value, list):
                 _require(value[-1], declared.type.Item, name)
         return None
+
+
+def _require_size(data: str) -> None:
+    """Return if *data* is a number that xsd:long can hold: arithmetic with others may overflow."""
+    text = data.strip()
+    if len(text) > _DIGITS or (text and not -_LIMIT <= int(text) < _LIMIT):
+        raise SchemaError("a number has more than 64 bits")
 
 
 def require_result(found: Any, info: Any) -> None:

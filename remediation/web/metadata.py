@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 _KEYS_READ = 100
 """Keys of a JWKS that are looked at; an STS publishes one (JWKSController.java L69-110)."""
 
+_MODULUS_BITS = 16384
+_EXPONENT_BITS = 64
+"""Limits of OpenSSL to keys that verify anything (OPENSSL_RSA_MAX_MODULUS_BITS and
+_MAX_PUBEXP_BITS in rsa.h). JSON could not be written of a much greater exponent.
+"""
+
 
 class MetadataError(ValueError):
     """The answer is not what an STS publishes; the text says what is wrong with it."""
@@ -66,7 +72,7 @@ def parse_jwks(content: bytes) -> tuple[PublishedKey, ...]:
     """Return the RSA keys of a JWKS, in its order.
 
     Raises:
-        MetadataError: No JWKS, or an RSA key that is incomplete.
+        MetadataError: No JWKS, or an RSA key that is incomplete or larger than any.
     """
     try:
         keys = json.loads(content)["keys"][:_KEYS_READ]
@@ -80,12 +86,15 @@ def parse_jwks(content: bytes) -> tuple[PublishedKey, ...]:
 def _key(key: Any) -> PublishedKey:
     chain = key.get("x5c") or []
     return PublishedKey(
-        modulus=f"{_number(key['n']):x}",
-        exponent=_number(key["e"]),
+        modulus=f"{_number(key['n'], _MODULUS_BITS):x}",
+        exponent=_number(key["e"], _EXPONENT_BITS),
         leaf=_certificate(chain[0]) if chain else None,
     )
 
 
-def _number(text: str) -> int:
+def _number(text: str, bits: int) -> int:
     padded = text + "=" * (-len(text) % 4)
-    return int.from_bytes(base64.b64decode(padded, altchars=b"-_", validate=True), "big")
+    number = int.from_bytes(base64.b64decode(padded, altchars=b"-_", validate=True), "big")
+    if number.bit_length() > bits:
+        raise MetadataError(f"a published key has a number of more than {bits} bits")
+    return number

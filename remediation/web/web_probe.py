@@ -40,6 +40,10 @@ _FOLLOWED: Final = ("/ui", "/websso/")
 _PARSED: Final = 64 * 1024
 _SCRIPT: Final = re.compile(r"<(script|style)\b.*?(</\1>|$)", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>")
+_NO_CHARACTER: Final = re.compile(r"&#[0-9]{10,}+;?")
+"""A reference to no character, which html.unescape would convert to a number: int() refuses 4,300
+digits.
+"""
 
 
 class WebProbe:
@@ -150,7 +154,8 @@ class WebProbe:
 def page_text(answer: Answer) -> str:
     """Return what a page says, on one line, without markup and control characters."""
     raw = answer.body[:_PARSED].decode("utf-8", "replace")
-    plain = html.unescape(_TAG.sub(" ", _SCRIPT.sub(" ", raw)))
+    plain = _TAG.sub(" ", _SCRIPT.sub(" ", raw))
+    plain = html.unescape(_NO_CHARACTER.sub("\ufffd", plain))
     printable = "".join(c if c.isprintable() else " " for c in plain)
     text = " ".join(printable.split())[:TEXT_LIMIT]
     if answer.status in _REDIRECTS and answer.location:

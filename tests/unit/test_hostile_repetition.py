@@ -184,7 +184,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
         ),
         ("[", '{"a":', '"'),
     ),
-    "page": (_page, ("<script>", "<script", "<", "</script")),
+    "page": (_page, ("<script>", "<script", "<", "&#", "&#1", "</script")),
     "JWKS": (
         lambda text: _or_refused(metadata.parse_jwks, text.encode()),
         ('{"keys":[', '{"keys":[{"kty":"RSA","n":"'),
