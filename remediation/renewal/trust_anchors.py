@@ -75,6 +75,54 @@ def replacements(
     return tuple(made)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How far one directory's endpoints are those of the writer's.
+
+    *is_behind*: one does not name what it was made to name yet. *missing* is how many of those the
+    directory does not have at all, *stale* how many of its own name a certificate that is replaced:
+    no replication mends that, as nobody wrote there.
+    """
+
+    is_behind: bool
+    missing: int = 0
+    stale: int = 0
+
+
+def followed(
+    held: Sequence[TrustAnchors],
+    writers: Sequence[TrustAnchors],
+    *,
+    news: frozenset[str],
+    olds: frozenset[str],
+) -> Followed:
+    """Compare a directory with the writer's, at the endpoints where that names what is new.
+
+    In whatever else the two differ, they did before: nothing of it is waited for. A directory that
+    has none of these endpoints is behind all the same: perhaps it was only half read.
+
+    Args:
+        held: Its endpoints.
+        writers: Those of the writer's directory, after what is new was written there.
+        news: SHA-256 of the certificates that are new, 64 lower-case hex digits.
+        olds: SHA-256 of those that they replaced.
+    """
+    mine, theirs = _by_dn(held), _by_dn(writers)
+    wanted = {place: named & news for place, named in theirs.items() if named & news}
+    here = [place for place in wanted if place in mine]
+    lags = any(wanted[place] - mine[place] or mine[place] & olds for place in here)
+    return Followed(
+        is_behind=lags or (bool(wanted) and not here),
+        missing=len(wanted) - len(here),
+        stale=sum(bool(named & olds) for place, named in mine.items() if place not in wanted),
+    )
+
+
+def _by_dn(found: Sequence[TrustAnchors]) -> dict[str, frozenset[str]]:
+    """Return the fingerprints that each endpoint names, in whatever order."""
+    return {each.dn.lower(): frozenset(map(fingerprint, each.certificates)) for each in found}
+
+
 def is_front_of(uri: str, fqdn: str) -> bool:
     """Tell whether *uri* is behind port 443 of node *fqdn*."""
     try:

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from stsfix.remediation.errors import (
-    DirectoryFaultError,
-    ReplicationOverdueError,
     VecsError,
     VmcaError,
 )
@@ -36,11 +34,9 @@ from stsfix.remediation.renewal.notes import (
     shown_key,
 )
 from stsfix.remediation.renewal.request import described, renewal_request, with_one_name
-from stsfix.remediation.renewal.trust_anchors import replacements
 from stsfix.remediation.steps.clocks import require_clock
+from stsfix.remediation.steps.registering import Registering, Renewed
 from stsfix.remediation.steps.tools import await_stores, await_vmca
-from stsfix.snapshot.errors import TransientError
-from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,13 +85,14 @@ class RenewCertificates:
         """
         context = self.context
         chains = self._chains()
-        renewed = context.each(self._nodes(), lambda node: self._renew(node, chains, noted, note))
-        for pairs in renewed:
-            for renewal, leaf in pairs:
-                self._register(renewal, leaf, issued(noted, renewal.store, renewal.node))
-                if renewal.store in _EXTENSION_STORES:
-                    self._tell_extensions(renewal, leaf, noted, note)
-        self._await_agreement()
+        found = context.each(self._nodes(), lambda node: self._renew(node, chains, noted, note))
+        renewed = [each for of_node in found for each in of_node]
+        registering = Registering(context)
+        for each in renewed:
+            registering.register(each)
+            if each.renewal.store in _EXTENSION_STORES:
+                self._tell_extensions(each.renewal, each.leaf, noted, note)
+        registering.await_agreement(renewed)
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts, which is taken back after it."""
@@ -122,8 +119,8 @@ class RenewCertificates:
 
     def _renew(
         self, node: NodePlan, chains: Mapping[str, Chain], noted: Facts, note: Note
-    ) -> list[tuple[Renewal, bytes]]:
-        """Return the renewals of one node with their new leaves, which are in its stores now.
+    ) -> list[Renewed]:
+        """Return what is new on one node: it is in its stores now.
 
         A script of a process that died may have run until its files were swept away: what the
         stores hold is read again after that.
@@ -149,7 +146,8 @@ class RenewCertificates:
                 leaf = signed.leaf
             elif end_key(renewal.store, renewal.node) not in noted:
                 self._tell(renewal, leaf, "", note)
-            renewed.append((renewal, leaf))
+            replaced = frozenset({renewal.sha256, *ours}) - {fingerprint(leaf)}
+            renewed.append(Renewed(renewal=renewal, leaf=leaf, replaced=replaced))
         return renewed
 
     def _replace(
@@ -219,26 +217,6 @@ class RenewCertificates:
         text = f"renewed {renewal.store}, until {end}"
         self.context.tell(self.name, renewal.node, f"{text}; {lacks}" if lacks else text)
 
-    def _register(self, renewal: Renewal, leaf: bytes, ours: Sequence[str]) -> None:
-        """Let the writer's directory name the new certificate."""
-        context, writer = self.context, self.context.spec.writer
-        registrations = context.directory(writer).registrations
-        if renewal.is_machine:
-            anchors = registrations.read_trust_anchors()
-            olds = frozenset({renewal.sha256, *ours}) - {fingerprint(leaf)}
-            made = replacements(anchors, renewal.node, olds=olds, new=leaf)
-            for replacement in made:
-                registrations.replace_trust_anchors(replacement)
-            if made:
-                text = f"endpoints of the lookup service that name it now: {len(made)}"
-                context.tell(self.name, renewal.node, text)
-            return
-        user = registrations.read_solution_user(renewal.principal)
-        parsed = parse(leaf)
-        if user is None or not isinstance(parsed, Certificate):
-            raise DirectoryFaultError(writer, f"search of {renewal.principal}", _NO_SUCH_OBJECT, "")
-        registrations.replace_certificate(user, leaf, parsed.subject)
-
     def _tell_extensions(self, renewal: Renewal, leaf: bytes, noted: Facts, note: Note) -> None:
         """Let the extensions that vCenter knew by the old certificate be known by the new one.
 
@@ -261,39 +239,6 @@ class RenewCertificates:
             note(key, str(changed))
             text = f"extensions that vCenter knows by the new {renewal.store}: {changed}"
             self.context.tell(self.name, node.fqdn, text)
-
-    def _await_agreement(self) -> None:
-        """Wait until every directory holds the writer's accounts and trust anchors.
-
-        Raises:
-            ReplicationOverdueError: Some node differs at the limit; services were not restarted.
-        """
-        context, spec = self.context, self.context.spec
-        behind: list[str] = []
-        started = context.clock.monotonic()
-
-        def agree() -> bool | None:
-            wanted = self._registered(spec.writer)
-            behind[:] = [n.fqdn for n in spec.directories[1:] if self._differs(n.fqdn, wanted)]
-            return None if behind else True
-
-        context.tell(self.name, "", "waiting until every directory names the new certificates")
-        limits = context.limits
-        if not poll_until(agree, clock=context.clock, limit=limits.replication, every=limits.poll):
-            waited = context.clock.monotonic() - started
-            raise ReplicationOverdueError(spec.writer, behind, waited)
-
-    def _registered(self, fqdn: str) -> frozenset[object]:
-        registrations = self.context.directory(fqdn).registrations
-        names = {r.principal for r in self.context.spec.renewals if r.principal}
-        users = (registrations.read_solution_user(name) for name in sorted(names))
-        return frozenset((*users, *registrations.read_trust_anchors()))
-
-    def _differs(self, fqdn: str, wanted: frozenset[object]) -> bool:
-        try:
-            return self._registered(fqdn) != wanted
-        except TransientError:
-            return True
 
 
 def _leaf(held: NodeStores, store: str, alias: str) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 
 KILLS = "tests/crash/test_renewal_kills.py"
+ANCHORS = "tests/unit/test_trust_anchors.py"
 RENEWAL_VIEW = "tests/unit/test_renewal_view.py"
 STEPS_RENEWAL = "tests/unit/test_steps_renewal.py"
 VMCA_ROOT = "tests/unit/test_steps_vmca_root.py"
@@ -53,6 +54,20 @@ MUTANTS = (
         "        except VmcaError as error:\n"
         "            fewer =",
         tests=(f"{STEPS_RENEWAL}::test_a_vmca_that_fails_once_costs_no_name",),
+    ),
+    Mutant(
+        name="an old certificate beside the new one is not waited for",
+        file="remediation/renewal/trust_anchors.py",
+        old="wanted[place] - mine[place] or mine[place] & olds",
+        new="wanted[place] - mine[place]",
+        tests=(f"{ANCHORS}::test_a_directory_is_behind_where_it_does_not_name_what_was_written",),
+    ),
+    Mutant(
+        name="directories that differed before a renewal fail it",
+        file="remediation/renewal/trust_anchors.py",
+        old="    wanted = {place: named & news for place, named in theirs.items() if named & news}\n",
+        new="    wanted = theirs\n",
+        tests=(f"{STEPS_RENEWAL}::test_directories_that_differed_before_do_not_stop_it",),
     ),
     Mutant(
         name="extensions of a solution user are told with machine certificates alone",

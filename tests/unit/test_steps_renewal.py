@@ -313,6 +313,90 @@ def test_a_directory_that_lags_a_little_is_waited_for():
     bench.assert_renewed()
 
 
+def apart(bench, change):
+    """Let the second node's lookup service have had other endpoints than the first's for years:
+    *change* makes them of the endpoints of both nodes; each has two there, of one certificate.
+    """
+    for node in bench.domain.nodes.values():
+        held = node.certificates
+        node.certificates = replace(
+            held,
+            registrations=tuple(
+                replace(s, endpoints=tuple(replace(s.endpoints[0], uri=uri) for uri in uris(s)))
+                for s in held.registrations
+            ),
+        )
+    held = bench.domain.nodes[VC2].certificates
+    one, two = (service.endpoints for service in held.registrations)
+    changed = change(one, two)
+    bench.domain.nodes[VC2].certificates = replace(
+        held,
+        registrations=tuple(
+            replace(s, endpoints=e) for s, e in zip(held.registrations, changed, strict=True)
+        ),
+    )
+
+
+def uris(service):
+    """Return two of a service."""
+    return (service.endpoints[0].uri, service.endpoints[0].uri + "/more")
+
+
+def naming(endpoint, *more):
+    """Return an endpoint that names certificates besides its own."""
+    return replace(endpoint, trust=(*endpoint.trust, *more))
+
+
+STALE = issued("stale-on-one", -400)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one, two: (one, (naming(two[0], STALE), two[1])),
+        lambda one, two: (one, two[:1]),
+        lambda one, two: ((naming(one[0], STALE), one[1]), two),
+    ],
+    ids=["another's names more", "another's is missing", "its own named more"],
+)
+def test_directories_that_differed_before_do_not_stop_it(bench, change):
+    """What is renewed agrees; no waiting mends the rest, and no resume."""
+    apart(bench, change)
+
+    bench.do(bench.renewing())
+
+    assert bench.clock.slept == 0
+    bench.assert_renewed()
+    assert [line for line in bench.told if "lsdoctor" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda one, two: (one[:1], two), "lacks 1 endpoints"),
+        (lambda one, two: (one, (naming(two[0], *one[0].trust), two[1])), "directory alone 1"),
+    ],
+    ids=["it is missing", "another's names the old one"],
+)
+def test_what_replication_does_not_mend_at_its_endpoints_is_told(bench, change, told):
+    """It was so before, stops nothing, and is a person's to see to."""
+    apart(bench, change)
+
+    bench.do(bench.renewing())
+
+    (line,) = (line for line in bench.told if "lsdoctor" in line)
+    assert line.startswith(f"{VC2} warning: ")
+    assert told in line
+
+
+def test_a_directory_with_none_of_its_endpoints_stops_it(bench):
+    """Perhaps it was only half read."""
+    apart(bench, lambda _, two: ((), two))
+
+    with pytest.raises(ReplicationOverdueError, match=VC2):
+        bench.do(bench.renewing())
+
+
 def test_taking_it_back_is_the_revert_of_the_run(bench):
     """It does nothing by itself: everything it wrote is on the nodes' disks."""
     bench.do(bench.renewing())

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
 from renewal_worlds import VC1, VC2, issued
 from stsfix.remediation.pki.certificates import fingerprint
-from stsfix.remediation.renewal.trust_anchors import TrustAnchors, is_front_of, replacements
+from stsfix.remediation.renewal.trust_anchors import (
+    Followed,
+    TrustAnchors,
+    followed,
+    is_front_of,
+    replacements,
+)
 
 OLD, NEW = issued("old", -1), issued("new", 700)
 STALE, OTHER = issued("stale", -400), issued("other", 9, host=VC2)
@@ -62,6 +69,42 @@ def test_what_is_right_or_somebody_elses_is_left_alone():
 def test_a_certificate_is_named_once():
     """Two values that become one are one: vmdird refuses doubles (measured, 4)."""
     assert renewed(anchors(OLD, STALE, OTHER)) == [(NEW, OTHER)]
+
+
+def at(place, *certificates):
+    """Return an endpoint of its own DN that names these."""
+    return replace(anchors(*certificates), dn=f"cn={place}")
+
+
+WRITERS = (at("One", NEW, OTHER), at("Two", NEW), at("Three", OTHER))
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        (WRITERS, Followed(is_behind=False)),
+        ((at("one", OTHER, NEW), at("two", NEW)), Followed(is_behind=False)),
+        ((at("One", NEW, STALE), at("Two", NEW)), Followed(is_behind=False)),
+        ((at("One", NEW), at("Two", OLD)), Followed(is_behind=True)),
+        ((at("One", NEW), at("Two", NEW, OLD)), Followed(is_behind=True)),
+        ((at("One", NEW), at("Two", STALE)), Followed(is_behind=True)),
+        ((at("One", NEW),), Followed(is_behind=False, missing=1)),
+        ((*WRITERS, at("Four", OLD)), Followed(is_behind=False, stale=1)),
+        ((*WRITERS[:2], at("Three", OLD)), Followed(is_behind=False, stale=1)),
+        ((at("Three", OTHER),), Followed(is_behind=True, missing=2)),
+        ((), Followed(is_behind=True, missing=2)),
+    ],
+)
+def test_a_directory_is_behind_where_it_does_not_name_what_was_written(held, found):
+    """Elsewhere it may differ, in values, order and the spelling of a DN."""
+    olds, news = frozenset({fingerprint(OLD)}), frozenset({fingerprint(NEW)})
+
+    assert followed(held, WRITERS, news=news, olds=olds) == found
+
+
+def test_nobody_is_behind_where_nothing_was_written():
+    """No machine certificate is new: the lookup service is as it was."""
+    assert followed((), WRITERS, news=frozenset(), olds=frozenset()) == Followed(is_behind=False)
 
 
 @pytest.mark.parametrize(
