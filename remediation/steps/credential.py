@@ -118,16 +118,17 @@ class ReplaceSts:
     def _issue_and_write(self, attempt: int, note: Note) -> tuple[bytes, ...]:
         context, writer = self.context, self.context.spec.writer
         require_clock(context, writer)
-        everywhere = [
-            context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories
-        ]
-        credential_index = next_index([e for node in everywhere for e in node.credentials])
-        chain_index = next_index([e for node in everywhere for e in node.chains])
         issued = context.issuer().issue(
             node=writer,
             now=context.clock.now(),
             validity=timedelta(days=context.spec.validity_days),
         )
+        # Only now, since that may take long: two entries of one name never become one.
+        everywhere = [
+            context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories
+        ]
+        credential_index = next_index([e for node in everywhere for e in node.credentials])
+        chain_index = next_index([e for node in everywhere for e in node.chains])
         note(CREDENTIAL_INDEX, str(credential_index))
         note(CHAIN_INDEX, str(chain_index))
         note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))

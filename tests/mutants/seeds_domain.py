@@ -44,6 +44,30 @@ MUTANTS = (
         tests=(f"{CREDENTIAL}::test_a_number_that_only_a_partner_has_is_not_used_again",),
     ),
     Mutant(
+        name="numbers are looked up before the certificate is made",
+        file=_STEP,
+        old="        require_clock(context, writer)\n        issued = ",
+        new="        require_clock(context, writer)\n        everywhere = [\n"
+        "            context.directory(n.fqdn).read_sts_entries() for n in context.spec.directories\n"
+        "        ]\n        issued = ",
+        also=(
+            (
+                (
+                    "name never become one.\n        everywhere = [\n"
+                    "            context.directory(n.fqdn).read_sts_entries()"
+                    " for n in context.spec.directories\n        ]\n"
+                ),
+                "name never become one.\n",
+            ),
+        ),
+        tests=(
+            (
+                f"{CREDENTIAL}"
+                "::test_a_number_that_is_taken_while_the_certificate_is_made_is_not_used_again"
+            ),
+        ),
+    ),
+    Mutant(
         name="nobody waits for replication",
         file=_STEP,
         old="            if not same_entries(reference, entries):\n",

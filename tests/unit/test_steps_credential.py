@@ -143,6 +143,23 @@ def test_a_number_that_only_a_partner_has_is_not_used_again():
     assert bench.names() == ["chain 1", "chain 4", "credential 1", "credential 6"]
 
 
+def test_a_number_that_is_taken_while_the_certificate_is_made_is_not_used_again():
+    """Making it may take minutes: what is free is looked up right before it is used."""
+    bench = Bench()
+    issue = bench.issuers.issue
+
+    def slowly(**how):
+        bench.domain.seed(2, sts_material.credential("foreign"), chain=5)
+        return issue(**how)
+
+    bench.issuers.issue = slowly  # type: ignore[method-assign] # somebody is quicker
+
+    bench.replace()
+
+    assert {"credential 3", "chain 6"} <= set(bench.names())
+    assert bench.domain.violations == []
+
+
 def test_replication_is_awaited_until_every_node_has_the_same_entries():
     """A slow partner is waited for."""
     bench = Bench(lag=4)
