@@ -17,17 +17,12 @@ from stsfix.remediation.steps.credential import (
     written_leaves,
 )
 from stsfix.remediation.steps.export import ExportSts
-from stsfix.remediation.steps.machines import (
-    PowerOn,
-    Quiesce,
-    TakeSnapshots,
-    get_way_back,
-    require_snapshots,
-)
+from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.remediation.steps.renewal import RenewCertificates
 from stsfix.remediation.steps.services import RestartServices, VerifyLogins
 from stsfix.remediation.steps.strangers import require_silence
 from stsfix.remediation.steps.vmca_root import NewVmcaRoot
+from stsfix.remediation.steps.way_back import get_way_back, require_snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

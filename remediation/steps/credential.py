@@ -33,7 +33,7 @@ from stsfix.remediation.ports import Observed
 from stsfix.remediation.records import END_PREFIX, KEPT_PREFIX, REPLACE_STS, RETIRE_OLD
 from stsfix.remediation.restarts import all_restarted
 from stsfix.remediation.steps.clocks import require_clock
-from stsfix.remediation.steps.machines import revert_all
+from stsfix.remediation.steps.way_back import revert_all
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
-from stsfix.remediation.errors_run import DomainLockedError, NoWayBackError
+from stsfix.remediation.errors_run import DomainLockedError
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.records import POWER_ON, QUIESCE, TAKE_SNAPSHOTS
 from stsfix.remediation.steps import adapters
@@ -16,12 +16,12 @@ from stsfix.remediation.steps.clocks import SLEPT, Moment
 from stsfix.remediation.steps.older_journal import require_no_snapshot
 from stsfix.remediation.steps.reversion import prove_reverted
 from stsfix.remediation.steps.strangers import require_silence
+from stsfix.remediation.steps.way_back import require_snapshots
 from stsfix.snapshot.errors import (
     OperationError,
-    SnapshotSetIncompleteError,
     TransientError,
 )
-from stsfix.snapshot.model import PowerState, SnapshotSet
+from stsfix.snapshot.model import PowerState
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
@@ -332,64 +332,3 @@ class PowerOn:
         """Nothing: who is reverted was shut down for that, everybody else stays on. Another run may
         work on the nodes by now.
         """
-
-
-def revert_all(context: StepContext, step: str) -> None:
-    """Put every node back to its snapshot of the run; all are off afterwards.
-
-    The set is checked to be whole before anybody is stopped, everybody is off before anybody
-    is reverted, and nobody is powered on here: a node that meets a partner from the future
-    breaks replication for good (vmdird measured, 8; KB 313886).
-
-    Raises:
-        SnapshotSetIncompleteError: Nothing was changed.
-        WrongVmError: All nodes are off; nobody was reverted.
-        OperationError: Some nodes may be reverted and all are off; repeating it goes on.
-    """
-    found = get_way_back(context)
-    context.tell(step, "", "shutting down every node")
-    context.coordinator.shut_down(context.shutdown_waves())
-    require_silence(context)
-    context.tell(step, "", "reverting every node")
-    context.coordinator.revert(found, context.vms)
-
-
-def get_way_back(context: StepContext) -> SnapshotSet:
-    """Return the snapshots that every node can go back to; reads only.
-
-    A disk that takes no part in snapshots stays as it is at a revert (vSphere VM administration
-    guide, Snapshot Limitations): its node would stay ahead of all others, so nobody is reverted.
-
-    Raises:
-        SnapshotSetIncompleteError: There is no such set.
-    """
-    found = context.coordinator.find(context.spec.run, context.vms)
-    if not isinstance(found, SnapshotSet):
-        raise SnapshotSetIncompleteError(found.name, found.reasons)
-    left_out = _left_out(context)
-    if left_out:
-        raise SnapshotSetIncompleteError(context.spec.run, left_out)
-    return found
-
-
-def require_snapshots(context: StepContext) -> None:
-    """Return if every node can go back to its snapshot; for a run that has written nothing yet.
-
-    Raises:
-        NoWayBackError: It cannot.
-    """
-    try:
-        get_way_back(context)
-    except SnapshotSetIncompleteError as error:
-        raise NoWayBackError(context.spec.run, error.missing) from error
-
-
-def _left_out(context: StepContext) -> tuple[str, ...]:
-    """Return what no snapshot of the nodes holds, one sentence each."""
-    facts = context.coordinator.observe(context.vms)
-    return tuple(
-        f"{vm}: {disk.label} is independent, a revert would leave it as it is"
-        for vm in context.vms
-        for disk in facts[vm].disks
-        if disk.is_independent
-    )

@@ -19,8 +19,8 @@ from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT, old_root_key, root_key, roots
 from stsfix.remediation.steps.clocks import require_clock
-from stsfix.remediation.steps.machines import revert_all
 from stsfix.remediation.steps.tools import await_vmca
+from stsfix.remediation.steps.way_back import revert_all
 from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 from stsfix.snapshot.secret import Secret

@@ -25,7 +25,7 @@ MUTANTS = (
     ),
     Mutant(
         name="an old VM is reverted although another machine is the node",
-        file="remediation/steps/machines.py",
+        file="remediation/steps/way_back.py",
         old="    require_silence(context)\n    context.tell(step",
         new="    context.tell(step",
         tests=(f"{STRANGERS}::test_nobody_is_reverted_while_another_machine_has_a_nodes_name",),

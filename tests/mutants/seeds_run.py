@@ -247,7 +247,7 @@ MUTANTS = (
     ),
     Mutant(
         name="nodes are powered on as soon as they are reverted",
-        file="remediation/steps/machines.py",
+        file="remediation/steps/way_back.py",
         old="    context.coordinator.revert(found, context.vms)\n",
         new=(
             "    context.coordinator.revert(found, context.vms)\n    start_domain(context, step, {})\n"
