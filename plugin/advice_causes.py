@@ -318,6 +318,25 @@ def journal_advice(error: of_run.JournalUnwritableError) -> tuple[str, ...]:
     return ("Make room on, or repair, the file system of {e.path}", keep, GO_ON)
 
 
+def nodes_joined_advice(error: of_run.NodesJoinedError) -> tuple[str, ...]:
+    """Advise on a domain that has grown, before anything is written or when it is to go back."""
+    behind = "A revert would leave these behind: replication with them would be broken for good"
+    if error.unwritten:
+        return (
+            behind,
+            "Nothing is written yet. Close this run, which reverts nobody: {rollback}",
+            "Then release its snapshots, and begin a new run, which has all nodes: {release}",
+        )
+    return (
+        behind,
+        "If one is only a stale entry, remove it from the directory first (KB 425780)",
+        (
+            "Else the run's export can put the STS entries back without snapshots, while"
+            " all nodes stay on: {export_restore}"
+        ),
+    )
+
+
 def domain_locked_advice(error: of_run.DomainLockedError) -> tuple[str, ...]:
     """Advise on another run of the domain, here or elsewhere."""
     if error.elsewhere:

@@ -59,14 +59,7 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "If every snapshot is still there, they are the better way back: {rollback}",
             "Else decide by hand which of the entries named above shall stay",
         ),
-        of_run.NodesJoinedError: (
-            "A revert would leave these behind: replication with them would be broken for good",
-            "If one is only a stale entry, remove it from the directory first (KB 425780)",
-            (
-                "Else the run's export can put the STS entries back without snapshots, while"
-                " all nodes stay on: {export_restore}"
-            ),
-        ),
+        of_run.NodesJoinedError: causes.nodes_joined_advice,
         of_run.NoWayBackError: (
             "Close this run, which needs no snapshot for that: {rollback}",
             "Find out who deleted the snapshots, or changed the disk: a backup product or a person",

@@ -24,6 +24,7 @@ from stsfix.remediation.engine import turn_back
 from stsfix.remediation.errors_run import PlanChangedError, RunStateError
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.newcomers import (
+    about_to_write,
     known_nodes,
     may_have_reverted,
     require_no_newcomer,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.model import Finding, RunSpec
     from stsfix.remediation.ports import Step
     from stsfix.remediation.renewal.plan import RenewalPlan
+    from stsfix.remediation.steps.context import StepContext
     from stsfix.snapshot.coordinator import Released
     from stsfix.snapshot.ports import Clock
 
@@ -178,6 +180,7 @@ class Runs(TakingOver):
 
         Raises:
             NoWayBackError: See `plan.require_undoable`.
+            NodesJoinedError: It would write next, and its way back would leave them behind.
             OlderJournalError: See `require_newest`; of a new run its first step looks.
             OperationError: See `engine.run`.
         """
@@ -187,6 +190,8 @@ class Runs(TakingOver):
             if journal.records:
                 require_newest(context, journal.records)
             require_undoable(context, journal.records)
+            if about_to_write(journal.records):
+                self._require_none_joined(context, journal, unwritten=True)
             return self._go_on(journal)
 
     def _go_on(self, journal: Journal) -> Phase:
@@ -213,7 +218,7 @@ class Runs(TakingOver):
             self._where.follow(journal, always=True)
             context = self._wiring.step_context(journal.spec, self._file.folder)
             require_newest(context, journal.records)
-            self._require_same_domain(run, journal)
+            self._require_same_domain(context, journal)
             require_way_back(context, journal.plan, journal.records)
             turn_back(journal)
             return self._go_on(journal)
@@ -335,18 +340,26 @@ class Runs(TakingOver):
             error.add_note("It has written nothing: power them on in the Host Client, PSCs first.")
             raise error
 
-    def _require_same_domain(self, run: str, journal: Journal) -> None:
+    def _require_same_domain(self, context: StepContext, journal: Journal) -> None:
         """Refuse to revert a domain that has other nodes by now, as far as it can be asked."""
-        if may_have_reverted(journal.records) or not reverts(journal.records):
-            return
+        if reverts(journal.records) and not may_have_reverted(journal.records):
+            self._require_none_joined(context, journal)
+
+    def _require_none_joined(
+        self, context: StepContext, journal: Journal, *, unwritten: bool = False
+    ) -> None:
         self._wiring.believe(lambda node: shown_leaves(journal.records, node))
-        context = self._wiring.step_context(journal.spec, self._file.folder)
-        known = known_nodes(journal.spec, self._file.read(run).inventory)
-        if not require_no_newcomer(journal.spec, known, context.directory):
+        known, directory = self._known(journal), context.directory
+        if not require_no_newcomer(journal.spec, known, directory, unwritten=unwritten):
             text = "no directory could be asked whether nodes joined the domain since then"
             context.tell("", "", text)
 
     def _steps(self, journal: Journal) -> tuple[Step, ...]:
         self._wiring.believe(lambda node: shown_leaves(journal.records, node))
         context = self._wiring.step_context(journal.spec, self._file.folder)
-        return build_steps(context, journal.plan, lambda: journal.records)
+        return build_steps(
+            context, journal.plan, lambda: journal.records, known=self._known(journal)
+        )
+
+    def _known(self, journal: Journal) -> frozenset[str]:
+        return known_nodes(journal.spec, self._file.read(journal.run).inventory)

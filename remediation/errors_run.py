@@ -115,10 +115,14 @@ class RunStateError(RefusedError):
 
 
 class NodesJoinedError(RefusedError):
-    """Nodes joined the SSO domain after the run began; a revert would leave them behind."""
+    """Nodes joined the SSO domain after the run began; a revert would leave them behind.
 
-    def __init__(self, run: str, nodes: Iterable[str]) -> None:
+    *unwritten* tells that the run was about to write, and has written nothing.
+    """
+
+    def __init__(self, run: str, nodes: Iterable[str], *, unwritten: bool = False) -> None:
         self.nodes = tuple(nodes)
+        self.unwritten = unwritten
         super().__init__(f"since {run} began, these joined the domain: {', '.join(self.nodes)}")
         self.run = run
 

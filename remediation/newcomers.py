@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import DirectoryLoginError, PlainBindRefusedError
 from stsfix.remediation.errors_run import NodesJoinedError
-from stsfix.remediation.records import BACK, REPLACE_STS, Mark, StepState, step_states, turn
+from stsfix.remediation.records import (
+    BACK,
+    POWER_ON,
+    REPLACE_STS,
+    Mark,
+    StepState,
+    step_states,
+    turn,
+)
 from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT
 from stsfix.snapshot.errors import OperationError
 
@@ -58,10 +66,33 @@ def newcomers(known: frozenset[str], topology: Topology) -> tuple[str, ...]:
     return tuple(sorted({*topology.controllers, *topology.computers} - known))
 
 
+def about_to_write(records: Sequence[Record]) -> bool:
+    """Tell whether all nodes were seen on again after their snapshots, and nothing is written."""
+    on = step_states((POWER_ON,), records)[POWER_ON] is StepState.DONE
+    return on and wrote_nothing(records) and turn(records) is None
+
+
+def require_unchanged(spec: RunSpec, known: frozenset[str], directory: Directory) -> None:
+    """Return if *directory* lists nobody who joined since the run began, which writes next.
+
+    Raises:
+        NodesJoinedError: It lists somebody: what is written could not be taken back.
+        OperationError: It cannot be read.
+    """
+    joined = newcomers(known, directory.read_topology())
+    if joined:
+        raise NodesJoinedError(spec.run, joined, unwritten=True)
+
+
 def require_no_newcomer(
-    spec: RunSpec, known: frozenset[str], directory: Callable[[str], Directory]
+    spec: RunSpec,
+    known: frozenset[str],
+    directory: Callable[[str], Directory],
+    *,
+    unwritten: bool = False,
 ) -> bool:
-    """Ask each node's directory in turn which nodes there are; reads only.
+    """Ask each node's directory in turn which nodes there are; reads only. *unwritten* tells what
+    the run is about to do, see `NodesJoinedError`.
 
     Returns:
         False if none could be asked, as when all nodes are off. A refused password ends it: it
@@ -83,5 +114,5 @@ def require_no_newcomer(
         asked = True
         joined = newcomers(known, topology)
         if joined:
-            raise NodesJoinedError(spec.run, joined)
+            raise NodesJoinedError(spec.run, joined, unwritten=unwritten)
     return asked

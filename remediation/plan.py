@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 
 def build_steps(
-    context: StepContext, plan: Sequence[str], records: Callable[[], Sequence[Record]]
+    context: StepContext,
+    plan: Sequence[str],
+    records: Callable[[], Sequence[Record]],
+    *,
+    known: frozenset[str],
 ) -> tuple[Step, ...]:
     """Return the steps of the run that *context* is about.
 
@@ -43,6 +47,7 @@ def build_steps(
         plan: The names that the run was begun with: a run of an earlier version has no step
             that came later, and gets none.
         records: The run's records now; later steps recognise by them what was written.
+        known: All nodes that the domain had when the run began, as `newcomers.known_nodes` has it.
 
     Raises:
         PlanChangedError: The plan names a step that this version does not have.
@@ -64,7 +69,7 @@ def build_steps(
     steps: tuple[Step, ...] = (
         Quiesce(context, reverted),
         TakeSnapshots(context),
-        PowerOn(context, lambda: noted(Quiesce.name, records())),
+        PowerOn(context, lambda: noted(Quiesce.name, records()), known),
         ExportSts(context),
         NewVmcaRoot(context),
         ReplaceSts(context),
@@ -73,11 +78,11 @@ def build_steps(
         RestartServices(context, leaves),
         VerifyLogins(context, leaves, shown),
     )
-    known = {step.name: step for step in (*steps, RetireOld(context, leaves, restarts))}
+    steps_by_name = {step.name: step for step in (*steps, RetireOld(context, leaves, restarts))}
     for name in plan:
-        if name not in known:
+        if name not in steps_by_name:
             raise PlanChangedError(f"a step {name}")
-    return tuple(known[name] for name in plan)
+    return tuple(steps_by_name[name] for name in plan)
 
 
 def require_way_back(context: StepContext, plan: Sequence[str], records: Sequence[Record]) -> None:

@@ -9,6 +9,7 @@ from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError
+from stsfix.remediation.newcomers import known_nodes, require_unchanged
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.records import POWER_ON, QUIESCE, TAKE_SNAPSHOTS
 from stsfix.remediation.steps import adapters
@@ -305,11 +306,13 @@ class TakeSnapshots:
 class PowerOn:
     """Every node is on again, with its network, and its directory and STS answer.
 
-    *before* gives the notes of ``quiesce``.
+    *before* gives the notes of ``quiesce``, *known* are all nodes that the domain had when the run
+    began; nobody but those of the run if it is None.
     """
 
     context: StepContext
     before: Callable[[], Facts] = dict
+    known: frozenset[str] | None = None
     name: ClassVar[str] = POWER_ON
 
     def probe(self, noted: Facts) -> Observed:
@@ -318,15 +321,19 @@ class PowerOn:
         return Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Power on, PSCs first, wait, and see once more that the way back is there: the next steps
-        write.
+        """Power on, PSCs first, wait, and see once more that the way back is there, for all: the
+        next steps write.
 
         Raises:
             NoWayBackError: Somebody deleted a snapshot meanwhile; every node is on.
+            NodesJoinedError: A node joined meanwhile, which has none; every node is on.
         """
         del noted, note
-        start_domain(self.context, self.name, self.before())
-        require_snapshots(self.context)
+        context, spec = self.context, self.context.spec
+        start_domain(context, self.name, self.before())
+        require_snapshots(context)
+        known = known_nodes(spec, {}) if self.known is None else self.known
+        require_unchanged(spec, known, context.directory(spec.writer))
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Nothing: who is reverted was shut down for that, everybody else stays on. Another run may

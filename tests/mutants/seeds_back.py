@@ -63,15 +63,15 @@ MUTANTS = (
     Mutant(
         name="nobody asks whether nodes joined before a rollback",
         file="plugin/runs.py",
-        old="            self._require_same_domain(run, journal)\n",
+        old="            self._require_same_domain(context, journal)\n",
         new="",
         tests=(f"{WAY_BACK}::test_a_domain_that_has_grown_is_not_reverted",),
     ),
     Mutant(
         name="newcomers: the first directory is believed",
         file="remediation/newcomers.py",
-        old="            raise NodesJoinedError(spec.run, joined)\n    return asked\n",
-        new="            raise NodesJoinedError(spec.run, joined)\n        break\n    return asked\n",
+        old="            raise NodesJoinedError(spec.run, joined, unwritten=unwritten)\n    return asked\n",
+        new="            raise NodesJoinedError(spec.run, joined, unwritten=unwritten)\n        break\n    return asked\n",
         tests=(f"{NEWCOMERS}::test_a_node_that_joined_is_named",),
     ),
     Mutant(
@@ -91,15 +91,15 @@ MUTANTS = (
     Mutant(
         name="a run writes whose snapshots are gone: after the boot",
         file="remediation/steps/machines.py",
-        old="        require_snapshots(self.context)\n",
-        new="        self.context.coordinator.observe(self.context.vms)\n",
+        old="        require_snapshots(context)\n",
+        new="        context.coordinator.observe(context.vms)\n",
         tests=(f"{STEPS_MACHINES}::test_nothing_is_written_that_no_snapshot_would_take_back",),
     ),
     Mutant(
         name="a run writes whose snapshots are gone: after a resume",
         file="plugin/runs.py",
         old="            require_undoable(context, journal.records)\n",
-        new="            del context\n",
+        new="",
         tests=(f"{WAY_BACK}::test_a_run_without_its_snapshots_does_not_begin_to_write",),
     ),
     Mutant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mutant import Mutant
 
+JOINED = "tests/unit/test_joined_meanwhile.py"
 OLDER = "tests/unit/test_older_journal.py"
 TAKING_OVER = "tests/unit/test_taking_over.py"
 
@@ -35,5 +36,19 @@ MUTANTS = (
         old="        if Mark.ADOPTED not in marks(stored.records):\n",
         new="        if Mark.ADOPTED in marks(stored.records):\n",
         tests=(f"{TAKING_OVER}::test_a_run_that_this_folder_knows_is_not_taken_over",),
+    ),
+    Mutant(
+        name="a run writes to a domain that has grown",
+        file="remediation/steps/machines.py",
+        old="        require_unchanged(spec, known, context.directory(spec.writer))\n",
+        new="        del known\n",
+        tests=(f"{JOINED}::test_a_run_looks_before_it_writes",),
+    ),
+    Mutant(
+        name="a resumed run writes to a domain that has grown",
+        file="plugin/runs.py",
+        old="            if about_to_write(journal.records):\n",
+        new="            if False:\n",
+        tests=(f"{JOINED}::test_a_stopped_run_does_not_write_when_it_is_resumed",),
     ),
 )
