@@ -248,7 +248,10 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             GO_ON,
         ),
         remediation.DirectoryFaultError: (
-            "LDAP 50: the user lacks rights or is locked; 53: the directory is read-only",
+            (
+                "LDAP 50: the user lacks rights or is locked; 53: the directory is read-only; 68:"
+                " somebody else has just added an entry of that name"
+            ),
             "Look at the end of the newest log below /var/log/vmware/vmdird on {e.node}",
             GO_ON,
             BACK,
@@ -257,6 +260,14 @@ ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             "Somebody else changes STS entries of this domain at the same time: stop that first",
             GO_ON,
             BACK,
+        ),
+        remediation.ForeignEntriesError: causes.foreign_entries_advice,
+        remediation.EntryConflictError: (
+            (
+                "Stop who adds STS entries to this domain; delete neither entry by hand: that would"
+                " delete both"
+            ),
+            "Waiting does not help, only a revert of all nodes does. Take the run back: {rollback}",
         ),
         remediation.ReplicationOverdueError: (
             (

@@ -286,6 +286,27 @@ def proof_advice(error: remediation.ProofError) -> tuple[str, ...]:
     )
 
 
+def foreign_entries_advice(error: remediation.ForeignEntriesError) -> tuple[str, ...]:
+    """Advise on entries that somebody else added, changed or removed."""
+    if error.signer:
+        return (
+            (
+                "Find out whose {e.signer} is: a person's, or made by vCenter's own refresh of its"
+                " certificate"
+            ),
+            (
+                "If it is not to sign, remove it and leave its chain (docs/operating.md, Removing a"
+                " credential by hand)"
+            ),
+            GO_ON,
+            BACK,
+        )
+    stop = "Somebody else changes STS entries of this domain at the same time: stop that first"
+    if error.gone:
+        return (stop, "It is not written a second time. Take the run back: {rollback}")
+    return (stop, GO_ON, BACK)
+
+
 def run_not_found_advice(error: of_run.RunNotFoundError) -> tuple[str, ...]:
     """Advise on a run that is not in the state folder."""
     listed = ("List the runs of this state folder: {runs}",) if error.run else ()

@@ -85,6 +85,8 @@ EXIT_CODES: Mapping[type[OperationError], int] = MappingProxyType(
         snapshot.GuestRightsError: 59,
         remediation.ClockSkewError: 60,
         snapshot.VmKeyMissingError: 62,
+        remediation.ForeignEntriesError: 63,
+        remediation.EntryConflictError: 65,
         snapshot.AnswerTooLargeError: 61,
         # the answer was lost
         snapshot.TaskOverdueError: 80,

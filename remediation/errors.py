@@ -19,6 +19,8 @@ TransientError
 FaultError
 ├── DirectoryFaultError       vmdird refused a read or write, with its result code
 ├── EntryChangedError         an entry is no longer the one we saw
+├── ForeignEntriesError       the STS entries are not those of the run
+├── EntryConflictError        a node has somebody else's entry under the name of one of ours
 ├── ReplicationOverdueError   a node does not show the new entries in time
 ├── SigningCertificateError   the STS says its signing certificate is not valid
 ├── SsoLoginError             the STS refused user or password
@@ -202,6 +204,34 @@ class EntryChangedError(FaultError):
         super().__init__(f"{dn} on {node} is not the entry it was")
         self.node = node
         self.dn = dn
+
+
+class ForeignEntriesError(FaultError):
+    """The STS entries of a node are not those of the run: somebody else changes them.
+
+    *signer* is the name of the credential that signs instead of the run's, if there is one; *gone*
+    tells that the run's own is not there any more.
+    """
+
+    def __init__(self, node: str, reason: str, *, signer: str = "", gone: bool = False) -> None:
+        super().__init__(f"the STS entries of {node} are not as they should be: {reason}")
+        self.node = node
+        self.reason = reason
+        self.signer = signer
+        self.gone = gone
+
+
+class EntryConflictError(FaultError):
+    """A node has somebody else's entry under the name of one of the run's; both stay for good."""
+
+    def __init__(self, writer: str, node: str, name: str) -> None:
+        super().__init__(
+            f"{name} of {node} is another entry than that of this run on {writer}: both were added"
+            " at the same time"
+        )
+        self.writer = writer
+        self.node = node
+        self.name = name
 
 
 class ReplicationOverdueError(FaultError):

@@ -50,6 +50,28 @@ def same_entries(one: StsEntries, other: StsEntries) -> bool:
     return _identity(one) == _identity(other)
 
 
+def conflicting(
+    writer: StsEntries, other: StsEntries, leaves: frozenset[str]
+) -> tuple[StsEntry, ...]:
+    """Return the entries of *other* that have the name of an entry with one of *leaves* on the
+    writer, and are somebody else's.
+
+    That is no lag: both stay for good (concurrent ADD; vmdird measured, 8). An entry of the same
+    name with another of *leaves* may be one of an earlier attempt, which has gone from the writer.
+    """
+    ours = {
+        entry.dn.lower(): entry.object_guid
+        for entry in (*writer.credentials, *writer.chains)
+        if leaf_of(entry) in leaves
+    }
+    return tuple(
+        entry
+        for entry in (*other.credentials, *other.chains)
+        if ours.get(entry.dn.lower(), entry.object_guid) != entry.object_guid
+        and leaf_of(entry) not in leaves
+    )
+
+
 def _identity(entries: StsEntries) -> frozenset[tuple[str, tuple[bytes, ...], str, bool | None]]:
     return frozenset(
         (entry.dn.lower(), entry.chain, entry.object_guid, entry.key_matches)

@@ -33,6 +33,12 @@ class RestorePlan:
         """True if the directory holds the export already and nothing of the run."""
         return not (self.add or self.remove or self.conflicts)
 
+    @property
+    def missing(self) -> str:
+        """What keeps it from being done, as a clause."""
+        names = [f"{e.cn} is not there" for e in self.add]
+        return "; ".join([*self.conflicts, *names, *(f"{e.cn} is there" for e in self.remove)])
+
 
 def plan_restore(
     exported: Sequence[StsMaterial], present: Sequence[StsMaterial], ours: frozenset[str]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.directory.sts import leaf_of, our_pair
-from stsfix.remediation.errors import DirectoryFaultError
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.logins.verify import verify_logins
+from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.restarts import (
     ASKED,
     BOOTED,
@@ -19,6 +18,7 @@ from stsfix.remediation.restarts import (
     STEP,
     seen_of,
 )
+from stsfix.remediation.steps.agreement import require_ours
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
@@ -30,18 +30,14 @@ if TYPE_CHECKING:
     from stsfix.remediation.steps.context import StepContext
 
 
-def our_leaf(context: StepContext, leaves: frozenset[str], call: str) -> str:
+def our_leaf(context: StepContext, leaves: frozenset[str]) -> str:
     """Return the SHA-256 of the new leaf, as the writer's directory holds it.
 
     Raises:
-        DirectoryFaultError: Our credential, one of *leaves*, is not there.
+        ForeignEntriesError: Our credential, one of *leaves*, is not there with its chain.
     """
-    writer = context.spec.writer
-    ours = our_pair(context.directory(writer).read_sts_entries(), leaves)
-    leaf = leaf_of(ours[0]) if ours is not None else None
-    if leaf is None:
-        raise DirectoryFaultError(writer, call, 0, "the new credential is not there")
-    return leaf
+    entries = context.directory(context.spec.writer).read_sts_entries()
+    return fingerprint(require_ours(entries, leaves)[0].chain[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,20 +18,20 @@ from stsfix.remediation.directory.sts import (
     mark_of,
     obsolete,
     our_pair,
-    same_entries,
     still_trusted,
 )
 from stsfix.remediation.directory.sts_state import next_index
 from stsfix.remediation.errors import (
-    DirectoryFaultError,
+    ForeignEntriesError,
+    IssuerError,
     ProofError,
-    ReplicationOverdueError,
 )
 from stsfix.remediation.pki.certificates import Malformed, fingerprint, parse
 from stsfix.remediation.pki.vmca import SHORT
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.records import END_PREFIX, KEPT_PREFIX, REPLACE_STS, RETIRE_OLD
 from stsfix.remediation.restarts import all_restarted
+from stsfix.remediation.steps.agreement import await_agreement, require_signing
 from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.way_back import revert_all
 from stsfix.snapshot.errors import TransientError
@@ -145,7 +145,7 @@ class ReplaceSts:
         context = self.context
         leaf = parse(issued.chain[0])
         if isinstance(leaf, Malformed):
-            raise DirectoryFaultError(context.spec.writer, "issue", 0, "the leaf is malformed")
+            raise IssuerError(f"the leaf that was issued is malformed: {leaf.reason}")
         note(f"{END_PREFIX}{attempt}", leaf.not_after.isoformat())
         for remark in issued.remarks:
             context.tell(self.name, context.spec.writer, remark)
@@ -163,14 +163,13 @@ class ReplaceSts:
         """Compare bytes and order of what the directory has now with what was sent.
 
         Raises:
-            DirectoryFaultError: It has something else; code 0, because it said success.
+            ForeignEntriesError: It has something else, although it said success.
         """
         entries = self._read()
-        pair = our_pair(entries, frozenset({fingerprint(chain[0])}))
-        if pair is None or pair[0].chain != chain or not is_in_force(entries, pair):
-            raise DirectoryFaultError(
-                self.context.spec.writer, "read-back", 0, "the entries differ from what was written"
-            )
+        pair = require_signing(entries, frozenset({fingerprint(chain[0])}))
+        if pair[0].chain != chain or not is_in_force(entries, pair):
+            reason = f"{dn.name_of(pair[0].dn)} is not what was written"
+            raise ForeignEntriesError(self.context.spec.writer, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +186,19 @@ class AwaitReplication:
         return Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Compare every node with the writer until all agree."""
+        """Compare every node with the writer until all agree.
+
+        Raises:
+            ForeignEntriesError: As `await_agreement`, like the others.
+            EntryConflictError: Only a rollback ends it.
+            ReplicationOverdueError: A resume goes on waiting.
+        """
         del noted, note
-        await_agreement(self.context, self.name, self._differs)
+        await_agreement(self.context, self.name, self.leaves())
         self._await_published()
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Nothing was changed."""
-
-    def _differs(self, entries: StsEntries) -> bool:
-        return our_pair(entries, self.leaves()) is None
 
     def _await_published(self) -> None:
         """Give every STS the time to notice; the restart that follows makes sure of it, and
@@ -224,39 +226,6 @@ class AwaitReplication:
         )
         for fqdn in sorted(waiting):
             context.tell(self.name, fqdn, "still publishes the old certificate before the restart")
-
-
-def await_agreement(context: StepContext, step: str, differs: Callable[[StsEntries], bool]) -> None:
-    """Wait until *differs* is false of the writer and every node equals the writer.
-
-    Raises:
-        ReplicationOverdueError: Some node still differs at the limit; nothing was changed.
-    """
-    spec = context.spec
-    started = context.clock.monotonic()
-    behind: list[str] = []
-
-    def agree() -> bool | None:
-        behind.clear()
-        reference = context.directory(spec.writer).read_sts_entries()
-        if differs(reference):
-            behind.append(spec.writer)
-        for node in spec.directories[1:]:
-            try:
-                entries = context.directory(node.fqdn).read_sts_entries()
-            except TransientError:
-                behind.append(node.fqdn)
-                continue
-            if not same_entries(reference, entries):
-                behind.append(node.fqdn)
-        return None if behind else True
-
-    context.tell(step, "", "waiting until every directory shows the same entries")
-    if not poll_until(
-        agree, clock=context.clock, limit=context.limits.replication, every=context.limits.poll
-    ):
-        waited = context.clock.monotonic() - started
-        raise ReplicationOverdueError(spec.writer, behind, waited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,20 +257,22 @@ class RetireOld:
         A credential goes before its chain, so that a signer is never left untrusted.
 
         Raises:
-            DirectoryFaultError: Ours is not there; nothing was deleted.
+            ForeignEntriesError: Ours is not there, or does not sign; if that is so from the
+                beginning, nothing was deleted.
+            EntryConflictError: As `await_agreement`.
         """
         context, writer = self.context, self.context.spec.writer
         directory = context.directory(writer)
         entries = directory.read_sts_entries()
-        ours = our_pair(entries, self.leaves())
-        if ours is None or entries.signing() != ours[0]:
-            raise DirectoryFaultError(writer, "retire", 0, "the new credential does not sign")
+        ours = require_signing(entries, self.leaves())
         old = self._note_old(entries, ours[0], noted, note)
         kept = self._keep(entries, ours[1], old, note)
         for entry in obsolete(entries, ours, old, kept):
             context.tell(self.name, writer, f"removing {dn.name_of(entry.dn)}")
             directory.delete_entry(entry)
-        await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old, kept)))
+        await_agreement(
+            context, self.name, self.leaves(), lambda now: bool(obsolete(now, ours, old, kept))
+        )
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts."""

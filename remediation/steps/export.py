@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.directory.sts_export import StsExport
 from stsfix.remediation.directory.sts_restore import plan_restore
 from stsfix.remediation.errors import (
-    DirectoryFaultError,
     EntryChangedError,
+    ForeignEntriesError,
     ReplicationOverdueError,
 )
 from stsfix.remediation.errors_run import RestoreRefusedError
@@ -130,7 +130,8 @@ def restore(
         EntryChangedError: Under a DN that the run wrote there is somebody else's entry by now; it
             and what was to go after it are there, and so is everything of before.
         ReplicationOverdueError: A node does not show it in time; repeating it goes on.
-        DirectoryFaultError: A write was refused, or the entries differ after it.
+        DirectoryFaultError: A write was refused.
+        ForeignEntriesError: The entries are not those of the export after it.
     """
     plan = plan_of(context, export, ours)
     writer = context.spec.writer
@@ -156,8 +157,9 @@ def restore(
     gone = {entry.dn.lower() for entry in plan.remove}
     _await_everywhere(context, lambda found: not gone & {e.dn.lower() for e in found})
     # (3) read back
-    if not plan_restore(export.nodes[writer], _read(context, writer), ours).is_done:
-        raise DirectoryFaultError(writer, "read-back", 0, "the entries differ from the export")
+    left = plan_restore(export.nodes[writer], _read(context, writer), ours)
+    if not left.is_done:
+        raise ForeignEntriesError(writer, left.missing)
     return plan
 
 

@@ -92,7 +92,7 @@ class RestartServices:
         begun = [node for node in left if RAN + node.fqdn in noted]
         if begun:
             return begun
-        leaf = our_leaf(self.context, self.leaves(), self.name)
+        leaf = our_leaf(self.context, self.leaves())
         reasons = Need(context=self.context, leaf=leaf).find(left)
         for fqdn, reason in reasons.items():
             self.context.tell(self.name, fqdn, f"needs a restart: {reason}")
@@ -131,7 +131,7 @@ class RestartServices:
         asked = [node for node in nodes if ASKED + node.fqdn in noted]
         if not asked:
             return {}
-        leaf = our_leaf(self.context, self.leaves(), self.name)
+        leaf = our_leaf(self.context, self.leaves())
         return ByHand(context=self.context, leaf=leaf).confirm(asked, noted, note)
 
     def _restart(self, nodes: Sequence[NodePlan], noted: Facts, note: Note) -> None:
@@ -221,12 +221,12 @@ class VerifyLogins:
 
         Raises:
             ProofError: At least one does not; the first one is named, all were shown.
-            DirectoryFaultError: Our credential is not in the directory.
+            ForeignEntriesError: Our credential is not in the directory.
         """
         del noted
         context = self.context
         prove_shown(context, self.name, self.shown, note)
-        leaf = our_leaf(context, self.leaves(), "verify")
+        leaf = our_leaf(context, self.leaves())
         proofs = verify_logins(
             context.spec.nodes,
             context.logins,

@@ -15,6 +15,7 @@ ADOPTION = "tests/unit/test_adoption.py"
 PLAN = "tests/unit/test_plan.py"
 VECS = "tests/contract/test_vecs_bash.py"
 
+_AGREEMENT = "remediation/steps/agreement.py"
 _STEP = "remediation/steps/credential.py"
 
 MUTANTS = (
@@ -69,16 +70,30 @@ MUTANTS = (
     ),
     Mutant(
         name="nobody waits for replication",
-        file=_STEP,
+        file=_AGREEMENT,
         old="            if not same_entries(reference, entries):\n",
         new="            if not entries.credentials:\n",
         tests=(f"{CREDENTIAL}::test_a_partner_that_never_gets_it_is_named",),
     ),
     Mutant(
+        name="two entries of one name are waited for",
+        file="remediation/directory/sts.py",
+        old="        if ours.get(entry.dn.lower(), entry.object_guid) != entry.object_guid\n",
+        new="        if entry.dn.lower() not in ours and entry.dn.lower() in ours\n",
+        tests=(f"{CREDENTIAL}::test_two_entries_of_one_name_are_not_waited_for",),
+    ),
+    Mutant(
+        name="a partner that lags counts as one that never agrees",
+        file="remediation/directory/sts.py",
+        old="        and leaf_of(entry) not in leaves\n",
+        new="",
+        tests=(f"{CREDENTIAL}::test_an_entry_of_an_earlier_attempt_is_no_conflict",),
+    ),
+    Mutant(
         name="old credentials go although ours does not sign",
-        file=_STEP,
-        old="        if ours is None or entries.signing() != ours[0]:\n",
-        new="        if ours is None:\n",
+        file=_AGREEMENT,
+        old="    if signing is not None and signing != ours[0]:\n",
+        new="    if signing is None:\n",
         tests=(f"{CREDENTIAL}::test_nothing_is_retired_while_somebody_elses_credential_signs",),
     ),
     Mutant(

@@ -15,6 +15,8 @@ from stsfix.plugin.errors import ConfigError, ConfigProblem, ReportFileError
 from stsfix.remediation.errors import (
     DirectoryFaultError,
     DirectoryUnreachableError,
+    EntryConflictError,
+    ForeignEntriesError,
     NodeTlsError,
     NodeUnreachableError,
     ProofError,
@@ -66,6 +68,27 @@ def test_a_slow_answer_has_an_advice_of_its_own(error):
 
     assert "[timeouts]" in slow[0]
     assert slow[1:] == silent
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "goes_on"),
+    [
+        (ForeignEntriesError("vc1", "9 signs", signer="TenantCredential-9"), "whose", True),
+        (ForeignEntriesError("vc1", "it is not there", gone=True), "not written a second", False),
+        (ForeignEntriesError("vc1", "it is another"), "stop that first", True),
+        (EntryConflictError("vc1", "vc2", "TenantCredential-2"), "delete neither", False),
+    ],
+    ids=["another signs", "gone", "another", "two of one name"],
+)
+def test_what_somebody_else_wrote_is_no_refusal_of_the_directory(error, told, goes_on):
+    """Nobody is sent to its rights or logs; going on is offered only where it can succeed."""
+    found = explain(error, RUN)
+    text = " ".join(found.next_actions)
+
+    assert "LDAP" not in f"{found.what_happened} {text}"
+    assert told in text
+    assert ("stsfix resume" in text) is goes_on
+    assert "stsfix rollback" in text
 
 
 def test_every_leaf_has_advice_and_nothing_else_has():

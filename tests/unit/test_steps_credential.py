@@ -11,6 +11,9 @@ from credential_bench import BOTH, VC1, VC2, Bench
 from memory_node import Fault
 from stsfix.remediation.errors import (
     DirectoryFaultError,
+    EntryConflictError,
+    ForeignEntriesError,
+    IssuerError,
     ReplicationOverdueError,
     WriteInDoubtError,
 )
@@ -18,7 +21,9 @@ from stsfix.remediation.pki import certificates
 from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import (
+    CHAIN_INDEX,
     AwaitReplication,
+    ReplaceSts,
     RetireOld,
 )
 
@@ -99,8 +104,52 @@ def test_a_credential_of_ours_that_does_not_sign_is_unclear():
     bench.domain.seed(9, sts_material.credential("foreign"), chain=9)
 
     assert bench.probe() is Observed.UNCLEAR
-    with pytest.raises(DirectoryFaultError, match="read-back"):
+    with pytest.raises(
+        ForeignEntriesError, match="TenantCredential-9 signs, not TenantCredential-2"
+    ):
         bench.replace()
+
+
+@pytest.mark.parametrize("missing", ["credential", "chain"])
+def test_what_is_not_there_after_it_was_written_is_told(missing):
+    """The directory said success; what it shows is what counts."""
+    bench = Bench()
+    change = bench.domain.change
+
+    def losing(node, call, apply):
+        if call != f"add_{missing}":
+            change(node, call, apply)
+
+    bench.domain.change = losing  # type: ignore[method-assign] # a directory that forgets
+
+    with pytest.raises(ForeignEntriesError, match="is not there with its trusted chain") as caught:
+        bench.replace()
+
+    assert caught.value.gone
+
+
+def test_a_key_that_is_not_the_one_that_was_written_is_told():
+    """Without its key no certificate signs."""
+    bench = Bench()
+    bench.issuers.issue = lambda **_: replace(  # type: ignore[method-assign] # as if mixed up
+        sts_material.credential("new-0"), key_pkcs8=sts_material.credential("new-1").key_pkcs8
+    )
+
+    with pytest.raises(ForeignEntriesError, match="TenantCredential-2 is not what was written"):
+        bench.replace()
+
+
+def test_a_leaf_that_cannot_be_read_is_not_written():
+    """It is the issuer's fault, and no directory's; nothing was added."""
+    bench = Bench()
+    bench.issuers.issue = lambda **_: replace(  # type: ignore[method-assign] # a broken issuer
+        sts_material.credential("new-0"), chain=(NOISE, ROOT)
+    )
+
+    with pytest.raises(IssuerError, match="malformed"):
+        bench.replace()
+
+    assert bench.names() == ["chain 1", "credential 1"]
 
 
 def test_a_number_that_somebody_else_took_is_unclear():
@@ -192,6 +241,102 @@ def test_a_partner_that_is_down_counts_as_behind():
         AwaitReplication(bench.context, bench.written).do({}, bench.note)
 
     assert caught.value.behind == (VC2,)
+
+
+def awaiting(bench):
+    """Await replication."""
+    AwaitReplication(bench.context, bench.written).do({}, bench.note)
+
+
+def under_our_name(bench, kind, index):
+    """Let somebody add an entry on the second node as soon as we have chosen our numbers."""
+    made = bench.domain.new_entry(kind, index, sts_material.credential("foreign").chain, None)
+
+    def note(key, value):
+        bench.note(key, value)
+        if key == CHAIN_INDEX:
+            bench.domain.nodes[VC2].entries[made.dn.lower()] = made
+
+    ReplaceSts(bench.context).do({}, note)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("credential", "TenantCredential-2"), ("chain", "TrustedCertChain-2")]
+)
+def test_two_entries_of_one_name_are_not_waited_for(kind, name):
+    """Both adds said success, and the nodes differ for good: no time mends that."""
+    bench = Bench()
+    under_our_name(bench, kind, 2)
+    before = bench.context.clock.monotonic()
+
+    with pytest.raises(EntryConflictError) as caught:
+        awaiting(bench)
+
+    assert (caught.value.node, caught.value.name) == (VC2, name)
+    assert bench.context.clock.monotonic() == before
+
+
+def test_an_entry_of_an_earlier_attempt_is_no_conflict():
+    """A partner that shows the orphan of the first attempt under the name of the second lags."""
+    bench = Bench(lag=10_000)
+    bench.domain.faults.append(Fault(call="add_credential"))
+    with pytest.raises(DirectoryFaultError):
+        bench.replace()
+    bench.replace()
+    first, *later = bench.domain.nodes[VC2].pending
+    first.calls = 0
+    for pending in later:
+        pending.calls = 3
+    seen = []
+    enter = bench.domain.enter
+
+    def watching(node, call):
+        found = enter(node, call)
+        seen.append(sorted(leaf for e in found.of_kind("chain") for leaf in e.chain[:1]))
+        return found
+
+    bench.domain.enter = watching  # type: ignore[method-assign] # to see the orphan
+
+    awaiting(bench)
+
+    orphan = bench.issuers.issued[0].chain[0]
+    assert any(orphan in leaves for leaves in seen)
+    assert bench.names(VC2) == BOTH
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "another signs"])
+def test_what_the_writer_lacks_is_not_waited_for(gone):
+    """It had what was written from the first moment on: somebody else has changed it."""
+    bench = Bench()
+    bench.replace()
+    if gone:
+        entries = bench.domain.nodes[VC1].entries
+        del entries[next(dn for dn, entry in entries.items() if entry.index == 2)]
+    else:
+        bench.domain.seed(9, sts_material.credential("foreign"))
+    before = bench.context.clock.monotonic()
+
+    with pytest.raises(ForeignEntriesError) as caught:
+        awaiting(bench)
+
+    assert (caught.value.gone, caught.value.signer != "") == (gone, not gone)
+    assert bench.context.clock.monotonic() == before
+
+
+def test_a_credential_that_appears_while_the_old_ones_go_is_told_at_once():
+    """Not the writer is behind: somebody else's has come to it."""
+    bench = Bench()
+    bench.replace()
+    change = bench.domain.change
+
+    def changing(node, call, apply):
+        change(node, call, apply)
+        bench.domain.seed(9, sts_material.credential("foreign"))
+
+    bench.domain.change = changing  # type: ignore[method-assign] # vCenter's own refresh
+
+    with pytest.raises(ForeignEntriesError, match="TenantCredential-9 signs"):
+        RetireOld(bench.context, bench.written, dict).do({}, bench.note)
 
 
 def test_retiring_removes_old_credentials_with_their_chains_only():
@@ -323,7 +468,7 @@ def test_nothing_is_retired_while_ours_does_not_sign():
     """Without our credential in place the old one is all there is."""
     bench = Bench()
 
-    with pytest.raises(DirectoryFaultError, match="does not sign"):
+    with pytest.raises(ForeignEntriesError, match="is not there with its trusted chain"):
         RetireOld(bench.context, bench.written, dict).do({}, bench.note)
 
     assert bench.names() == ["chain 1", "credential 1"]
@@ -337,7 +482,12 @@ def test_nothing_is_retired_while_somebody_elses_credential_signs():
     bench.domain.seed(9, sts_material.credential("foreign"))
     before = bench.names()
 
-    with pytest.raises(DirectoryFaultError, match="does not sign"):
+    with pytest.raises(ForeignEntriesError) as caught:
         RetireOld(bench.context, bench.written, dict).do({}, bench.note)
 
+    assert str(caught.value) == (
+        f"the STS entries of {VC1} are not as they should be: TenantCredential-9 signs, not"
+        " TenantCredential-2 of this run"
+    )
+    assert caught.value.signer == "TenantCredential-9"
     assert bench.names() == before

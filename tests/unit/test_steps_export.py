@@ -9,7 +9,12 @@ import pytest
 import sts_material
 from credential_bench import BOTH, OLD, VC1, VC2, Bench
 from memory_node import Fault
-from stsfix.remediation.errors import EntryChangedError, ReplicationOverdueError, WriteInDoubtError
+from stsfix.remediation.errors import (
+    EntryChangedError,
+    ForeignEntriesError,
+    ReplicationOverdueError,
+    WriteInDoubtError,
+)
 from stsfix.remediation.errors_run import RestoreRefusedError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import RetireOld
@@ -132,6 +137,21 @@ def test_what_somebody_wrote_meanwhile_under_our_name_stays():
 
     assert bench.names() == BOTH
     assert bench.leaves()[VC1] == other.chain[0]
+
+
+def test_what_somebody_adds_while_it_is_put_back_is_told():
+    """What signs in the end is not what was put back; nobody calls that a refusal of vmdird."""
+    bench = ExportBench()
+    bench.repair()
+
+    def hook(event):
+        if event.text == "removed TenantCredential-2":
+            bench.domain.seed(9, sts_material.credential("somebody else's"))
+
+    bench.context = replace(bench.context, hook=hook)
+
+    with pytest.raises(ForeignEntriesError, match=r"TenantCredential-9.* would sign"):
+        bench.restore()
 
 
 def test_nothing_is_deleted_before_everybody_has_the_old_pair():

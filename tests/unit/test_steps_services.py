@@ -9,6 +9,7 @@ import pytest
 
 from restart_bench import NEW, OLD, OLD_SOUND, OURS, PSC1, PSC2, VC, RestartBench
 from stsfix.remediation.errors import (
+    ForeignEntriesError,
     ProofError,
     ServiceRestartError,
     SsoLoginError,
@@ -469,6 +470,18 @@ def test_the_last_proof_goes_across_where_services_were_left_alone(restart):
     else:
         step.do({}, bench.noted.__setitem__)
         assert bench.noted[f"login-by-token.{VC2}"] == "ok"
+
+
+def test_no_way_in_is_tried_where_the_new_credential_is_gone():
+    """There is nothing to prove, and somebody else took it away: vmdird refused nothing."""
+    bench = linked()
+
+    with pytest.raises(ForeignEntriesError, match=f"{PSC1}|{VC}") as caught:
+        VerifyLogins(bench.context, lambda: frozenset({"ab" * 32}), lambda _: ()).do(
+            {}, bench.noted.__setitem__
+        )
+
+    assert caught.value.gone
 
 
 @pytest.mark.parametrize("old", [OLD, OLD_SOUND], ids=["expired", "sound"])
