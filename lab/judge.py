@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from stsfix.lab import canary, judge_certificates, pki
+from stsfix.lab.services import State
 from stsfix.lab.sso import tenant
 from stsfix.lab.vmdir.reader import dump
 
@@ -40,12 +41,18 @@ def all_sts_entries(lab: Lab) -> dict[str, Entries]:
 
 
 def starts(lab: Lab) -> dict[str, Counter[str]]:
-    """Return how often each service of each node that has booted was started since then, by FQDN;
-    those that run now, also if that is never.
+    """Return how often each service that runs on a node was started since its boot, by FQDN; the
+    services by vMon's key.
     """
     boards = {fqdn: node.board for fqdn, node in lab.nodes.items()}
     return {
-        fqdn: Counter({name: board.started_log.count(name) for name in board.running()})
+        fqdn: Counter(
+            {
+                service.key: board.started_log.count(service.name)
+                for service in board.services
+                if board.state(service.name) is State.RUNNING
+            }
+        )
         for fqdn, board in boards.items()
         if board is not None
     }

@@ -357,7 +357,7 @@ class NodeShell(Protocol):
 class ServiceReport:
     """Services of one node as service-control lists them. *started* are those that run and did
     not run before a restart, *left* those that do not run after it and need not; *kept* may run
-    since before it, as they could not be stopped. *pending* are those of *stopped* that are
+    since before it, as they were not stopped. *pending* are those of *stopped* that are
     starting or stopping.
     """
 

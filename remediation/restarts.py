@@ -36,10 +36,10 @@ LEFT: Final = "left."
 (``name:why``), joined by commas."""
 
 KEPT: Final = "kept."
-"""Notes the services that could not be stopped for the restart and may run since before it, joined
-by commas."""
+"""Notes the services that were not stopped for the restart and may run since before it, joined by
+commas."""
 
-KEPT_WORDS: Final = "could not be stopped, and may work with what it loaded before the restart"
+KEPT_WORDS: Final = "was not stopped, and may work with what it loaded before the restart"
 """The rest of a sentence about one of them."""
 
 DOWN: Final = "down."
@@ -114,7 +114,7 @@ class NodeRestart:
     """What a run noted of one node. *at* is when that was, ISO 8601, empty before.
 
     *started* came up with the restart; *down* did not start; *left* do not run and need not; *kept*
-    could not be stopped for it.
+    were not stopped for it.
     *command* is what a person has to type there, empty unless it was asked for; *seen* is what was
     seen of what a person did.
     """

@@ -54,7 +54,9 @@ _STARTED_EARLY: Final = (
 """vMon's services that others need, in this order [K]; the rest follows, the client last."""
 
 _LAST: Final = "vsphere-ui"
-_ANSWERS_HERE: Final = "applmgmt"
+ANSWERS_HERE: Final = "applmgmt"
+"""The interface itself, which is never stopped through it."""
+
 _NAME = re.compile(r"[a-z][\w.@-]{0,80}")
 _TEXT: Final = 300
 
@@ -151,7 +153,7 @@ def controlled(
     """Return the services that a restart of everything restarts, in the order of their start."""
     known = {unit.name: unit for unit in units}
     base = [known[name] for name in BASE_UNITS if name in known]
-    own = [service for service in vmon if bare(service.name) != _ANSWERS_HERE]
+    own = [service for service in vmon if bare(service.name) != ANSWERS_HERE]
     return (*base, *sorted(own, key=lambda service: (_rank(service.name), service.name)))
 
 

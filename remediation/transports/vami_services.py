@@ -15,6 +15,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.nodes.service_status import ServiceFailure
 from stsfix.remediation.nodes.vami_answers import (
+    ANSWERS_HERE,
     UNITS,
     VMON,
     VamiService,
@@ -89,7 +90,7 @@ class VamiWay(OfAppliances):
                     break
                 work.do(left, "start", starts)
                 now = _all(node.fqdn, vami)
-            return Said(words=work.words, failures=work.failures, kept=kept)
+            return Said(words=work.words, failures=work.failures, kept=(*kept, ANSWERS_HERE))
 
 
 class _Restart:

@@ -11,6 +11,7 @@ from stsfix.lab.vecs import TRUSTED_ROOTS
 from stsfix.lab.vmdir.reader import dump
 from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.journal import JournalFile
+from stsfix.remediation.nodes.service_status import UNNAMED
 from stsfix.remediation.records import Phase
 from stsfix.remediation.records import noted as notes
 from stsfix.remediation.restarts import KEPT, RESTARTED
@@ -129,16 +130,16 @@ class RunJudge:
         ]
 
     def not_restarted(self, state: Path, before: Mapping[str, Counter[str]]) -> list[str]:
-        """Return what runs on since *before* (`judge.starts`) on nodes whose services were all
-        restarted, as the journal says.
+        """Return what runs on since *before* (`judge.starts`) on nodes whose services were
+        restarted, as the journal says, but for those that it names.
         """
         noted = notes(RESTART, stored_run(state).records)
         return [
             f"{name} of {fqdn} was not restarted"
             for fqdn, now in judge.starts(self._lab).items()
-            if RESTARTED + fqdn in noted and not noted.get(KEPT + fqdn)
+            if RESTARTED + fqdn in noted
             for name, count in now.items()
-            if count <= before[fqdn][name]
+            if count <= before[fqdn][name] and not _is_kept(name, noted.get(KEPT + fqdn, ""))
         ]
 
     def after_rollback(self, state: Path) -> dict[str, Any]:
@@ -185,6 +186,15 @@ class RunJudge:
             for path, file in node.disk.files.items()
             if b"PRIVATE KEY" in file.content and not path.startswith(VMCA_FOLDER)
         )
+
+
+def _is_kept(name: str, kept: str) -> bool:
+    """Tell whether the note *kept* has the service *name*; a restart by VAMI, which keeps what
+    answers there, leaves Likewise alone as well, which knows nothing of the STS.
+    """
+    names = {each.removeprefix("vmware-") for each in kept.split(",")}
+    also = {"sts": "stsd", "applmgmt": "lwsmd"}
+    return not {name, UNNAMED}.isdisjoint(names | {also[n] for n in names & also.keys()})
 
 
 def changes(before: Everything, now: Everything) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.errors import ServiceRestartError, TransportUnavailableError
-from stsfix.remediation.nodes.vami_answers import UNITS, VMON
+from stsfix.remediation.nodes.vami_answers import ANSWERS_HERE, UNITS, VMON
 from stsfix.remediation.transports.service_control import (
     UNHEARD,
     PlugInWay,
@@ -74,7 +74,7 @@ def test_every_service_is_stopped_and_started():
 
     report = by_vami(vami).restart_all(NODE, limit=LIMIT)
 
-    assert report.kept == ()
+    assert report.kept == (ANSWERS_HERE,)
     assert vami.starts == dict.fromkeys(vami.states, 1)
 
 
@@ -84,7 +84,7 @@ def test_what_refuses_to_stop_is_told():
 
     report = by_vami(vami).restart_all(NODE, limit=LIMIT)
 
-    assert report.kept == ("vpxd",)
+    assert report.kept == ("vpxd", ANSWERS_HERE)
     assert "vpxd" in report.running
 
 
@@ -105,7 +105,7 @@ def test_slow_stops_leave_time_to_start_again(stop_s):
 
     assert set(vami.states.values()) == {"STARTED"}
     assert any(vami.starts.values())
-    assert report.kept  # there was no time to stop them all
+    assert len(report.kept) > 1  # there was no time to stop them all
 
 
 class PlugIns:
