@@ -18,6 +18,7 @@ from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.text import printable
 from stsfix.remediation.errors_run import DomainLockedError, UndoFailedError
 from stsfix.remediation.left_off import LEFT_OFF
+from stsfix.remediation.renewal.unfinished import ahead_words
 from stsfix.snapshot.errors import (
     FaultError,
     InDoubtError,
@@ -27,14 +28,15 @@ from stsfix.snapshot.errors import (
     TransientError,
 )
 
-_STATES: tuple[tuple[type[OperationError], str], ...] = (
-    (RefusedError, "What was refused changed nothing."),
-    (TransientError, "Nothing was changed by it; nothing further was done."),
-    (FaultError, "It did not work, and nothing further was done."),
-    (InDoubtError, "It may or may not have been done; nothing further was done."),
-    (StoppedError, "Nothing further was done: a person has to look first."),
-    (OperationError, "Nothing further was done."),
+_STATES: tuple[tuple[type[OperationError], str, str], ...] = (
+    (RefusedError, "What was refused changed nothing", ""),
+    (TransientError, "Nothing was changed by it", "; nothing further was done"),
+    (FaultError, "It did not work", ", and nothing further was done"),
+    (InDoubtError, "It may or may not have been done", "; nothing further was done"),
+    (StoppedError, "Nothing further was done: a person has to look first", ""),
+    (OperationError, "Nothing further was done", ""),
 )
+"""What each category tells of the state, and what to add unless other nodes went on."""
 
 
 _ANYWHERE = ("preflight", "run", "runs", "verify")
@@ -57,7 +59,8 @@ class RunContext:
     *phase* (a `stsfix.remediation.records.Phase` value) are empty while there is no run. *asked* is
     the command that was given, if repeating it is what goes on with it whatever the phase. *typed*
     is the whole command line as it was given, *looking* the preflight that looks at the same. *off*
-    tells that the run shut nodes down and did not see all of them on again.
+    tells that the run shut nodes down and did not see all of them on again; *ahead* are nodes whose
+    stores a renewal left ahead of the directory.
     """
 
     config: Path | None = None
@@ -68,6 +71,7 @@ class RunContext:
     typed: str = ""
     looking: str = "preflight"
     off: bool = False
+    ahead: tuple[str, ...] = ()
 
     def command(self, name: str) -> str:
         """Return the exact command line of ``stsfix name``, with the run if it takes one; *name*
@@ -190,13 +194,15 @@ def _state(error: OperationError, context: RunContext) -> str:
     if isinstance(error, UndoFailedError) and type(cause) in OWN_STATE:
         return _state(cast("OperationError", cause), context)
     own = next((OWN_STATE[c].format(e=error) for c in type(error).__mro__ if c in OWN_STATE), None)
-    sentence = own or next(text for category, text in _STATES if isinstance(error, category))
+    text, further = next((t, f) for category, t, f in _STATES if isinstance(error, category))
+    sentence = own or (f"{text}." if context.ahead else f"{text}{further}.")
     if not context.run:
         # Nothing is changed outside a run; a lost answer may have left something of a look.
         return sentence if isinstance(error, InDoubtError) else "Nothing was changed."
     phase = f" ({context.phase})" if context.phase else ""
     off = f" {_capitalised(LEFT_OFF)}." if context.off else ""
-    return f"{sentence} Run {context.run}{phase} is recorded up to this point.{off}"
+    ahead = f" {_capitalised(ahead_words(context.ahead))}." if context.ahead else ""
+    return f"{sentence} Run {context.run}{phase} is recorded up to this point.{off}{ahead}"
 
 
 def _actions(error: OperationError, context: RunContext) -> tuple[str, ...]:

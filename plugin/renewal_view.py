@@ -19,6 +19,7 @@ from stsfix.remediation.renewal.notes import (
     shown_leaves,
     stale_extensions,
 )
+from stsfix.remediation.renewal.unfinished import ahead_words, stores_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,8 +52,9 @@ class RenewalView:
     *pins* are the new machine certificates by node, as domain.toml takes them (``sha256:...``),
     *new_roots* likewise those of VMCAs. *dependents* are registered products that have to learn
     them; *unread* are vCenters whose extensions could not be read, *stale_extensions* those whose
-    own extensions could not be told the new certificate. *unknown_issuers* is only looked for
-    where the configuration is read.
+    own extensions could not be told the new certificate. *stores_ahead* are nodes whose stores may
+    hold what not every directory knows. *unknown_issuers* is only looked for where the
+    configuration is read.
     """
 
     entries: tuple[RenewedEntry, ...]
@@ -61,6 +63,7 @@ class RenewalView:
     dependents: tuple[Dependent, ...]
     unread: tuple[str, ...]
     stale_extensions: tuple[str, ...]
+    stores_ahead: tuple[str, ...] = ()
     unknown_issuers: tuple[UnknownIssuer, ...] = ()
 
 
@@ -96,6 +99,7 @@ def renewal_of(stored: StoredRun) -> RenewalView | None:
         dependents=dependents(known),
         unread=unread,
         stale_extensions=tuple(fqdn for fqdn in names if stale_extensions(renewing, fqdn)),
+        stores_ahead=stores_ahead(stored.plan, records),
     )
 
 
@@ -112,6 +116,9 @@ def renewal_sentences(view: RenewalView) -> Iterator[str]:
             f"VMCA of {node} has a new root, {root}: CA files that verify these nodes have to hold"
             " it, and certificates of ESXi hosts that VMCA issued are renewed in vCenter."
         )
+    if view.stores_ahead:
+        clause = ahead_words(view.stores_ahead)
+        yield f"{clause[0].upper()}{clause[1:]}."
     if view.stale_extensions:
         yield (
             "vCenter's own extensions (EAM, Auto Deploy, Image Builder) could not be told the new"

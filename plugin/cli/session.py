@@ -33,6 +33,7 @@ from stsfix.plugin.progress import ProgressPrinter
 from stsfix.plugin.redaction import Redactor, cleared
 from stsfix.plugin.text import folded, printable
 from stsfix.remediation.journal import JournalFile
+from stsfix.remediation.renewal.unfinished import stores_ahead
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.system_clock import SystemClock
 
@@ -195,11 +196,16 @@ class Session:
     def about(self, run: str, *, asked: str = "") -> None:
         """Let error messages name *run* and its phase from now on; *asked* see `RunContext`."""
         asked = asked or self.context.asked
-        phase, off = "", False
+        about = replace(self.context, run=run, phase="", asked=asked, off=False, ahead=())
         if run:
             stored = self.journal.read(run)
-            phase, off = stored.phase.value, stored.nodes_may_be_off
-        self.context = replace(self.context, run=run, phase=phase, asked=asked, off=off)
+            about = replace(
+                about,
+                phase=stored.phase.value,
+                off=stored.nodes_may_be_off,
+                ahead=stores_ahead(stored.plan, stored.records),
+            )
+        self.context = about
 
 
 def session_options(function: F) -> F:

@@ -40,6 +40,13 @@ def issued(noted: Mapping[str, str], store: str, node: str) -> tuple[str, ...]:
     return _by_attempt(noted, _ISSUED, f"{store}.{node}")
 
 
+def places_issued(noted: Mapping[str, str]) -> Iterator[str]:
+    """Yield the node of every leaf that was ever made, in the order of the notes."""
+    for key in noted:
+        for _, place in _parsed(key, _ISSUED):
+            yield place.partition(".")[2]
+
+
 def shown_key(attempt: int, node: str) -> str:
     """Return the key of a machine certificate that is about to be written, in base64."""
     return f"{_SHOWN}{attempt}.{node}"

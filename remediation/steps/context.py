@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from stsfix.remediation.ports import Progress
+from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.fleet import raise_worst
 from stsfix.snapshot.ordering import start_waves, stop_waves
 
 if TYPE_CHECKING:
@@ -92,9 +94,13 @@ class StepContext:
         self.hook(Progress(step=step, subject=subject, text=text))
 
     def each(self, nodes: Sequence[NodePlan], work: Callable[[NodePlan], T]) -> tuple[T, ...]:
-        """Do *work* for every node at the same time; the first error is raised after all
-        have ended, so that nothing goes on behind the caller's back.
+        """Do *work* for every node at the same time; the gravest error is raised after all have
+        ended, so that nothing goes on behind the caller's back, with the others as its notes.
         """
         with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
             pending = [pool.submit(work, node) for node in nodes]
+        errors = [error for future in pending if (error := future.exception()) is not None]
+        known = [error for error in errors if isinstance(error, OperationError)]
+        if known == errors:
+            raise_worst(known)
         return tuple(future.result() for future in pending)

@@ -2,7 +2,8 @@
 
 Of each entry, in this order: VMCA signs, the fingerprint is noted, the new pair goes into the
 node's store (the old one into BACKUP_STORE), and then the directory learns it: the account of a
-solution user, the lookup service's trust anchors of a machine certificate. A process that died
+solution user, the lookup service's trust anchors of a machine certificate. Where one node fails the
+directory learns what is in the stores of the others all the same. A process that died
 anywhere in between finds its own leaf in the store and goes on from there; where it finds the old
 one it makes a new pair, because keys are never kept. Services go on with what they loaded until
 they are restarted, so that the order between nodes does not matter.
@@ -37,9 +38,11 @@ from stsfix.remediation.renewal.request import described, renewal_request, with_
 from stsfix.remediation.steps.clocks import require_clock
 from stsfix.remediation.steps.registering import Registering, Renewed
 from stsfix.remediation.steps.tools import await_stores, await_vmca
+from stsfix.snapshot.errors import OperationError, StoppedError
+from stsfix.snapshot.fleet import raise_worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stsfix.remediation.model import NodePlan, Renewal
     from stsfix.remediation.pki.authority import SignedCertificate
@@ -49,8 +52,6 @@ if TYPE_CHECKING:
     from stsfix.remediation.steps.context import StepContext
 
 Chain = tuple[Certificate, ...]
-
-_NO_SUCH_OBJECT = 32
 
 _EXTENSION_STORES = frozenset({"vpxd-extension", vecs.MACHINE_SSL})
 """Certificates by whose SHA-1 vCenter knows its own extensions: ESX Agent Manager, Auto Deploy and
@@ -82,17 +83,28 @@ class RenewCertificates:
             VmcaError: VMCA did not sign; entries before it are renewed.
             VecsError: A store was not written, or somebody else changed an entry.
             DirectoryFaultError: An account is not there.
+            OperationError: Of several that failed the gravest, with the others as its notes; what
+                is in the stores was told to the directory first, as far as that went.
         """
-        context = self.context
         chains = self._chains()
-        found = context.each(self._nodes(), lambda node: self._renew(node, chains, noted, note))
-        renewed = [each for of_node in found for each in of_node]
-        registering = Registering(context)
-        for each in renewed:
-            registering.register(each)
+        renewed: list[Renewed] = []
+
+        def renew(node: NodePlan) -> OperationError | None:
+            return _failure(lambda: self._renew(node, chains, noted, note, renewed))
+
+        failures = [*self.context.each(self._nodes(), renew)]
+        # What starts on a node reads its stores, and vMon starts things by itself.
+        failures.append(_failure(lambda: self._register(renewed, noted, note)))
+        raise_worst([error for error in failures if error is not None])
+        Registering(self.context).await_agreement(renewed)
+
+    def _register(self, renewed: Sequence[Renewed], noted: Facts, note: Note) -> None:
+        """Let the directory, and vCenter's extensions, learn what is in the stores."""
+        planned = self.context.spec.renewals
+        for each in sorted(renewed, key=lambda each: planned.index(each.renewal)):
+            Registering(self.context).register(each)
             if each.renewal.store in _EXTENSION_STORES:
                 self._tell_extensions(each.renewal, each.leaf, noted, note)
-        registering.await_agreement(renewed)
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Covered by the revert of replace-sts, which is taken back after it."""
@@ -118,9 +130,14 @@ class RenewCertificates:
         return dict(self.context.each(nodes, issuing))
 
     def _renew(
-        self, node: NodePlan, chains: Mapping[str, Chain], noted: Facts, note: Note
-    ) -> list[Renewed]:
-        """Return what is new on one node: it is in its stores now.
+        self,
+        node: NodePlan,
+        chains: Mapping[str, Chain],
+        noted: Facts,
+        note: Note,
+        renewed: list[Renewed],
+    ) -> None:
+        """Renew what is planned of one node; add to *renewed* what is in its stores, one by one.
 
         A script of a process that died may have run until its files were swept away: what the
         stores hold is read again after that.
@@ -129,7 +146,6 @@ class RenewCertificates:
         self.context.renewal.stores.sweep(node)
         if any(issued(noted, r.store, r.node) for r in self._of(node)):
             held = self._read(node)
-        renewed = []
         compared: set[str] = set()
         for renewal in self._of(node):
             ours = issued(noted, renewal.store, renewal.node)
@@ -148,7 +164,6 @@ class RenewCertificates:
                 self._tell(renewal, leaf, "", note)
             replaced = frozenset({renewal.sha256, *ours}) - {fingerprint(leaf)}
             renewed.append(Renewed(renewal=renewal, leaf=leaf, replaced=replaced))
-        return renewed
 
     def _replace(
         self, renewal: Renewal, signed: SignedCertificate, asked: Asked, attempt: int, note: Note
@@ -239,6 +254,17 @@ class RenewCertificates:
             note(key, str(changed))
             text = f"extensions that vCenter knows by the new {renewal.store}: {changed}"
             self.context.tell(self.name, node.fqdn, text)
+
+
+def _failure(work: Callable[[], None]) -> OperationError | None:
+    """Do *work*, and return what it failed with; a run that has to stop stops at once."""
+    try:
+        work()
+    except StoppedError:
+        raise
+    except OperationError as error:
+        return error
+    return None
 
 
 def _leaf(held: NodeStores, store: str, alias: str) -> bytes | None:

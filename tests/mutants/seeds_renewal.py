@@ -8,6 +8,7 @@ KILLS = "tests/crash/test_renewal_kills.py"
 ANCHORS = "tests/unit/test_trust_anchors.py"
 RENEWAL_VIEW = "tests/unit/test_renewal_view.py"
 STEPS_RENEWAL = "tests/unit/test_steps_renewal.py"
+UNFINISHED = "tests/unit/test_unfinished_renewal.py"
 VMCA_ROOT = "tests/unit/test_steps_vmca_root.py"
 
 _RENEWAL = "remediation/steps/renewal.py"
@@ -54,6 +55,28 @@ MUTANTS = (
         "        except VmcaError as error:\n"
         "            fewer =",
         tests=(f"{STEPS_RENEWAL}::test_a_vmca_that_fails_once_costs_no_name",),
+    ),
+    Mutant(
+        name="a node that fails keeps from the directory what others have in their stores",
+        file=_RENEWAL,
+        old="        failures.append(_failure(lambda: self._register(renewed, noted, note)))\n",
+        new="        if not any(failures):\n"
+        "            failures.append(_failure(lambda: self._register(renewed, noted, note)))\n",
+        tests=(f"{UNFINISHED}::test_the_directory_learns_what_other_nodes_have",),
+    ),
+    Mutant(
+        name="a renewal goes on to the directory without its journal",
+        file=_RENEWAL,
+        old="    except StoppedError:\n        raise\n",
+        new="",
+        tests=(f"{UNFINISHED}::test_a_journal_that_cannot_be_written_ends_it_at_once",),
+    ),
+    Mutant(
+        name="stores that are ahead of the directory are told by nobody where a run stops",
+        file="plugin/cli/session.py",
+        old="                ahead=stores_ahead(stored.plan, stored.records),\n",
+        new="",
+        tests=(f"{UNFINISHED}::test_where_it_stops_is_told_whose_stores_are_ahead",),
     ),
     Mutant(
         name="an old certificate beside the new one is not waited for",
