@@ -8,6 +8,7 @@ RESUME_ENGINE = "tests/crash/test_resume_engine.py"
 CLAIMS = "tests/unit/test_claims.py"
 COORDINATOR = "tests/unit/test_coordinator.py"
 JOURNAL = "tests/unit/test_journal.py"
+NO_BASH = "tests/unit/test_restart_without_bash.py"
 SERVICE_CONTROL = "tests/unit/test_service_control.py"
 STEPS_CLOCKS = "tests/unit/test_steps_clocks.py"
 STEPS_CREDENTIAL = "tests/unit/test_steps_credential.py"
@@ -318,5 +319,36 @@ MUTANTS = (
         old="            self._give_way()\n",
         new="            require_no_rival(context)\n",
         tests=(f"{CLAIMS}::test_whatever_the_order_one_run_goes_on_and_the_other_leaves_nothing",),
+    ),
+    Mutant(
+        name="an order whose answer was lost counts as a restart",
+        file="remediation/transports/service_control.py",
+        old="                if self._has_begun(node, limit, due):\n",
+        new="                if True:\n",
+        tests=(
+            f"{SERVICE_CONTROL}::test_an_order_that_was_not_heard_is_given_again",
+            f"{SERVICE_CONTROL}::test_a_restart_of_which_nothing_shows_is_none",
+        ),
+    ),
+    Mutant(
+        name="what was not stopped counts as restarted",
+        file="remediation/restarts.py",
+        old=" and not noted.get(KEPT + node.fqdn)",
+        new="",
+        tests=(f"{STEPS_SERVICES}::test_what_could_not_be_stopped_counts_as_not_restarted",),
+    ),
+    Mutant(
+        name="through VAMI stops take all the time there is",
+        file="remediation/transports/vami_services.py",
+        old="        half_s = limit.total_seconds() / 2\n",
+        new="        half_s = limit.total_seconds()\n",
+        tests=(f"{NO_BASH}::test_slow_stops_leave_time_to_start_again",),
+    ),
+    Mutant(
+        name="where VAMI stops nothing everything counts as restarted",
+        file="remediation/transports/vami_services.py",
+        old="            if up and len(kept) == len(up):\n",
+        new="            if False:\n",
+        tests=(f"{NO_BASH}::test_where_nothing_stops_nothing_was_restarted",),
     ),
 )

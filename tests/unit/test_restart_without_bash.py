@@ -106,6 +106,7 @@ def test_slow_stops_leave_time_to_start_again(stop_s):
     assert set(vami.states.values()) == {"STARTED"}
     assert any(vami.starts.values())
     assert len(report.kept) > 1  # there was no time to stop them all
+    assert vami.clock.slept <= LIMIT.total_seconds()
 
 
 class PlugIns:
