@@ -137,6 +137,23 @@ MUTANTS = (
         tests=(f"{COORDINATOR}::test_no_more_nodes_are_reverted_once_a_snapshot_has_gone",),
     ),
     Mutant(
+        name="one of two snapshots of the run's name is gone back to",
+        file="snapshot/coordinator.py",
+        old="            if len(named) == 1 and named[0].taken_off:\n",
+        new="            if named and named[0].taken_off:\n",
+        tests=(
+            f"{COORDINATOR}::test_two_snapshots_of_the_runs_name_on_one_vm_are_no_set",
+            f"{STEPS_MACHINES}::test_nobody_goes_back_to_one_of_two_snapshots_of_the_runs_name",
+        ),
+    ),
+    Mutant(
+        name="a VM that is on after the reverts is not noticed",
+        file="snapshot/coordinator.py",
+        old="            if facts[vm].summary.power is not PowerState.OFF\n            or facts",
+        new="            if facts",
+        tests=(f"{COORDINATOR}::test_a_revert_that_is_not_seen_is_not_believed",),
+    ),
+    Mutant(
         name="a rollback says more than was compared",
         file="remediation/steps/reversion.py",
         old="    if not unknown:\n",

@@ -261,8 +261,33 @@ MUTANTS = (
         name="the credential is written before its leaf is noted",
         file="remediation/steps/credential.py",
         old='        note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))\n',
-        new="        del attempt\n",
-        tests=(f"{STEPS_CREDENTIAL}::test_the_new_pair_is_added_with_the_next_numbers",),
+        new="",
+        also=(
+            (
+                "        directory.add_chain(chain_index, issued.chain)\n",
+                (
+                    "        directory.add_chain(chain_index, issued.chain)\n"
+                    '        note(f"{LEAF_PREFIX}{attempt}", fingerprint(issued.chain[0]))\n'
+                ),
+            ),
+        ),
+        tests=(f"{STEPS_CREDENTIAL}::test_the_leaf_is_noted_before_it_is_written",),
+    ),
+    Mutant(
+        name="old credentials are gone before a partner has followed",
+        file="remediation/steps/credential.py",
+        old="        await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old, kept)))\n",
+        new="",
+        tests=(
+            f"{STEPS_CREDENTIAL}::test_nothing_counts_as_retired_before_every_directory_has_followed",
+        ),
+    ),
+    Mutant(
+        name="a credential is in force whatever its key",
+        file="remediation/directory/sts.py",
+        old="    return entries.signing() == pair[0] and pair[0].key_matches is True\n",
+        new="    return entries.signing() == pair[0]\n",
+        tests=(f"{STEPS_CREDENTIAL}::test_a_key_that_is_not_the_one_that_was_written_is_told",),
     ),
     Mutant(
         name="what was written is not read back",
@@ -298,6 +323,13 @@ MUTANTS = (
         old="claimed.snapshots[: names.index(run)]",
         new="claimed.snapshots",
         tests=(f"{CLAIMS}::test_of_two_claims_the_older_one_has_no_rival",),
+    ),
+    Mutant(
+        name="another run is looked for on one node only",
+        file="remediation/claims.py",
+        old="tuple(snapshot for facts in everybody for snapshot in facts.snapshots)",
+        new="claimed.snapshots",
+        tests=(f"{CLAIMS}::test_a_rival_that_is_seen_on_another_node_only_is_one",),
     ),
     Mutant(
         name="a run shuts nodes down that another one works on",

@@ -382,6 +382,22 @@ def test_the_rival_is_named_with_who_began_it(like):
     assert str(Rival(run=OURS, by="")) == OURS
 
 
+def test_a_rival_that_is_seen_on_another_node_only_is_one(like):
+    """Its snapshot of the claim's VM was deleted by somebody: it works on the others still."""
+    estate = Estate(like)
+    first, second = estate.side(OURS), estate.side(THEIRS)
+    for step in (Quiesce(first), TakeSnapshots(first)):
+        step.do({}, lambda *_: None)
+    first.coordinator.release(OURS, (claim_of(first.spec).vm,))
+    facts = first.coordinator.observe(first.vms)
+
+    rival = rival_of(THEIRS, facts[claim_of(second.spec).vm], facts.values())
+
+    assert estate.names() == [OURS]
+    assert rival is not None
+    assert rival.run == OURS
+
+
 def test_nobody_is_shut_down_who_belongs_to_another_run(like):
     """A run that begins, or is resumed, when another has its snapshots touches no node."""
     estate = Estate(like)

@@ -307,6 +307,21 @@ def test_find_names_what_is_missing():
     assert {member.vm for member in found.found} == {world.vc1}
 
 
+def test_two_snapshots_of_the_runs_name_on_one_vm_are_no_set():
+    """A request of a process that died was carried out late: nobody knows which of both counts."""
+    world = World().off()
+    world.take()
+    world.esx1.start_snapshot(world.vc1, name=RUN, description="")
+    world.clock.sleep(10)
+
+    found = world.coordinator().find(RUN, world.vms)
+
+    assert isinstance(found, IncompleteSet)
+    assert found.missing == (world.vc1,)
+    assert found.reasons == ("vc1 on esx1: 2 snapshots of that name",)
+    assert {member.vm for member in found.found} == {world.vc2}
+
+
 def test_find_returns_the_whole_set():
     """What was taken is found again, by name alone."""
     world = World().off()
@@ -426,13 +441,24 @@ def test_a_revert_that_is_refused_on_one_node_still_reverts_the_other():
     assert world.power() == [PowerState.OFF, PowerState.OFF]
 
 
-def test_a_revert_that_is_not_seen_is_not_believed():
+def elsewhere(facts):
+    """Return the facts of a VM that is at another snapshot."""
+    return replace(facts, current_snapshot="somebody else's")
+
+
+def on(facts):
+    """Return the facts of a VM that somebody powered on."""
+    return replace(facts, summary=replace(facts.summary, power=PowerState.ON))
+
+
+@pytest.mark.parametrize("seen", [elsewhere, on])
+def test_a_revert_that_is_not_seen_is_not_believed(seen):
     """A task that ended well is not proof: power and current snapshot are read back."""
     world = World().off()
     taken = world.take()
     observe = world.esx2.observe_vms
     world.esx2.observe_vms = lambda vms: tuple(
-        replace(facts, current_snapshot="somebody else's") for facts in observe(vms)
+        seen(facts) if world.esx2.count("start_revert") else facts for facts in observe(vms)
     )
 
     with pytest.raises(RevertUnverifiedError) as caught:

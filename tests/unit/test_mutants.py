@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from all_mutants import MUTANTS, ROOT
@@ -23,6 +26,38 @@ def test_a_mistake_can_be_made_and_its_tests_are_there(mutant):
         path, _, name = test.partition("::")
         text = (ROOT / path).read_text("utf-8")
         assert f"def {name}(" in text or not name
+
+
+def undefined(folder, sources):
+    """Return which of *sources*, by name, use a name that nobody defines."""
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source, "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--select",
+        "F821,F823",
+        "--quiet",
+    ]
+    command += ["--target-version", "py311", "--output-format", "concise", str(folder)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode in (0, 1), told.stderr
+    return [name for name in sources if f"{name}.py:" in told.stdout]
+
+
+def test_no_mistake_is_one_that_any_test_would_see(tmp_path):
+    """A name that nobody defines ends whatever comes along: that proves nothing of its tests."""
+    sources = {
+        f"mutant_{number}_": mutated(mutant, (ROOT / mutant.file).read_text("utf-8"))
+        for number, mutant in enumerate(MUTANTS)
+    }
+    void = {"void": "def f(a: int) -> int:\n    del a\n    return a\n"}
+
+    assert undefined(tmp_path, sources | void) == ["void"]
 
 
 def test_each_has_a_name_of_its_own():

@@ -448,6 +448,21 @@ def test_a_chain_goes_once_every_service_has_a_new_token():
     assert names == ["chain 2", "credential 2"]
 
 
+def test_nothing_counts_as_retired_before_every_directory_has_followed():
+    """A partner that still has the old credential is named; doing it again ends well."""
+    bench = Bench()
+    bench.replace()
+    bench.domain.lag = 10_000
+
+    with pytest.raises(ReplicationOverdueError) as caught:
+        RetireOld(bench.context, bench.written, dict).do({}, bench.note)
+    bench.domain.replicate()
+    RetireOld(bench.context, bench.written, dict).do(dict(bench.noted), bench.note)
+
+    assert caught.value.behind == (VC2,)
+    assert bench.names(VC2) == bench.names() == ["chain 2", "credential 2"]
+
+
 @pytest.mark.parametrize("nth", [1, 2])
 def test_retiring_goes_on_after_a_refusal(nth):
     """What was removed already is not needed to know which chain belonged to it."""

@@ -381,6 +381,20 @@ def test_a_set_with_a_hole_is_not_reverted_at_all(snapshotted):
     assert snapshotted.hosts[0].vm(snapshotted.psc).disk == {"certificate": "new"}
 
 
+def test_nobody_goes_back_to_one_of_two_snapshots_of_the_runs_name(snapshotted):
+    """The second one came late, of a call whose process died: no node is even stopped."""
+    machine = snapshotted.hosts[0].vm(snapshotted.psc)
+    first = machine.snapshots[0]
+    machine.snapshots.append(replace(first, moref="late"))
+    machine.disks["late"] = {"certificate": "new"}
+
+    with pytest.raises(SnapshotSetIncompleteError, match=r"psc1 on .*: 2 snapshots of"):
+        snapshotted.undo(ReplaceSts(snapshotted.context))
+
+    assert snapshotted.power()["psc"] is PowerState.ON
+    assert snapshotted.hosts[1].vm(snapshotted.vc).disk == {"database": "new"}
+
+
 def test_a_node_with_an_independent_disk_is_not_reverted_nor_any_other(snapshotted):
     """An earlier version let that be accepted; no snapshot holds the disk, so nobody goes back."""
     snapshotted.hosts[1].vm(snapshotted.vc).disk_mode = "independent_persistent"
