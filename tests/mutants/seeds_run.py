@@ -276,7 +276,7 @@ MUTANTS = (
     Mutant(
         name="old credentials are gone before a partner has followed",
         file="remediation/steps/credential.py",
-        old="        await_agreement(context, self.name, lambda now: bool(obsolete(now, ours, old, kept)))\n",
+        old="        await_agreement(\n            context, self.name, self.leaves(), lambda now: bool(obsolete(now, ours, old, kept))\n        )\n",
         new="",
         tests=(
             f"{STEPS_CREDENTIAL}::test_nothing_counts_as_retired_before_every_directory_has_followed",
