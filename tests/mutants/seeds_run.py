@@ -251,7 +251,7 @@ MUTANTS = (
         file="remediation/steps/way_back.py",
         old="    context.coordinator.revert(found, context.vms)\n",
         new=(
-            "    context.coordinator.revert(found, context.vms)\n    start_domain(context, step, {})\n"
+            "    context.coordinator.revert(found, context.vms)\n    context.coordinator.power_on((context.vms,), {})\n"
         ),
         tests=(
             f"{STEPS_MACHINES}::test_taking_the_write_back_reverts_every_node_and_leaves_all_off",
