@@ -37,7 +37,7 @@ from stsfix.remediation.plan import (
     step_names,
     steps_of,
 )
-from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted
+from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, marks, noted, turn
 from stsfix.remediation.renewal.notes import shown_leaves
 from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.remediation.steps.credential import written_leaves
@@ -176,7 +176,7 @@ class Runs(TakingOver):
         ).close()
 
     def carry_on(self, run: str) -> Phase:
-        """Go on with *run* in the direction it has.
+        """Go on with *run* in the direction it has; backwards see `roll_back`.
 
         Raises:
             NoWayBackError: See `plan.require_undoable`.
@@ -184,6 +184,8 @@ class Runs(TakingOver):
             OlderJournalError: See `require_newest`; of a new run its first step looks.
             OperationError: See `engine.run`.
         """
+        if turn(self._file.read(run).records) is Mark.ROLLBACK:
+            return self.roll_back(run)
         with self._opened(run) as journal:
             self._where.follow(journal)
             context = self._wiring.step_context(journal.spec, self._file.folder)

@@ -24,6 +24,7 @@ from stsfix.remediation.errors_run import (
     JournalUnwritableError,
     RestartByHandError,
 )
+from stsfix.remediation.records import Phase
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def _go(session: Session, runs: Runs, run_name: str, on_failure: str | None) -> 
     except RestartByHandError as error:
         return report_error(session, error, run=_view(session, run_name))
     except OperationError as error:
-        if not _goes_back(session, error, on_failure or _on_failure()):
+        back = session.journal.read(run_name).phase is Phase.ROLLING_BACK
+        if back or not _goes_back(session, error, on_failure or _on_failure()):
             return report_error(session, error, run=_view(session, run_name))
         session.say(f"Rolling back {run_name}.")
         with session.stoppable():

@@ -6,6 +6,7 @@ from mutant import Mutant
 
 JOINED = "tests/unit/test_joined_meanwhile.py"
 OLDER = "tests/unit/test_older_journal.py"
+RESUMED = "tests/unit/test_resumed_rollback.py"
 TAKING_OVER = "tests/unit/test_taking_over.py"
 
 MUTANTS = (
@@ -50,5 +51,12 @@ MUTANTS = (
         old="            if about_to_write(journal.records):\n",
         new="            if False:\n",
         tests=(f"{JOINED}::test_a_stopped_run_does_not_write_when_it_is_resumed",),
+    ),
+    Mutant(
+        name="a resume of a rollback looks at nothing",
+        file="plugin/runs.py",
+        old="        if turn(self._file.read(run).records) is Mark.ROLLBACK:\n",
+        new="        if False:\n",
+        tests=(f"{RESUMED}::test_what_a_rollback_refuses_a_resume_refuses",),
     ),
 )
