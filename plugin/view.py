@@ -12,7 +12,7 @@ from stsfix.remediation.claims import left_to
 from stsfix.remediation.departed import departed
 from stsfix.remediation.errors_run import RestartByHandError
 from stsfix.remediation.left_off import LEFT_OFF
-from stsfix.remediation.newcomers import WRITERS, reverts
+from stsfix.remediation.newcomers import WRITERS, reverts, wrote_nothing
 from stsfix.remediation.nodes.service_expectation import Why
 from stsfix.remediation.records import (
     END_PREFIX,
@@ -69,6 +69,7 @@ RELEASED_UNPROVEN = (
     " logins was given; the old entries are still there, and there is no way back"
 )
 RELEASED_AFTER_ROLLBACK = "taken back; its snapshots are deleted"
+RELEASED_UNWRITTEN = "closed: it wrote nothing; its snapshots are deleted"
 RELEASED_AFTER_RESTORE = "its STS entries were put back from the export; its snapshots are deleted"
 _INDEPENDENT = "SNAP-INDEPENDENT-DISK:"
 RELEASED_AFTER_ADOPTION = (
@@ -349,6 +350,8 @@ def _way_out(stored: StoredRun) -> str:
         return RELEASED_AFTER_RESTORE
     if way is Mark.ROLLBACK:
         return RELEASED_AFTER_ROLLBACK
+    if wrote_nothing(stored.records):
+        return RELEASED_UNWRITTEN
     if stored.released_unproven:
         return RELEASED_UNPROVEN
     adopted = Mark.ADOPTED in marks(stored.records)

@@ -87,7 +87,7 @@ def run_lines(run: RunView, *, width: int, remark: str = "") -> Iterator[Line]:
     when = f"{began} {run.created:%Y-%m-%d %H:%M:%S} UTC"
     yield from wrapped(f"SSO domain {run.domain}, {when}", width)
     good = run.phase in {Phase.REPAIRED, Phase.RELEASED} and run.issuer != ADOPTED
-    good = good and not run.unproven
+    good = good and not run.unproven and all(s.state is StepState.DONE for s in run.steps)
     style = "green" if good else "yellow"
     yield from wrapped(f"{run.phase}: {run.meaning}", width, style=style)
     if remark:

@@ -8,6 +8,7 @@ JOINED = "tests/unit/test_joined_meanwhile.py"
 OLDER = "tests/unit/test_older_journal.py"
 RESUMED = "tests/unit/test_resumed_rollback.py"
 TAKING_OVER = "tests/unit/test_taking_over.py"
+TOLD = "tests/unit/test_told_of_the_end.py"
 
 MUTANTS = (
     Mutant(
@@ -58,5 +59,12 @@ MUTANTS = (
         old="        if turn(self._file.read(run).records) is Mark.ROLLBACK:\n",
         new="        if False:\n",
         tests=(f"{RESUMED}::test_what_a_rollback_refuses_a_resume_refuses",),
+    ),
+    Mutant(
+        name="a run that wrote nothing is called repaired",
+        file="plugin/view.py",
+        old="    if wrote_nothing(stored.records):\n",
+        new="    if False:\n",
+        tests=(f"{TOLD}::test_a_run_that_wrote_nothing_is_not_called_repaired",),
     ),
 )
