@@ -209,7 +209,8 @@ def view_of(stored: StoredRun, context: RunContext, *, holder: str | None = None
 
 
 def _services(stored: StoredRun) -> tuple[NodeRestart, ...]:
-    facts = noted(RESTART_SERVICES, stored.records)
+    undone = step_states(stored.plan, stored.records).get(RESTART_SERVICES) is StepState.UNDONE
+    facts = {} if undone else noted(RESTART_SERVICES, stored.records)
     nodes = [node for wave in restart_waves(stored.spec) for node in wave]
     found = tuple(restart_of(node, facts) for node in nodes)
     return found if _waits(stored) else tuple(replace(each, command="") for each in found)
@@ -319,11 +320,12 @@ def _worker(phase: Phase, holder: str | None) -> str:
 
 
 def _unproven_revert(stored: StoredRun) -> str:
-    """Return what is not known of a run that was taken back, empty if nothing was reverted, or all
-    of it was proven.
+    """Return what is not known of a run that was taken back, released since or not; empty if
+    nothing was reverted, or all of it was proven.
     """
     why = noted_at_last(QUIESCE, stored.records).get(NOT_PROVEN)
-    if stored.phase is not Phase.ROLLED_BACK or why is None:
+    back = turn(stored.records) is Mark.ROLLBACK and stored.phase is not Phase.ROLLING_BACK
+    if why is None or not back:
         return ""
     return f"not proven that every directory went back: {why}"
 
@@ -340,8 +342,8 @@ def _lacking(stored: StoredRun) -> str:
 
 def _released(stored: StoredRun) -> str:
     gone = ", ".join(sorted(departed(stored.records)))
-    left = f"; not of {gone}: its VM was called gone for good (--without)" if gone else ""
-    return f"{_way_out(stored)}{left}"
+    left = f"not of {gone}: its VM was called gone for good (--without)" if gone else ""
+    return "; ".join(filter(None, (_way_out(stored), left, _unproven_revert(stored))))
 
 
 def _way_out(stored: StoredRun) -> str:

@@ -114,8 +114,8 @@ def run_lines(run: RunView, *, width: int, remark: str = "") -> Iterator[Line]:
             yield Line("")
         for text in STS_ONLY:
             yield from wrapped(f"- {text}", width, hang="  ")
-    kept = [text for step in run.steps for text in kept_sentences(step.notes)]
-    for text in kept:
+    there = [step for step in run.steps if step.state is not StepState.UNDONE]
+    for text in (text for step in there for text in kept_sentences(step.notes)):
         yield from wrapped(f"- {text}", width, hang="  ")
     yield from _next(run)
 

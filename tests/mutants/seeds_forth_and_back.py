@@ -67,4 +67,18 @@ MUTANTS = (
         new="    if False:\n",
         tests=(f"{TOLD}::test_a_run_that_wrote_nothing_is_not_called_repaired",),
     ),
+    Mutant(
+        name="services of a run that was taken back are told",
+        file="plugin/view.py",
+        old="    facts = {} if undone else noted(RESTART",
+        new="    facts = noted(RESTART",
+        tests=(f"{TOLD}::test_what_was_taken_back_is_told_no_more",),
+    ),
+    Mutant(
+        name="a release proves a rollback",
+        file="plugin/view.py",
+        old="    back = turn(stored.records) is Mark.ROLLBACK and stored.phase is not Phase.ROLLING_BACK\n",
+        new="    back = stored.phase is Phase.ROLLED_BACK\n",
+        tests=(f"{TOLD}::test_a_rollback_that_is_not_proven_stays_so_after_its_release",),
+    ),
 )
