@@ -21,26 +21,16 @@ if TYPE_CHECKING:
     from stsfix.remediation.steps.context import StepContext
 
 
-def require_ours(entries: StsEntries, leaves: frozenset[str]) -> tuple[StsEntry, StsEntry]:
-    """Return our credential, one of *leaves*, and its chain.
-
-    Raises:
-        ForeignEntriesError: They are not both there.
-    """
-    pair = our_pair(entries, leaves)
-    if pair is None:
-        reason = "the new credential is not there with its trusted chain"
-        raise ForeignEntriesError(entries.node, reason, gone=True)
-    return pair
-
-
 def require_signing(entries: StsEntries, leaves: frozenset[str]) -> tuple[StsEntry, StsEntry]:
-    """Return our credential, which is the one that signs, and its chain.
+    """Return our credential, one of *leaves*, which is the one that signs, and its chain.
 
     Raises:
         ForeignEntriesError: They are not both there, or another credential signs.
     """
-    ours = require_ours(entries, leaves)
+    ours = our_pair(entries, leaves)
+    if ours is None:
+        reason = "the new credential is not there with its trusted chain"
+        raise ForeignEntriesError(entries.node, reason, gone=True)
     signing = entries.signing()
     if signing is not None and signing != ours[0]:
         name = dn.name_of(signing.dn)

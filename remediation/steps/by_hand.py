@@ -18,7 +18,7 @@ from stsfix.remediation.restarts import (
     STEP,
     seen_of,
 )
-from stsfix.remediation.steps.agreement import require_ours
+from stsfix.remediation.steps.agreement import require_signing
 from stsfix.snapshot.errors import OperationError
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
 
 def our_leaf(context: StepContext, leaves: frozenset[str]) -> str:
-    """Return the SHA-256 of the new leaf, as the writer's directory holds it.
+    """Return the SHA-256 of the new leaf, with which the STS signs by the writer's directory.
 
     Raises:
-        ForeignEntriesError: Our credential, one of *leaves*, is not there with its chain.
+        ForeignEntriesError: Our credential, one of *leaves*, is not there with its chain, or
+            another one signs: then no way in would show ours, however long it were tried.
     """
     entries = context.directory(context.spec.writer).read_sts_entries()
-    return fingerprint(require_ours(entries, leaves)[0].chain[0])
+    return fingerprint(require_signing(entries, leaves)[0].chain[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -221,7 +221,7 @@ class VerifyLogins:
 
         Raises:
             ProofError: At least one does not; the first one is named, all were shown.
-            ForeignEntriesError: Our credential is not in the directory.
+            ForeignEntriesError: Our credential is not in the directory, or does not sign.
         """
         del noted
         context = self.context

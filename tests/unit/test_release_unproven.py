@@ -137,7 +137,7 @@ def test_a_run_that_was_proven_after_all_is_called_proven(tmp_path):
             [*until(VERIFY_LOGINS, "ProofError"), WORD, MarkRecord(mark=Mark.ROLLBACK)],
             id="taken back in spite of the word",
         ),
-        pytest.param(until(VERIFY_LOGINS, "DirectoryFaultError"), id="ours is gone"),
+        pytest.param(until(VERIFY_LOGINS, "ForeignEntriesError"), id="ours is gone"),
         pytest.param(until("restart-services", "ProofError"), id="before"),
         pytest.param(until("retire-old", "ProofError"), id="after"),
         pytest.param(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import sts_material
 from restart_bench import NEW, OLD, OLD_SOUND, OURS, PSC1, PSC2, VC, RestartBench
 from stsfix.remediation.errors import (
     ForeignEntriesError,
@@ -482,6 +483,23 @@ def test_no_way_in_is_tried_where_the_new_credential_is_gone():
         )
 
     assert caught.value.gone
+
+
+def test_no_way_in_is_tried_while_another_credential_signs():
+    """None would show ours, however long it were tried; whose signs is told at once."""
+    bench = linked()
+    bench.domain.seed(9, sts_material.credential("somebody else's"))
+    verify = VerifyLogins(bench.context, lambda: OURS, lambda _: ())
+
+    with pytest.raises(
+        ForeignEntriesError, match="TenantCredential-9 signs, not TenantCredential-2"
+    ):
+        verify.do({}, bench.noted.__setitem__)
+    with pytest.raises(ForeignEntriesError, match="TenantCredential-9 signs"):
+        bench.do()
+
+    assert bench.logins.calls == []
+    assert bench.services.log == []
 
 
 @pytest.mark.parametrize("old", [OLD, OLD_SOUND], ids=["expired", "sound"])
