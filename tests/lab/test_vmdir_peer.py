@@ -65,6 +65,25 @@ def tools(lab, tmp_path):
     return Tools(lab.registry[N1].port, str(ca_file))
 
 
+def test_a_credential_is_removed_by_hand_and_put_back(tools, tmp_path):
+    """As docs/operating.md has it: the copy is whole, key and order of certificates included."""
+    attributes = ("objectClass", "cn", "userCertificate", "vmwSTSPrivateKey")
+    look = ("ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-s", "base", "-b", CREDENTIAL, *attributes)
+    copy = tmp_path / "credential.ldif"
+    copy.write_text(tools.run(*look).stdout)
+
+    codes = [
+        tools.run("ldapdelete", CREDENTIAL).returncode,
+        tools.run(*look).returncode,
+        tools.run("ldapadd", "-f", str(copy)).returncode,
+    ]
+
+    assert codes == [0, 32, 0]
+    put_back = tools.run(*look).stdout
+    assert binary(put_back, "userCertificate") == list(material().chain)
+    assert binary(put_back, "vmwSTSPrivateKey") == [material().key]
+
+
 def binary(ldif, name):
     """Return the base64 values of an attribute in LDIF without wrapped lines, in order."""
     return [base64.b64decode(v) for v in re.findall(rf"^{name}:: (.*)$", ldif, re.MULTILINE)]
