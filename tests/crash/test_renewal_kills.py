@@ -61,6 +61,7 @@ def test_a_killed_new_root_ends_like_an_unkilled_one(at):
 
     new = pki.der(bench.authority.certificate)
     assert bench.our_roots() == {new}
+    bench.assert_roots_stay()
     bench.do(bench.renewing())
     bench.assert_renewed()
 

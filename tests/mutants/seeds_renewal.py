@@ -31,6 +31,23 @@ MUTANTS = (
         tests=(f"{KILLS}::test_a_root_that_arrives_late_is_kept",),
     ),
     Mutant(
+        name="with a root that no VMCA got everybody's roots go",
+        file=_ROOT,
+        old="            if fingerprint(root) in ours:\n                registrations",
+        new="            if root:\n                registrations",
+        tests=(
+            f"{VMCA_ROOT}::test_a_root_that_no_vmca_got_is_removed_again",
+            f"{KILLS}::test_a_killed_new_root_ends_like_an_unkilled_one",
+        ),
+    ),
+    Mutant(
+        name="an entry that is gone counts as one of ours",
+        file=_RENEWAL,
+        old="    if leaf is None:\n        return bool(ours)\n",
+        new="    if leaf is None:\n        return True\n",
+        tests=(f"{STEPS_RENEWAL}::test_an_entry_that_is_gone_and_was_never_ours_stops_it",),
+    ),
+    Mutant(
         name="what a late script wrote is overwritten, and the backup with it",
         file=_RENEWAL,
         old="        if any(issued(noted, r.store, r.node) for r in self._of(node)):\n"

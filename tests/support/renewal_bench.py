@@ -14,7 +14,7 @@ from memory_hypervisor import MemoryClock
 from memory_logins import MemoryLogins
 from memory_stores import MemoryExtensions, MemoryStores
 from renewal_worlds import VC1, VC2, accounts, look, vmca
-from sts_material import NOW, credential, key
+from sts_material import NOW, credential, key, root
 from stsfix.lab import pki
 from stsfix.remediation.inventory_certificates import (
     DirectoryCertificates,
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 MACHINE = vecs.MACHINE_SSL
 VPXD = "vpxd"
+FOREIGN_ROOT = pki.der(root("company"))
+"""Of a CA of the company, which somebody published: certificates of other products rest on it."""
+
 SECOND = timedelta(seconds=1)
 _KEYS = 12
 
@@ -110,7 +113,7 @@ class Bench:
         self.domain.seed(1, credential("old", start=-700, end=-1))
         for node in self.domain.nodes.values():
             node.certificates = _held(self.looks)
-            node.roots = [pki.der(vmca(VC1, self.root_end)), pki.der(vmca(VC2))]
+            node.roots = [pki.der(vmca(VC1, self.root_end)), pki.der(vmca(VC2)), FOREIGN_ROOT]
         self.authority = MemoryAuthority(
             self.clock.now, certificate=vmca(VC1, self.root_end), key_name=f"vmca-{VC1}"
         )
@@ -120,6 +123,7 @@ class Bench:
                 self.stores.add(looked.fqdn, entry)
             self.stores.restart(looked.fqdn)
         self.before = dict(self.stores.entries)
+        self.roots_before = self.directory_roots()
         self.plan = plan_renewals(
             self.looks,
             accounts(*self.looks),
@@ -254,6 +258,13 @@ class Bench:
                     assert account.subject.lower() == parsed.subject.lower()
         kept = {at: e for at, e in self.before.items() if at[:2] not in planned}
         assert {at: self.stores.entries[at] for at in kept} == kept
+        self.assert_roots_stay()
+
+    def assert_roots_stay(self) -> None:
+        """Fail unless every directory trusts whom it trusted before the run."""
+        for directory in (VC1, VC2):
+            held = self.domain.directory(directory).registrations.read_roots()
+            assert held >= self.roots_before
 
     def shown(self) -> tuple[bytes, ...]:
         """Return what a later process believes of the first node."""

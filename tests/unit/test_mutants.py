@@ -30,8 +30,8 @@ def test_a_mistake_can_be_made_and_its_tests_are_there(mutant):
 
 def undefined(folder, sources):
     """Return which of *sources*, by name, use a name that nobody defines."""
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(source, "utf-8")
+    for number, source in enumerate(sources.values()):
+        (folder / f"mutant_{number}.py").write_text(source, "utf-8")
     command = [
         sys.executable,
         "-m",
@@ -46,14 +46,13 @@ def undefined(folder, sources):
     command += ["--target-version", "py311", "--output-format", "concise", str(folder)]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.returncode in (0, 1), told.stderr
-    return [name for name in sources if f"{name}.py:" in told.stdout]
+    return [name for n, name in enumerate(sources) if f"mutant_{n}.py:" in told.stdout]
 
 
 def test_no_mistake_is_one_that_any_test_would_see(tmp_path):
     """A name that nobody defines ends whatever comes along: that proves nothing of its tests."""
     sources = {
-        f"mutant_{number}_": mutated(mutant, (ROOT / mutant.file).read_text("utf-8"))
-        for number, mutant in enumerate(MUTANTS)
+        mutant.name: mutated(mutant, (ROOT / mutant.file).read_text("utf-8")) for mutant in MUTANTS
     }
     void = {"void": "def f(a: int) -> int:\n    del a\n    return a\n"}
 

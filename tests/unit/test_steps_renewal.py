@@ -152,6 +152,17 @@ def test_an_entry_that_somebody_else_changed_stops_it(bench, store):
     assert (VC1, store) not in bench.stores.written
 
 
+@pytest.mark.parametrize("store", [MACHINE, VPXD])
+def test_an_entry_that_is_gone_and_was_never_ours_stops_it(bench, store):
+    """Only a run deletes entries to create them again: what became of it is for a person."""
+    entry = next(e for e in bench.before.values() if e.store == store)
+    bench.stores.lose(VC1, store, entry.alias)
+
+    assert bench.probe(bench.renewing()) is Observed.UNCLEAR
+    with pytest.raises(VecsError, match="changed by somebody else"):
+        bench.do(bench.renewing())
+
+
 def test_a_vmca_that_does_not_sign_stops_it_before_anything_is_written(bench):
     """Its own words come through."""
     bench.authority.refusal = "policy said no"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory_node import Fault
-from renewal_bench import Bench, Killer
+from renewal_bench import FOREIGN_ROOT, Bench, Killer
 from renewal_worlds import VC1, VC2
 from sts_material import key, root
 from stsfix.lab import pki
@@ -125,6 +125,8 @@ def test_a_root_that_no_vmca_got_is_removed_again(bench):
 
     assert bench.our_roots() == {current(bench)}
     assert bench.our_roots(VC2) == {current(bench)}
+    assert FOREIGN_ROOT in bench.directory_roots()
+    bench.assert_roots_stay()
 
 
 def test_a_directory_that_does_not_learn_it_stops_before_vmca_has_it(bench):
