@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from stsfix.remediation.discovery.domain import Discovery
 from stsfix.remediation.durations import durations_of, phases
 from stsfix.remediation.engine import run as carry_on
 from stsfix.remediation.engine import turn_back
-from stsfix.remediation.errors_run import PlanChangedError, RunStateError
+from stsfix.remediation.errors_run import InterruptedRunError, PlanChangedError, RunStateError
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.newcomers import (
     about_to_write,
@@ -212,6 +211,7 @@ class Runs(TakingOver):
             RunStateError: See `require_reversible`, `require_earlier_pins`.
             NodesJoinedError: The domain has nodes that would not go back; nothing was done.
             OlderJournalError: See `require_newest`.
+            InterruptedRunError: A stop was asked for; before the first record nothing was done.
             OperationError: See `plan.require_way_back` and `engine.run`.
         """
         self.require_reversible(run)
@@ -222,6 +222,7 @@ class Runs(TakingOver):
             require_newest(context, journal.records)
             self._require_same_domain(context, journal)
             require_way_back(context, journal.plan, journal.records)
+            self._require_wanted(journal, "rollback", Mark.ROLLBACK)
             turn_back(journal)
             return self._go_on(journal)
 
@@ -267,6 +268,7 @@ class Runs(TakingOver):
         Raises:
             RunStateError: See `require_restorable`.
             OlderJournalError: See `require_no_export`.
+            InterruptedRunError: A stop was asked for before the first record; nothing was done.
             OperationError: See `steps.export.restore`; repeating it goes on.
         """
         self.require_restorable(run)
@@ -275,7 +277,11 @@ class Runs(TakingOver):
             self._wiring.believe(lambda node: shown_leaves(journal.records, node))
             context = self._wiring.step_context(journal.spec, self._file.folder)
             ours = written_leaves(noted(REPLACE_STS, journal.records))
-            begin = partial(journal.append, MarkRecord(mark=Mark.RESTORING))
+
+            def begin() -> None:
+                self._require_wanted(journal, "restore", Mark.RESTORING)
+                journal.append(MarkRecord(mark=Mark.RESTORING))
+
             done = restore(context, export, ours, begin)
             journal.append(MarkRecord(mark=Mark.RESTORED))
         return done
@@ -307,6 +313,7 @@ class Runs(TakingOver):
             RunStateError: See `require_releasable`, `require_unproven`, `Whereabouts.let_go`; or it
                 is in the middle, and other nodes than *without* are off.
             VmNotFoundError: Some VMs are not there; the snapshots of all others are deleted.
+            InterruptedRunError: A stop was asked for before the first record; nothing was done.
         """
         if unproven:
             self.require_unproven(run)
@@ -316,8 +323,10 @@ class Runs(TakingOver):
         with self._opened(run) as journal:
             if in_the_middle:
                 self._require_on(journal, without)
+            self._require_wanted(journal, "release", Mark.RELEASING)
             self._where.let_go(journal, without)
             missing = self._where.follow_each(journal)
+            self._require_wanted(journal, "release", Mark.RELEASING)
             for mark in (*((Mark.UNPROVEN,) if unproven else ()), Mark.RELEASING):
                 if mark not in marks(journal.records):
                     journal.append(MarkRecord(mark=mark))
@@ -327,6 +336,17 @@ class Runs(TakingOver):
             if Mark.RELEASED not in marks(journal.records):
                 journal.append(MarkRecord(mark=Mark.RELEASED))
             return released
+
+    def _require_wanted(self, journal: Journal, command: str, mark: Mark) -> None:
+        """Return unless a stop was asked for: *mark* is what *command* begins with, and there is no
+        way back from it.
+
+        Raises:
+            InterruptedRunError: One was; nothing is done.
+        """
+        if self._stop_requested():
+            begun = mark in marks(journal.records)
+            raise InterruptedRunError(journal.run, unbegun="" if begun else command)
 
     def _require_on(self, journal: Journal, without: Sequence[str]) -> None:
         """Refuse to end a run that shut its nodes down while one is off; *without* are gone."""

@@ -230,11 +230,19 @@ class RestartByHandError(StoppedError):
 
 
 class InterruptedRunError(StoppedError):
-    """Asked to stop; the last record is complete and the run can be resumed."""
+    """Asked to stop; the last record is complete and the run can be resumed.
 
-    def __init__(self, run: str) -> None:
-        super().__init__(f"run {run} stopped on request")
+    *run* is empty where what stopped does not know it. *unbegun* is the command that was to do
+    something to the run, and has not begun to; empty if it has.
+    """
+
+    def __init__(self, run: str, *, unbegun: str = "") -> None:
+        what = f"run {run} " if run else ""
+        if unbegun:
+            what = f"the {unbegun} of {run} was not begun: "
+        super().__init__(f"{what}stopped on request")
         self.run = run
+        self.unbegun = unbegun
 
 
 class DirectoriesApartError(StoppedError):

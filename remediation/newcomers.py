@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import DirectoryLoginError, PlainBindRefusedError
-from stsfix.remediation.errors_run import NodesJoinedError
+from stsfix.remediation.errors_run import InterruptedRunError, NodesJoinedError
 from stsfix.remediation.records import (
     BACK,
     POWER_ON,
@@ -100,6 +100,7 @@ def require_no_newcomer(
 
     Raises:
         NodesJoinedError: A node joined.
+        InterruptedRunError: A stop was asked for.
     """
     asked = False
     for node in spec.nodes:
@@ -109,6 +110,8 @@ def require_no_newcomer(
             topology = directory(node.fqdn).read_topology()
         except (DirectoryLoginError, PlainBindRefusedError):
             return asked
+        except InterruptedRunError:
+            raise
         except OperationError:
             continue
         asked = True

@@ -47,8 +47,7 @@ MUTANTS = (
     Mutant(
         name="a rollback is recorded before its snapshots are seen",
         file="plugin/runs.py",
-        old="            require_way_back(context, journal.plan, journal.records)\n"
-        "            turn_back(journal)\n",
+        old="            require_way_back(context, journal.plan, journal.records)\n",
         new="            turn_back(journal)\n"
         "            require_way_back(context, journal.plan, journal.records)\n",
         tests=(f"{WAY_BACK}::test_a_snapshot_that_is_gone_leaves_a_repaired_run_repaired",),
@@ -77,8 +76,8 @@ MUTANTS = (
     Mutant(
         name="newcomers: a refused password is tried on the next node",
         file="remediation/newcomers.py",
-        old="            return asked\n        except OperationError:\n",
-        new="            continue\n        except OperationError:\n",
+        old="            return asked\n        except InterruptedRunError:\n",
+        new="            continue\n        except InterruptedRunError:\n",
         tests=(f"{NEWCOMERS}::test_a_refused_password_is_not_tried_on_the_next_node",),
     ),
     Mutant(

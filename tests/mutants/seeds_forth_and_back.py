@@ -7,6 +7,7 @@ from mutant import Mutant
 JOINED = "tests/unit/test_joined_meanwhile.py"
 OLDER = "tests/unit/test_older_journal.py"
 RESUMED = "tests/unit/test_resumed_rollback.py"
+STOPPED = "tests/unit/test_stopped_after_the_yes.py"
 TAKING_OVER = "tests/unit/test_taking_over.py"
 TOLD = "tests/unit/test_told_of_the_end.py"
 
@@ -80,5 +81,26 @@ MUTANTS = (
         old="    back = turn(stored.records) is Mark.ROLLBACK and stored.phase is not Phase.ROLLING_BACK\n",
         new="    back = stored.phase is Phase.ROLLED_BACK\n",
         tests=(f"{TOLD}::test_a_rollback_that_is_not_proven_stays_so_after_its_release",),
+    ),
+    Mutant(
+        name="a rollback that is not wanted any more begins",
+        file="plugin/runs.py",
+        old='            self._require_wanted(journal, "rollback", Mark.ROLLBACK)\n',
+        new="",
+        tests=(f"{STOPPED}::test_nothing_is_begun",),
+    ),
+    Mutant(
+        name="a restore that is not wanted any more begins",
+        file="plugin/runs.py",
+        old='                self._require_wanted(journal, "restore", Mark.RESTORING)\n',
+        new="",
+        tests=(f"{STOPPED}::test_nothing_is_put_back",),
+    ),
+    Mutant(
+        name="a stop is taken for a silent directory",
+        file="remediation/newcomers.py",
+        old="        except InterruptedRunError:\n            raise\n",
+        new="",
+        tests=(f"{STOPPED}::test_a_stop_is_no_silent_directory",),
     ),
 )
