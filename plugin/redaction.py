@@ -12,13 +12,14 @@ import threading
 import traceback
 import urllib.parse
 import xml.sax.saxutils
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from stsfix.plugin.text import printable
+from stsfix.snapshot.words import CUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from stsfix.snapshot.secret import Secret
 
@@ -27,6 +28,10 @@ T = TypeVar("T")
 STARS = "***"
 MIN_LENGTH = 4
 """Shorter secrets are not replaced: stars in every second word would tell where they are."""
+_PLAIN = 0xFFFF
+"""Highest character that is kept in lines of logs."""
+LEAST = 2
+"""Characters of a secret that are looked for where a text was cut; one tells nothing."""
 
 
 class Redactor:
@@ -35,6 +40,7 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._forms: tuple[str, ...] = ()
+        self._halves = _Halves.of(())
 
     def register(self, secret: Secret[str]) -> None:
         """Replace *secret* from now on, as it is and as JSON, XML, URLs and Python write it."""
@@ -45,12 +51,52 @@ class Redactor:
             known = {*self._forms, *_forms(value)}
             # The longest first: one secret may be part of another.
             self._forms = tuple(sorted(known, key=len, reverse=True))
+            self._halves = _Halves.of(self._forms)
 
     def redact(self, text: str) -> str:
-        """Return *text* without any registered secret."""
+        """Return *text* without any registered secret, and without a part of one that ends or
+        begins at a `CUT`.
+        """
         for form in self._forms:
             text = text.replace(form, STARS)
-        return text
+        return self._halves.taken_out(text) if CUT in text else text
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Halves:
+    """What may be left of secrets where a text was cut: beginnings and ends of `LEAST` characters
+    and more, and how long the longest is.
+    """
+
+    beginnings: frozenset[str]
+    ends: frozenset[str]
+    longest: int
+
+    @classmethod
+    def of(cls, forms: Collection[str]) -> _Halves:
+        cuts = [(form, at) for form in forms for at in range(LEAST, len(form))]
+        return cls(
+            beginnings=frozenset(form[:at] for form, at in cuts),
+            ends=frozenset(form[-at:] for form, at in cuts),
+            longest=max(map(len, forms), default=0),
+        )
+
+    def taken_out(self, text: str) -> str:
+        first, *others = text.split(CUT)
+        pieces = [first, *(self._without_end(piece) for piece in others)]
+        return CUT.join([*map(self._without_beginning, pieces[:-1]), pieces[-1]])
+
+    def _without_beginning(self, piece: str) -> str:
+        for size in range(min(len(piece), self.longest), LEAST - 1, -1):
+            if piece[-size:] in self.beginnings:
+                return piece[:-size] + STARS
+        return piece
+
+    def _without_end(self, piece: str) -> str:
+        for size in range(min(len(piece), self.longest), LEAST - 1, -1):
+            if piece[:size] in self.ends:
+                return STARS + piece[size:]
+        return piece
 
 
 def cleared(value: T, redact: Callable[[str], str]) -> T:
@@ -135,17 +181,46 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _forms(value: str) -> set[str]:
+    """Return how *value* may be written: as it is or on one line, encoded or not, quoted or not."""
     forms = {
         value,
-        repr(value)[1:-1],
-        printable(value),
-        json.dumps(value)[1:-1],
-        xml.sax.saxutils.escape(value),
-        html.escape(value),
-        xml.sax.saxutils.escape(value, {'"': "&quot;", "'": "&apos;"}),
-        urllib.parse.quote(value),
-        urllib.parse.quote(value, safe=""),
-        urllib.parse.quote_plus(value),
-        base64.b64encode(value.encode()).decode("ascii"),
+        " ".join(value.split()),
+        *("".join(c if _is_plain(c) else other for c in value) for other in "? "),
     }
+    forms |= {encode(form) for form in forms for encode in _ENCODINGS}
+    forms |= {quoted for form in forms for quoted in _quoted(form)}
+    forms |= {printable(value), *_base64_forms(value.encode())}
     return {form for form in forms if len(form) >= MIN_LENGTH}
+
+
+_ENCODINGS: Final[tuple[Callable[[str], str], ...]] = (
+    lambda text: json.dumps(text)[1:-1],
+    xml.sax.saxutils.escape,
+    html.escape,
+    lambda text: xml.sax.saxutils.escape(text, {'"': "&quot;", "'": "&apos;"}),
+    urllib.parse.quote,
+    lambda text: urllib.parse.quote(text, safe=""),
+    urllib.parse.quote_plus,
+)
+
+
+def _is_plain(char: str) -> bool:
+    """Tell whether adapters leave *char* alone in what a peer said."""
+    return char.isprintable() and ord(char) <= _PLAIN
+
+
+def _quoted(text: str) -> tuple[str, str]:
+    """Return *text* as Python quotes it: where quotes of both kinds are, and where they are not."""
+    both = repr(f"\"'{text}")[4:-1]
+    return both, both.replace("\\'", "'")
+
+
+def _base64_forms(value: bytes) -> Iterator[str]:
+    """Yield *value* in base64, alone and as a part of more, of which only the digits are told that
+    nothing but *value* decides: HTTP sends ``user:password``.
+    """
+    yield base64.b64encode(value).decode("ascii")
+    for before in range(3):
+        first, last = -(-before * 8 // 6), (before + len(value)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + value).decode("ascii")[first:last]

@@ -17,6 +17,7 @@ from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapter
 
 from stsfix.snapshot.answers import MIB, OversizedError, bytes_over
 from stsfix.snapshot.soap_schema import SchemaError, TolerantDeserializer, require_result
+from stsfix.snapshot.words import first_words, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -124,7 +125,8 @@ class BoundedStub(SoapStubAdapter):
             raise HTTPException(f"{answer.status} {answer.reason}")
         packed = answer.getheader("Content-Encoding", "identity").lower()
         if packed != "identity":
-            raise HTTPException(f"the answer is packed ({packed[:20]}), which nobody asked for")
+            kind = shortened(packed, 20)
+            raise HTTPException(f"the answer is packed ({kind}), which nobody asked for")
 
     def _decode(self, document: bytes, info: Any) -> Any:
         """Return the result or the fault that *document* holds."""
@@ -134,7 +136,7 @@ class BoundedStub(SoapStubAdapter):
         try:
             return deserializer.Deserialize(document, info.result)
         except _NO_ANSWER as error:
-            said = " ".join(str(error).split())[:_SAID] or type(error).__name__
+            said = first_words(str(error), _SAID) or type(error).__name__
             raise ReplyRefusedError(f"no answer to {info.wsdlName}: {said}") from error
 
 

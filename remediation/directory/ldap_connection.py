@@ -24,6 +24,7 @@ from stsfix.remediation.errors import DirectoryUnreachableError, NodeTlsError
 from stsfix.snapshot.answers import MIB, OversizedError, bytes_over
 from stsfix.snapshot.broken import NO_ADDRESS, in_words
 from stsfix.snapshot.tls import NoHostError, peer_context
+from stsfix.snapshot.words import CUT, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,9 @@ def plain_text(text: str) -> str:
     (measured, section 4): everything from the first unprintable or non-ASCII character is cut.
     """
     shown = re.match(r"[ -~]*", text)
-    return shown[0][:_MAX_TEXT].strip() if shown else ""
+    told = shown[0].strip() if shown else ""
+    is_cut = told != text.strip("\0 \r\n")
+    return shortened(f"{told}{CUT}" if told and is_cut else told, _MAX_TEXT)
 
 
 def open_connection(

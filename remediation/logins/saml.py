@@ -25,6 +25,7 @@ from lxml import etree
 from stsfix.remediation.errors import ProofError
 from stsfix.remediation.model import VerifiedToken
 from stsfix.remediation.web.xml import XmlRefusedError, parse, text_of
+from stsfix.snapshot.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,7 +133,7 @@ def _check_signed_info(signature: etree._Element) -> bytes:
     named = _child(signed_info, f"{_DS}SignatureMethod").get("Algorithm", "")
     algorithm = _SIGNATURES.get(named)
     if algorithm is None:
-        raise _NotProvenError(f"signature algorithm {named[:80]!r} is not allowed")
+        raise _NotProvenError(f"signature algorithm {shortened(named, 80)!r} is not allowed")
     signed = _canonical(signed_info, _prefixes(method))
     value = _decoded(_child(signature, f"{_DS}SignatureValue"))
     leaf = _first_certificate(signature)
@@ -173,7 +174,7 @@ def _read_reference(signature: etree._Element, wanted: str) -> _Reference:
         raise _NotProvenError("other transforms than enveloped-signature and exc-c14n")
     named = _child(reference, f"{_DS}DigestMethod").get("Algorithm", "")
     if named not in _DIGESTS:
-        raise _NotProvenError(f"digest algorithm {named[:80]!r} is not allowed")
+        raise _NotProvenError(f"digest algorithm {shortened(named, 80)!r} is not allowed")
     return _Reference(
         digest=_decoded(_child(reference, f"{_DS}DigestValue")),
         algorithm=_DIGESTS[named],

@@ -16,6 +16,7 @@ from stsfix.remediation.errors import ProofError, SigningCertificateError, SsoLo
 from stsfix.remediation.web.xml import XmlRefusedError, children, descendants, local_name, parse
 from stsfix.remediation.web.xml import text_of as _text_of
 from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.words import shortened
 
 if TYPE_CHECKING:
     from stsfix.snapshot.errors import FaultError
@@ -175,4 +176,4 @@ def _printable(text: str, password: Secret[str]) -> str:
     plain = password.reveal()
     safe = text.replace(plain, "***") if plain else text
     joined = " ".join(safe.split())
-    return "".join(c for c in joined if c.isprintable())[:_TEXT_LIMIT]
+    return shortened("".join(c for c in joined if c.isprintable()), _TEXT_LIMIT)

@@ -18,6 +18,7 @@ from stsfix.remediation.diagnosis.log_lines import LocalDate, line_time
 from stsfix.remediation.diagnosis.log_signatures import SIGNATURES, Signature
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.nodes.node_logs import LOGS, LogFile
+from stsfix.snapshot.words import CUT, cut_elsewhere, shortened
 
 TAIL_BYTES: Final = 4 * 1024 * 1024
 LINES_KEPT: Final = 4
@@ -124,7 +125,9 @@ def _sections(output: str, mark: str) -> dict[str, list[str]]:
             name = line.removeprefix(mark).strip()
             current = [] if name in found else found.setdefault(name, [])
         elif current is not None and line.strip():
-            current.append(line[:LINE_BYTES])  # as the node cuts it
+            current.append(shortened(cut_elsewhere(line, LINE_BYTES), LINE_BYTES))
+    if "end" not in found and current:
+        current[-1] += CUT
     return found
 
 
@@ -138,7 +141,7 @@ def _state(lines: list[str] | None) -> _File | str | None:
         return _File(changed=_moment(int(match[1])))
     if "No such file" in said or "Not a directory" in said:
         return None
-    printable = "".join(c if c.isprintable() else "?" for c in said)[:120]
+    printable = shortened("".join(c if c.isprintable() else "?" for c in said), 120)
     return f"the node said {printable!r}" if printable else "the node said nothing"
 
 

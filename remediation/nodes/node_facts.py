@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from stsfix.snapshot.words import first_words, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -206,7 +208,7 @@ def read_sections(output: str) -> dict[str, str]:
             name = line.removeprefix(MARK).strip()
             current = [] if name in found else found.setdefault(name, [])
         elif current is not None:
-            current.append(line[:_LINE])
+            current.append(shortened(line, _LINE))
     return {name: "\n".join(lines) for name, lines in found.items()}
 
 
@@ -217,8 +219,8 @@ def read_fact(found: dict[str, str], name: str, read: Callable[[str], T | None])
     value = read(found[name])
     if value is not None:
         return value
-    said = " ".join(found[name].split())
-    printable = "".join(c if c.isprintable() else "?" for c in said)[:120]
+    said = first_words(found[name], 120)
+    printable = "".join(c if c.isprintable() else "?" for c in said)
     return Unread(reason=f"the node said {printable!r}" if printable else "the node said nothing")
 
 

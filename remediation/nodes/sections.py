@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from stsfix.snapshot.words import first_words, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,7 +49,7 @@ class Sections:
                 last = line.removeprefix(mark(nonce, "")).strip()
                 current = [] if last in found else found.setdefault(last, [])
             elif current is not None:
-                current.append(line[:_LINE])
+                current.append(shortened(line, _LINE))
         complete = _END in found
         texts = {name: "\n".join(lines) for name, lines in found.items() if name != _END}
         if not complete:
@@ -62,6 +64,6 @@ class Sections:
         """Return why section *name* says nothing usable: one clause."""
         if name not in self.texts:
             return "the node's answer ends before it" if not self.complete else "no such section"
-        words = " ".join(self.texts[name].split())
-        printable = "".join(c if c.isprintable() else "?" for c in words)[:120]
+        words = first_words(self.texts[name], 120)
+        printable = "".join(c if c.isprintable() else "?" for c in words)
         return f"the node said {printable!r}" if printable else "the node said nothing"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.nodes.node_logs import logs_of
+from stsfix.snapshot.words import CUT, cut_elsewhere, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,8 @@ def parse(output: str, services: Sequence[str], nonce: str) -> tuple[LogExcerpt,
             current = found.setdefault(line.removeprefix(mark).strip(), [])
         elif re.search(_PATTERN, line):  # an answer may be anything
             current.append(line)
+    if "end" not in found and current:
+        current[-1] += CUT
     excerpts = []
     for number, (service, log) in enumerate(chosen(services)):
         lines = tuple(redacted(line) for line in found.get(str(number), [])[-LINES:])
@@ -97,7 +100,7 @@ def parse(output: str, services: Sequence[str], nonce: str) -> tuple[LogExcerpt,
 
 def redacted(line: str) -> str:
     """Return *line*, printable and cut, with stars in place of what looks like a secret."""
-    text = line[: 4 * LINE]
+    text = shortened(cut_elsewhere(line, _LINE_BYTES), 4 * LINE)
     for pattern in _SECRETS:
         text = pattern.sub(r"\1***", text)
-    return _KEPT.sub(" ", text)[:LINE].rstrip()
+    return shortened(_KEPT.sub(" ", text), LINE).rstrip()

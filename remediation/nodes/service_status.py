@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes.service_names import bare
 from stsfix.remediation.ports import ServiceReport
+from stsfix.snapshot.words import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +117,7 @@ def parse_failures(text: str) -> tuple[ServiceFailure, ...]:
     found: dict[str, str] = {}
     for service, said in _failures(text):
         if not found.get(service):
-            found[service] = " ".join(said.split())[:SAID]
+            found[service] = first_words(said, SAID)
     if len(found) > 1:
         found.pop("", None)
     return tuple(ServiceFailure(service=s, said=w) for s, w in list(found.items())[:_MOST])

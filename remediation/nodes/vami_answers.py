@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stsfix.remediation.nodes.service_names import CORE, bare
 from stsfix.remediation.nodes.service_status import ServiceStatus
 from stsfix.remediation.nodes.start_types import start_type
+from stsfix.snapshot.words import first_words, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -104,7 +105,7 @@ def parse_text(body: bytes, key: str = "") -> str:
     found = _value(body)
     if key:
         found = found.get(key) if isinstance(found, dict) else None
-    return found[:_TEXT] if isinstance(found, str) else ""
+    return shortened(found, _TEXT) if isinstance(found, str) else ""
 
 
 def parse_health(body: bytes) -> str:
@@ -128,7 +129,7 @@ def parse_error(body: bytes) -> tuple[str, str]:
         if isinstance(message, dict) and isinstance(message.get("default_message"), str)
     ]
     name = kind.rpartition(".")[2] if isinstance(kind, str) else ""
-    return name[:_TEXT], " ".join("; ".join(texts).split())[:_TEXT]
+    return shortened(name, _TEXT), first_words("; ".join(texts), _TEXT)
 
 
 def _value(body: bytes) -> Any:

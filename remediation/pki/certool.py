@@ -34,6 +34,7 @@ from stsfix.remediation.pki.authority import (
     signing_request,
 )
 from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.words import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -319,6 +320,6 @@ def chain_of(leaf: bytes, others: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 def _quoted(text: str | None) -> str:
-    words = " ".join((text or "").split())
-    printable = "".join(c if c.isprintable() else "?" for c in words)[:_SAID]
+    words = first_words(text or "", _SAID)
+    printable = "".join(c if c.isprintable() else "?" for c in words)
     return repr(printable) if printable else "nothing"

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from stsfix.remediation.nodes.sections import Sections, end_of, mark
 from stsfix.remediation.pki import certool, rsa_keys, vecs
 from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.words import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,7 +168,7 @@ def refusal_of(output: str, nonce: str, exit_code: int) -> str:
     if exit_code == 0 and Sections.of(output, nonce).complete:
         return ""
     what = _FAILURES.get(exit_code, f"the script ended with {exit_code}")
-    words = " ".join(output.split(mark(nonce, ""), 1)[0].split())[-_SAID:]
+    words = last_words(output.split(mark(nonce, ""), 1)[0], _SAID)
     said = "".join(c if c.isprintable() else "?" for c in words)
     return f"{what}; the node said {said!r}" if said else what
 

@@ -38,6 +38,7 @@ from stsfix.snapshot.errors import (
     TransientError,
 )
 from stsfix.snapshot.polling import poll_until
+from stsfix.snapshot.words import ending, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -381,7 +382,7 @@ class PolledServiceControl:
         return ServiceRestartError(
             node.fqdn,
             missing,
-            said.words[-_OUTPUT_LIMIT:],
+            ending(said.words, _OUTPUT_LIMIT),
             reason="" if missing else "the restart still runs",
             evidence=[*reasons, *told, *written],
         )
@@ -429,4 +430,4 @@ def _read_limit(limit: timedelta) -> timedelta:
 
 
 def _nothing_listed(output: str) -> str:
-    return f"service-control listed nothing: {' '.join(output.split())[-200:]}"
+    return f"service-control listed nothing: {last_words(output, 200)}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.transports.deadline import Deadline
 from stsfix.remediation.transports.ssh_script import BASH, encoded
+from stsfix.snapshot.words import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ class NoBashError(Exception):
     """No bash was to be had; *said* is what the node answered last."""
 
     def __init__(self, said: str) -> None:
-        self.said = " ".join(said.split())[-200:]
+        self.said = last_words(said, 200)
         super().__init__(self.said)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stsfix.remediation.errors import TransportUnavailableError
 from stsfix.remediation.transports.ssh_session import BROKEN, NAME, connect, open_channel
+from stsfix.snapshot.words import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,4 +114,4 @@ def requested(node: str, request: Callable[[], T]) -> T:
 
 def words(text: str) -> str:
     """Return the last 200 characters of *text* on one line."""
-    return " ".join(text.split())[-200:]
+    return last_words(text, 200)

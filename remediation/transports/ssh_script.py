@@ -11,6 +11,8 @@ import base64
 import re
 import shlex
 
+from stsfix.snapshot.words import CUT, first_words
+
 BASH = "/bin/bash --noprofile --norc"
 """Reads the payload on its standard input; nothing of the script is in its argument list."""
 
@@ -71,7 +73,10 @@ class ScriptReader:
     @property
     def noise(self) -> str:
         """The last that was said before the script began."""
-        return "" if self.has_begun else " ".join(self._tail.decode("utf-8", "replace").split())
+        if self.has_begun:
+            return ""
+        said = self._tail.decode("utf-8", "replace")
+        return first_words(f"{CUT}{said}" if len(self._tail) == _TAIL else said, 2 * _TAIL)
 
     @property
     def output(self) -> str:

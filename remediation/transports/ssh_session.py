@@ -19,6 +19,7 @@ from stsfix.remediation.known_hosts import HostKey
 from stsfix.remediation.nodes.pam_words import refusal_in
 from stsfix.remediation.transports.ssh_packets import BoundedPacketizer
 from stsfix.snapshot.host_names import is_host
+from stsfix.snapshot.words import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -251,4 +252,4 @@ class _Login:
 
 def _words(error: BaseException) -> str:
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return " ".join(text.split())[:200]
+    return first_words(text, 200)

@@ -14,6 +14,7 @@ from stsfix.remediation.pki.authority import SignedCertificate, Unknown, check_s
 from stsfix.snapshot.cleanup import cleaning_up
 from stsfix.snapshot.errors import OperationError
 from stsfix.snapshot.secret import Secret
+from stsfix.snapshot.words import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -124,7 +125,7 @@ class CertoolAuthority:
         path, key = certool.key_file(request, self._programs)
         made = self._shell.run(node, certool.folder_script(self._programs))
         if made.exit_code:
-            raise VmcaError(node.fqdn, f"no folder for the key: {made.output.strip()[:200]!r}")
+            raise VmcaError(node.fqdn, f"no folder for the key: {first_words(made.output, 200)!r}")
         answer = certool.Signed()
         try:
             self._shell.put(node, path, key)

@@ -17,6 +17,7 @@ from stsfix.remediation.nodes.node_facts import (
 from stsfix.remediation.web import xml
 from stsfix.remediation.web.https import request
 from stsfix.snapshot.errors import AnswerTooLargeError
+from stsfix.snapshot.words import first_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ class HttpsNodeFront:
             return Unread(reason=f"/sdk: {error}")
         found = next(iter(xml.descendants(root, "about")), None)
         said = {} if found is None else {xml.local_name(e): xml.text_of(e) for e in found}
-        version = said.get("version", "").strip()[:_TEXT_LIMIT]
+        version = first_words(said.get("version", ""), _TEXT_LIMIT)
         if not version:
             return Unread(reason=f"/sdk of {endpoint.name} does not tell its version")
-        return VCenterAbout(version=version, build=said.get("build", "").strip()[:_TEXT_LIMIT])
+        return VCenterAbout(version=version, build=first_words(said.get("build", ""), _TEXT_LIMIT))

@@ -11,6 +11,7 @@ CONFIG = "tests/unit/test_config.py"
 OUTPUT = "tests/unit/test_output.py"
 REDACTION = "tests/unit/test_redaction.py"
 EXPORT = "tests/unit/test_sts_export.py"
+WORDS = "tests/unit/test_words.py"
 
 MUTANTS = (
     Mutant(
@@ -252,5 +253,26 @@ MUTANTS = (
         old="        _hide()\n",
         new="        pass\n",
         tests=("tests/unit/test_hardening.py",),
+    ),
+    Mutant(
+        name="a part of a password is left where a text was cut",
+        file="plugin/redaction.py",
+        old="return self._halves.taken_out(text) if CUT in text else text",
+        new="return text",
+        tests=(f"{WORDS}::test_no_cut_leaves_a_part_of_a_password",),
+    ),
+    Mutant(
+        name="a cut in the words of a node is not marked",
+        file="snapshot/words.py",
+        old='f"{text[: limit - len(CUT)]}{CUT}"',
+        new="text[:limit]",
+        tests=(f"{WORDS}::test_no_cut_leaves_a_part_of_a_password",),
+    ),
+    Mutant(
+        name="a login in base64 is shown",
+        file="plugin/redaction.py",
+        old="    for before in range(3):\n",
+        new="    for before in range(1):\n",
+        tests=(f"{WORDS}::test_a_login_in_base64_is_known",),
     ),
 )

@@ -69,7 +69,8 @@ def test_the_labs_nodes_understand_the_script():
 def test_another_nonce_is_a_line_like_any_other():
     """A log cannot forge the end of its own section."""
     forged = f"== stsfix-service-log:{'f' * 8} end error"
-    output = f"\n== stsfix-service-log:{NONCE} 0\n{forged}\nerror after\n"
+    mark = f"== stsfix-service-log:{NONCE}"
+    output = f"\n{mark} 0\n{forged}\nerror after\n{mark} end\n"
 
     (found,) = parse(output, ["vpxd"], NONCE)
 
