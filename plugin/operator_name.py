@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from stsfix.remediation.state_folder import user_name
+from stsfix.remediation.replaceable import user_name
 
 
 def operator() -> str:

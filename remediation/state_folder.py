@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 from typing import TYPE_CHECKING
+
+from stsfix.remediation.replaceable import ours, replaceable, user_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +26,4 @@ def intruders(folder: Path) -> str:
         return f"the folder belongs to another user ({user_name(status.st_uid)})"
     if status.st_mode & _OTHERS:
         return "others may write into the folder"
-    for above in folder.resolve().parents:
-        mode = above.stat().st_mode
-        # Where the sticky bit is set only the owner of a folder may rename it: /tmp.
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            return f"anybody may put another folder in its place, by writing into {above}"
-    return ""
-
-
-def user_name(number: int) -> str:
-    """Return the name of a user of this workstation, the number itself if it has none."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
+    return replaceable(folder, ours())

@@ -11,6 +11,7 @@ CONFIG = "tests/unit/test_config.py"
 OUTPUT = "tests/unit/test_output.py"
 REDACTION = "tests/unit/test_redaction.py"
 EXPORT = "tests/unit/test_sts_export.py"
+REPLACEABLE = "tests/unit/test_replaceable.py"
 WORDS = "tests/unit/test_words.py"
 
 MUTANTS = (
@@ -274,5 +275,19 @@ MUTANTS = (
         old="    for before in range(3):\n",
         new="    for before in range(1):\n",
         tests=(f"{WORDS}::test_a_login_in_base64_is_known",),
+    ),
+    Mutant(
+        name="links are not looked at when it is asked who may replace a file",
+        file="remediation/replaceable.py",
+        old="    for folder, part in _lookups(path):\n",
+        new="    for folder, part in ((f, f) for f in path.resolve().parents):\n",
+        tests=(f"{REPLACEABLE}::test_a_link_in_a_folder_of_everybodys_is_not_believed",),
+    ),
+    Mutant(
+        name="a file of a CA is reached through everybody's folder",
+        file="plugin/config_files.py",
+        old="    who = replaceable(path, believed)\n",
+        new='    who = ""\n',
+        tests=(f"{CONFIG}::test_a_file_of_a_ca_is_not_reached_through_everybodys",),
     ),
 )

@@ -483,3 +483,47 @@ def test_a_file_that_anybody_can_replace_is_refused(read, tmp_path, mode, taken)
         assert read(FULL).sts.ca_key == tmp_path / "ca.key"
     else:
         assert "anybody may put another one in its place" in problems(read, FULL)[0]
+
+
+@pytest.mark.parametrize("value", ["shared/ca.pem", "shared/conf/ca.pem"])
+def test_a_file_of_a_ca_is_not_reached_through_everybodys(read, tmp_path, value):
+    """By a link there, or in a folder that could be another one tomorrow."""
+    read(FULL)
+    conf = tmp_path / "shared" / "conf"
+    conf.mkdir(parents=True)
+    (tmp_path / "shared").chmod(0o777)
+    (tmp_path / "ca.pem").rename(conf / "ca.pem")
+    (tmp_path / "shared" / "ca.pem").symlink_to(conf / "ca.pem")
+
+    (told,) = problems(read, f'{MINIMAL}[nodes]\nssh_known_hosts = "{value}"')
+
+    assert "anybody may put another one in its place" in told
+    assert told.endswith("read it, and copy it into the folder of this file")
+
+
+@pytest.mark.parametrize("come_across", [True, False])
+def test_a_configuration_is_not_reached_through_everybodys(read, tmp_path, come_across):
+    """Not even one that is named."""
+    read(FULL)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "domain.toml").symlink_to(tmp_path / "domain.toml")
+
+    with pytest.raises(ConfigError, match="in its place") as refused:
+        load_settings(shared / "domain.toml", come_across=come_across)
+
+    assert "move it into a folder of yours" in refused.value.problems[0].reason
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_a_ca_belongs_to_whom_the_configuration_does(read, tmp_path):
+    """Another user could write another CA into it; all of it may be another user's."""
+    read(FULL)
+    os.chown(tmp_path / "ca.pem", 4711, -1)
+
+    assert "belongs to another user (4711)" in problems(read, FULL)[0]
+
+    os.chown(tmp_path, 4711, -1)
+    os.chown(tmp_path / "domain.toml", 4711, -1)
+    assert load_settings(tmp_path / "domain.toml").path.exists()
