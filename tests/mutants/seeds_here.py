@@ -44,8 +44,8 @@ MUTANTS = (
     Mutant(
         name="anybody may put another state folder in the place of ours",
         file="remediation/state_folder.py",
-        old="    for above in folder.resolve().parents:\n",
-        new="    for above in folder.parents[:0]:\n",
+        old="    return replaceable(folder, ours())\n",
+        new='    return ""\n',
         tests=(f"{PATHS}::test_a_folder_that_anybody_can_replace_is_refused",),
     ),
     Mutant(
@@ -144,15 +144,15 @@ MUTANTS = (
     ),
     Mutant(
         name="a domain.toml or CA that anybody may replace is believed",
-        file="plugin/config_files.py",
-        old="folder & stat.S_IWOTH and not folder & stat.S_ISVTX:\n",
-        new="folder & stat.S_IWOTH and folder & stat.S_ISVTX:\n",
+        file="remediation/replaceable.py",
+        old="is_everybodys and not status.st_mode & stat.S_ISVTX:\n",
+        new="is_everybodys and status.st_mode & stat.S_ISVTX:\n",
         tests=(f"{CONFIG}::test_a_file_that_anybody_can_replace_is_refused",),
     ),
     Mutant(
         name="another user's domain.toml is taken because it lies there",
         file="plugin/config_files.py",
-        old="    if come_across and status.st_uid not in {0, os.geteuid()}:\n",
+        old="    if come_across and status.st_uid not in ours():\n",
         new="    if come_across and status.st_uid < 0:\n",
         tests=(f"{CONFIG}::test_another_users_file_is_taken_only_by_name",),
     ),
