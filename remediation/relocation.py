@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.claims import has_left
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.records import (
     TAKE_SNAPSHOTS,
     Mark,
@@ -153,6 +154,8 @@ def _read(hypervisors: Mapping[HostRef, Hypervisor], hosts: Sequence[HostRef]) -
     def read(host: HostRef) -> Sequence[VmSummary] | None:
         try:
             return hypervisors[host].observe_host().vms
+        except InterruptedRunError:
+            raise
         except OperationError:
             return None  # whoever needs this host is told of it by the next step
 

@@ -134,6 +134,8 @@ def _shown(source: ShownLeaves, node: str, port: TlsPort) -> ShownCertificate:
 def _ask(question: _Question) -> Any:
     try:
         return question.call()
+    except InterruptedRunError:
+        raise
     except OperationError as error:
         return UnreadPart(what=question.what, reason=str(error))
 

@@ -191,6 +191,8 @@ class Discovery:
                 self._add(name, error)
                 self._login_refused = True
                 return None
+            except InterruptedRunError:
+                raise
             except OperationError as error:
                 self._add(name, error)
                 continue

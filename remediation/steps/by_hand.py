@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stsfix.remediation.errors_run import RestartByHandError
+from stsfix.remediation.errors_run import InterruptedRunError, RestartByHandError
 from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.restarts import (
@@ -102,12 +102,16 @@ class ByHand:
             return None
         try:
             return self.context.directory(node.fqdn).read_replication_status().cycles
+        except InterruptedRunError:
+            raise
         except OperationError:
             return None  # it only tells more than the logins do
 
     def _booted(self, node: NodePlan) -> datetime | None:
         try:
             return self.context.coordinator.observe([node.vm])[node.vm].booted
+        except InterruptedRunError:
+            raise
         except OperationError:
             return None  # as above
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
-from stsfix.remediation.errors_run import DomainLockedError
+from stsfix.remediation.errors_run import DomainLockedError, InterruptedRunError
 from stsfix.remediation.newcomers import known_nodes, require_unchanged
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.records import POWER_ON, QUIESCE, TAKE_SNAPSHOTS
@@ -139,6 +139,8 @@ def _is_reached(context: StepContext, node: NodePlan) -> bool:
         context.services.read_services(node)
     except (*UNAVAILABLE, TransientError):
         return False
+    except InterruptedRunError:
+        raise
     except OperationError:
         return True
     return True

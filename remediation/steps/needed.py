@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stsfix.remediation.checks.domain import SOON
 from stsfix.remediation.directory.sts import leaf_of
 from stsfix.remediation.errors import NodeUnreachableError, ProofError
+from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.logins.verify import verify_logins
 from stsfix.remediation.pki.certificates import Certificate, Expiry, classify, fingerprint, parse
 from stsfix.remediation.restarts import STEP, down_of, in_need, lost_of
@@ -118,6 +119,8 @@ class Need:
                 return "", ""
             try:
                 report = self.context.services.read_services(node)
+            except InterruptedRunError:
+                raise
             except OperationError as error:
                 return f"its services could not be listed: {error}", ""
             down, lost = down_of(report, node.platform), lost_of(report, node)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.directory.replication import LagState, lags
-from stsfix.remediation.errors_run import DirectoriesApartError
+from stsfix.remediation.errors_run import DirectoriesApartError, InterruptedRunError
 from stsfix.remediation.records import NOT_PROVEN
 from stsfix.snapshot.errors import OperationError, RefusedError
 from stsfix.snapshot.polling import poll_until
@@ -69,9 +69,12 @@ def prove_reverted(context: StepContext, step: str, note: Note) -> None:
 
     Raises:
         DirectoriesApartError: They do not; every node is on.
+        InterruptedRunError: A stop was asked for while they were read.
     """
     try:
         found = _read(context)
+    except InterruptedRunError:
+        raise  # a resume looks again
     except OperationError as error:
         note(NOT_PROVEN, str(error))
         context.tell(step, "", f"not proven that every directory went back: {error}")

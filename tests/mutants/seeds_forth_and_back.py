@@ -7,6 +7,7 @@ from mutant import Mutant
 JOINED = "tests/unit/test_joined_meanwhile.py"
 OLDER = "tests/unit/test_older_journal.py"
 RESUMED = "tests/unit/test_resumed_rollback.py"
+STOPS = "tests/unit/test_stops_get_through.py"
 STOPPED = "tests/unit/test_stopped_after_the_yes.py"
 TAKING_OVER = "tests/unit/test_taking_over.py"
 TOLD = "tests/unit/test_told_of_the_end.py"
@@ -102,5 +103,21 @@ MUTANTS = (
         old="        except InterruptedRunError:\n            raise\n",
         new="",
         tests=(f"{STOPPED}::test_a_stop_is_no_silent_directory",),
+    ),
+    Mutant(
+        name="a stop leaves a rollback unproven for good",
+        file="remediation/steps/reversion.py",
+        old="    except InterruptedRunError:\n        raise  # a resume looks again\n",
+        new="",
+        tests=(f"{STOPS}::test_the_proof_of_a_rollback_is_given_by_the_next_one",),
+    ),
+    Mutant(
+        name="a node is ready because nobody waits for it any more",
+        file="remediation/steps/machines.py",
+        old="    except InterruptedRunError:\n        raise\n",
+        new="",
+        tests=(
+            f"{STOPS}::test_a_node_does_not_count_as_ready_because_it_was_stopped_waiting_for_it",
+        ),
     ),
 )
