@@ -9,6 +9,7 @@ NEWCOMERS = "tests/unit/test_newcomers.py"
 QUESTION = "tests/unit/test_question_stopped.py"
 RELOCATION = "tests/unit/test_relocation.py"
 REVERSION = "tests/unit/test_steps_reversion.py"
+RUN_GUARDS = "tests/unit/test_run_guards.py"
 STEPS_EXPORT = "tests/unit/test_steps_export.py"
 STEPS_MACHINES = "tests/unit/test_steps_machines.py"
 STRANGERS = "tests/unit/test_strangers.py"
@@ -107,6 +108,34 @@ MUTANTS = (
         old="    if bears_snapshots(records) and not reverts(records) and turn(records) is None:\n",
         new="    if bears_snapshots(records) and turn(records) is None:\n",
         tests=(f"{WAY_BACK}::test_a_run_that_wrote_goes_on_without_its_snapshots",),
+    ),
+    Mutant(
+        name="a run that goes back is stuck once its snapshots are gone",
+        file="remediation/plan.py",
+        old=" and not reverts(records) and turn(records) is None:\n",
+        new=" and not reverts(records):\n",
+        tests=(f"{WAY_BACK}::test_a_run_that_goes_back_already_needs_no_snapshot_to_be_resumed",),
+    ),
+    Mutant(
+        name="nobody looks whether directories went back with their VMs",
+        file="remediation/plan.py",
+        old="        return any(states.get(name) is StepState.UNDONE for name in WRITERS)\n",
+        new="        return not states\n",
+        tests=(f"{WAY_BACK}::test_nodes_that_were_reverted_have_to_show_it",),
+    ),
+    Mutant(
+        name="an export is put back in the middle of a release",
+        file="plugin/run_guards.py",
+        old="{Phase.ROLLED_BACK, Phase.RELEASING, Phase.ADOPTED}\n",
+        new="{Phase.ROLLED_BACK, Phase.ADOPTED}\n",
+        tests=(f"{RUN_GUARDS}::test_what_a_run_is_decides_what_it_may_be_asked",),
+    ),
+    Mutant(
+        name="the export of a run that went back is put back",
+        file="plugin/run_guards.py",
+        old="{Phase.ROLLED_BACK, Phase.RELEASING, Phase.ADOPTED}\n",
+        new="{Phase.RELEASING}\n",
+        tests=(f"{RUN_GUARDS}::test_what_a_run_is_decides_what_it_may_be_asked",),
     ),
     Mutant(
         name="undoing power-on stops nodes of another run",

@@ -290,6 +290,18 @@ MUTANTS = (
         tests=(f"{STEPS_CREDENTIAL}::test_a_key_that_is_not_the_one_that_was_written_is_told",),
     ),
     Mutant(
+        name="two entries of equal bytes count as one",
+        file="remediation/directory/sts.py",
+        old="        (entry.dn.lower(), entry.chain, entry.object_guid, entry.key_matches)\n",
+        new="        (entry.dn.lower(), entry.chain, '', entry.key_matches)\n",
+        tests=(
+            (
+                "tests/unit/test_sts_state.py"
+                "::test_entries_of_two_nodes_are_the_same_if_they_came_from_one_write"
+            ),
+        ),
+    ),
+    Mutant(
         name="what was written is not read back",
         file="remediation/steps/credential.py",
         old="        self._read_back(chain)\n",

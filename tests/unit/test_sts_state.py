@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sts_material import NOW, chain_entry, credential_entry, entries, leaf, root
 from stsfix.lab import pki
+from stsfix.remediation.directory.sts import same_entries
 from stsfix.remediation.directory.sts_state import next_index, repair_reasons
 from stsfix.remediation.errors import IssuerError
 
@@ -123,3 +125,23 @@ def test_no_number_is_left():
     assert any("highest number" in reason for reason in reasons(_domain(last)))
     with pytest.raises(IssuerError, match="no number is left"):
         next_index([last])
+
+
+PAIR = credential_entry(1, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        pytest.param(PAIR, True, id="equal"),
+        pytest.param(replace(PAIR, usn=99), True, id="other USN"),
+        pytest.param(replace(PAIR, dn=PAIR.dn.upper()), True, id="DN in capitals"),
+        pytest.param(replace(PAIR, dn=f"{PAIR.dn},dc=x"), False, id="other DN"),
+        pytest.param(replace(PAIR, object_guid="another"), False, id="other objectGUID"),
+        pytest.param(replace(PAIR, chain=GOOD[::-1]), False, id="other order"),
+        pytest.param(replace(PAIR, key_matches=False), False, id="key of another"),
+    ],
+)
+def test_entries_of_two_nodes_are_the_same_if_they_came_from_one_write(other, same):
+    """Equal bytes that were added on two nodes at once never become one entry (vmdird, 8)."""
+    assert same_entries(_domain(PAIR), _domain(other, node="vc2.lab.example")) is same

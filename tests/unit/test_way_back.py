@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+import sts_material
 from machines_bench import PSC, VC
 from memory_hypervisor import MemoryHost
 from repaired import PLAN, STOPPED, THEIRS, WRITTEN, Repaired
@@ -17,10 +18,12 @@ from stsfix.remediation.errors_run import (
     NodesJoinedError,
     NoWayBackError,
     RunStateError,
+    UndoFailedError,
     WrongVmError,
 )
 from stsfix.remediation.journal import Journal
 from stsfix.remediation.pki.certificates import fingerprint
+from stsfix.remediation.plan import require_undoable
 from stsfix.remediation.records import (
     Mark,
     MarkRecord,
@@ -28,6 +31,7 @@ from stsfix.remediation.records import (
     Phase,
 )
 from stsfix.remediation.renewal.notes import RENEW_CERTIFICATES, encoded, shown_key
+from stsfix.remediation.steps.export import ExportSts
 from stsfix.snapshot.errors import (
     HostUnreachableError,
     SnapshotSetIncompleteError,
@@ -95,6 +99,31 @@ def test_a_run_that_wrote_goes_on_without_its_snapshots(folder):
     world.bench.hosts[1].vm(world.bench.vc).snapshots.clear()
 
     assert world.runs().carry_on(world.spec.run) is Phase.REPAIRED
+
+
+def test_a_run_that_goes_back_already_needs_no_snapshot_to_be_resumed(folder):
+    """The rollback died; nothing will be written any more that a snapshot would take back."""
+    world = Repaired(folder, STOPPED)
+    with closing(Journal(world.file, world.spec.run, world.bench.clock)) as journal:
+        journal.append(MarkRecord(mark=Mark.ROLLBACK))
+    world.bench.hosts[1].vm(world.bench.vc).snapshots.clear()
+
+    require_undoable(world.bench.context, world.file.read(world.spec.run).records)
+    assert world.runs().carry_on(world.spec.run) is Phase.ROLLED_BACK
+
+    assert world.asked_to_stop() == 0
+
+
+def test_nodes_that_were_reverted_have_to_show_it(folder):
+    """Entries that are not those of the export did not go back, whatever the hosts say."""
+    world = Repaired(folder)
+    world.bench.do(ExportSts(world.bench.context))
+    world.bench.domain.seed(2, sts_material.credential("new"))
+
+    with pytest.raises(UndoFailedError):
+        world.runs().roll_back(world.spec.run)
+
+    assert world.file.read(world.spec.run).phase is Phase.ROLLING_BACK
 
 
 def test_a_rollback_stops_nobody_who_belongs_to_another_run(folder):
