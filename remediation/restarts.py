@@ -39,7 +39,9 @@ KEPT: Final = "kept."
 """Notes the services that were not stopped for the restart and may run since before it, joined by
 commas."""
 
-KEPT_WORDS: Final = "was not stopped, and may work with what it loaded before the restart"
+KEPT_WORDS: Final = (
+    "was not stopped, and may work with what it loaded before: restart it when that suits"
+)
 """The rest of a sentence about one of them."""
 
 DOWN: Final = "down."
