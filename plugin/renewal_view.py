@@ -51,10 +51,10 @@ class RenewalView:
 
     *pins* are the new machine certificates by node, as domain.toml takes them (``sha256:...``),
     *new_roots* likewise those of VMCAs. *dependents* are registered products that have to learn
-    them; *unread* are vCenters whose extensions could not be read, *stale_extensions* those whose
-    own extensions could not be told the new certificate. *stores_ahead* are nodes whose stores may
-    hold what not every directory knows. *unknown_issuers* is only looked for where the
-    configuration is read.
+    them; *unread* are vCenters whose extensions were not read yet, or could not be,
+    *stale_extensions* those whose own extensions could not be told the new certificate.
+    *stores_ahead* are nodes whose stores may hold what not every directory knows. *unknown_issuers*
+    is only looked for where the configuration is read.
     """
 
     entries: tuple[RenewedEntry, ...]
@@ -80,7 +80,8 @@ def renewal_of(stored: StoredRun) -> RenewalView | None:
         return None
     proven = noted(VERIFY_LOGINS, records)
     names = {n.fqdn: registered(proven, n.fqdn) for n in spec.vcenters}
-    unread = tuple(fqdn for fqdn, keys in names.items() if UNKNOWN in keys)
+    # Read at the end of verify-logins; every vCenter has some of its own.
+    unread = tuple(fqdn for fqdn, keys in names.items() if not keys or UNKNOWN in keys)
     known = {key for keys in names.values() for key in keys} - {UNKNOWN}
     return RenewalView(
         entries=tuple(
@@ -137,7 +138,7 @@ def renewal_sentences(view: RenewalView) -> Iterator[str]:
         yield "No product that is known to pin vCenter's certificate is registered."
     if view.unread:
         yield (
-            f"The extensions of {', '.join(view.unread)} could not be read: see which solutions are"
+            f"The extensions of {', '.join(view.unread)} were not read: see which solutions are"
             " registered there; NSX, SRM and vSphere Replication have to learn the new certificate."
         )
     yield from (f"{text}." for text in ALWAYS)

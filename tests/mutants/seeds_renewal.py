@@ -96,6 +96,15 @@ MUTANTS = (
         tests=(f"{UNFINISHED}::test_where_it_stops_is_told_whose_stores_are_ahead",),
     ),
     Mutant(
+        name="a vCenter that was not asked has no product registered",
+        file="plugin/renewal_view.py",
+        old="if not keys or UNKNOWN in keys)",
+        new="if UNKNOWN in keys)",
+        tests=(
+            f"{RENEWAL_VIEW}::test_that_no_product_is_registered_is_told_only_of_those_that_were_asked",
+        ),
+    ),
+    Mutant(
         name="an old certificate beside the new one is not waited for",
         file="remediation/renewal/trust_anchors.py",
         old="wanted[place] - mine[place] or mine[place] & olds",

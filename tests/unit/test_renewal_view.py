@@ -180,10 +180,23 @@ def test_extensions_that_could_not_be_read_are_no_good_news():
     """Nobody says that nothing is registered."""
     found = view([*renewed(), *proven("unknown")])
 
-    assert found.unread == (VC1,)
+    assert found.unread == (VC1, VC2)
     said = " ".join(renewal_sentences(found))
-    assert "could not be read" in said
+    assert "were not read" in said
     assert "No product" not in said
+
+
+def test_that_no_product_is_registered_is_told_only_of_those_that_were_asked():
+    """They are read after the proof of logins: a run that stopped before has asked none."""
+    stopped = view(renewed())
+    ended = view(
+        [*renewed(), *(p for n in (VC1, VC2) for p in proven("com.vmware.vim.eam", node=n))]
+    )
+
+    assert stopped.unread == (VC1, VC2)
+    assert "No product" not in " ".join(renewal_sentences(stopped))
+    assert ended.unread == ()
+    assert "No product" in " ".join(renewal_sentences(ended))
 
 
 def test_stale_thumbprints_are_told():
