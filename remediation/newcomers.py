@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stsfix.remediation.records import Record
 
 WRITERS: Final = (NEW_VMCA_ROOT, REPLACE_STS)
-"""Steps whose undo reverts every node."""
+"""Steps that write, in this order; the undo of the first that was begun reverts every node."""
 
 
 def reverts(records: Sequence[Record]) -> bool:
@@ -49,9 +49,12 @@ def wrote_nothing(records: Sequence[Record]) -> bool:
 def may_have_reverted(records: Sequence[Record]) -> bool:
     """Tell whether nodes may have been reverted since the run was turned back last: whoever joined
     what was there before can only be left behind then.
+
+    One step reverts all: where a new root of VMCA was begun that one, which is undone last.
     """
     states = step_states(WRITERS, records)
-    return turn(records) is Mark.ROLLBACK and any(states[step] in BACK for step in WRITERS)
+    reverting = next((step for step in WRITERS if states[step] is not StepState.PENDING), None)
+    return reverting is not None and turn(records) is Mark.ROLLBACK and states[reverting] in BACK
 
 
 def known_nodes(spec: RunSpec, inventory: Mapping[str, Any]) -> frozenset[str]:

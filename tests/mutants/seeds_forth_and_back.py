@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 
 JOINED = "tests/unit/test_joined_meanwhile.py"
+NEWCOMERS = "tests/unit/test_newcomers.py"
 OLDER = "tests/unit/test_older_journal.py"
 RESUMED = "tests/unit/test_resumed_rollback.py"
 STOPS = "tests/unit/test_stops_get_through.py"
@@ -118,6 +119,15 @@ MUTANTS = (
         new="",
         tests=(
             f"{STOPS}::test_a_node_does_not_count_as_ready_because_it_was_stopped_waiting_for_it",
+        ),
+    ),
+    Mutant(
+        name="newcomers: any step that is undone has reverted",
+        file="remediation/newcomers.py",
+        old="states[reverting] in BACK\n",
+        new="BACK & set(states.values())\n",
+        tests=(
+            f"{NEWCOMERS}::test_who_joins_before_the_step_that_reverts_is_undone_is_a_newcomer",
         ),
     ),
 )

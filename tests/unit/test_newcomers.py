@@ -7,8 +7,14 @@ import pytest
 from stsfix.remediation.errors import DirectoryLoginError, DirectoryUnreachableError
 from stsfix.remediation.errors_run import NodesJoinedError
 from stsfix.remediation.model import NodePlan, Role, RunSpec, Topology
-from stsfix.remediation.newcomers import known_nodes, require_no_newcomer, reverts
-from stsfix.remediation.records import REPLACE_STS, StepRecord, StepState
+from stsfix.remediation.newcomers import (
+    known_nodes,
+    may_have_reverted,
+    require_no_newcomer,
+    reverts,
+)
+from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, StepRecord, StepState
+from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT
 from stsfix.snapshot.model import HostRef, VmId
 
 PSC, VC = "psc1.lab.example", "vc1.lab.example"
@@ -96,6 +102,32 @@ def test_a_node_that_was_listed_when_the_run_began_is_no_newcomer():
 
     assert {"psc9.lab.example", "old.lab.example", PSC, VC} < known
     assert known_nodes(SPEC, {"topology": None}) == KNOWN
+
+
+def steps(**states):
+    """Return records by which the steps, as keywords, are in these states."""
+    names = {"root": NEW_VMCA_ROOT, "sts": REPLACE_STS}
+    return [StepRecord(step=names[name], state=state) for name, state in states.items()]
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({"sts": StepState.UNDOING}, True),
+        ({"sts": StepState.UNDONE}, True),
+        ({"root": StepState.DONE, "sts": StepState.UNDOING}, False),
+        ({"root": StepState.DONE, "sts": StepState.UNDONE}, False),
+        ({"root": StepState.UNDO_FAILED, "sts": StepState.UNDONE}, True),
+        ({"root": StepState.UNDOING}, True),
+        ({"root": StepState.STARTED}, False),
+        ({}, False),
+    ],
+)
+def test_who_joins_before_the_step_that_reverts_is_undone_is_a_newcomer(states, expected):
+    """With a new root of VMCA, undoing what signs with it reverts nobody yet."""
+    records = [MarkRecord(mark=Mark.ROLLBACK), *steps(**states)]
+
+    assert may_have_reverted(records) is expected
 
 
 @pytest.mark.parametrize(
