@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stsfix.remediation.errors_run import NoWayBackError
+from stsfix.remediation.steps.clocks import SLEPT, Moment
 from stsfix.remediation.steps.strangers import require_silence
 from stsfix.snapshot.errors import SnapshotSetIncompleteError
 from stsfix.snapshot.model import SnapshotSet
@@ -18,7 +19,8 @@ def revert_all(context: StepContext, step: str) -> None:
 
     The set is checked to be whole before anybody is stopped, everybody is off before anybody
     is reverted, and nobody is powered on here: a node that meets a partner from the future
-    breaks replication for good (vmdird measured, 8; KB 313886).
+    breaks replication for good (vmdird measured, 8; KB 313886). If this workstation slept in the
+    middle of it, nobody saw who was on and off again meanwhile: all are reverted once more.
 
     Raises:
         SnapshotSetIncompleteError: Nothing was changed.
@@ -26,11 +28,18 @@ def revert_all(context: StepContext, step: str) -> None:
         OperationError: Some nodes may be reverted and all are off; repeating it goes on.
     """
     found = get_way_back(context)
-    context.tell(step, "", "shutting down every node")
-    context.coordinator.shut_down(context.shutdown_waves())
-    require_silence(context)
-    context.tell(step, "", "reverting every node")
-    context.coordinator.revert(found, context.vms)
+    while True:
+        context.tell(step, "", "shutting down every node")
+        context.coordinator.shut_down(context.shutdown_waves())
+        require_silence(context)
+        context.tell(step, "", "reverting every node")
+        begun = Moment.of(context.clock)
+        context.coordinator.revert(found, context.vms)
+        slept = begun.slept(context.clock)
+        if slept < SLEPT:
+            return
+        told = f"this workstation slept for {slept.total_seconds():.0f} s in between"
+        context.tell(step, "", f"{told}: all nodes are reverted once more")
 
 
 def get_way_back(context: StepContext) -> SnapshotSet:

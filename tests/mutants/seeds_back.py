@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 
 COORDINATOR = "tests/unit/test_coordinator.py"
+LID = "tests/unit/test_lid_closed.py"
 NEWCOMERS = "tests/unit/test_newcomers.py"
 QUESTION = "tests/unit/test_question_stopped.py"
 RELOCATION = "tests/unit/test_relocation.py"
@@ -27,8 +28,8 @@ MUTANTS = (
     Mutant(
         name="an old VM is reverted although another machine is the node",
         file="remediation/steps/way_back.py",
-        old="    require_silence(context)\n    context.tell(step",
-        new="    context.tell(step",
+        old="        require_silence(context)\n        context.tell(step",
+        new="        context.tell(step",
         tests=(f"{STRANGERS}::test_nobody_is_reverted_while_another_machine_has_a_nodes_name",),
     ),
     Mutant(
@@ -150,12 +151,7 @@ MUTANTS = (
         file="remediation/steps/machines.py",
         old="            if slept < SLEPT:\n",
         new="            if slept >= -SLEPT:\n",
-        tests=(
-            (
-                f"{STEPS_MACHINES}"
-                "::test_a_set_in_the_middle_of_which_the_workstation_slept_is_taken_anew"
-            ),
-        ),
+        tests=((f"{LID}::test_a_set_in_the_middle_of_which_the_workstation_slept_is_taken_anew"),),
     ),
     Mutant(
         name="others are reverted after a snapshot has gone",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 
 JOINED = "tests/unit/test_joined_meanwhile.py"
+LID = "tests/unit/test_lid_closed.py"
 NEWCOMERS = "tests/unit/test_newcomers.py"
 OLDER = "tests/unit/test_older_journal.py"
 RESUMED = "tests/unit/test_resumed_rollback.py"
@@ -129,5 +130,12 @@ MUTANTS = (
         tests=(
             f"{NEWCOMERS}::test_who_joins_before_the_step_that_reverts_is_undone_is_a_newcomer",
         ),
+    ),
+    Mutant(
+        name="a night between two reverts is not noticed",
+        file="remediation/steps/way_back.py",
+        old="        if slept < SLEPT:\n",
+        new="        if slept is not None:\n",
+        tests=(f"{LID}::test_who_was_reverted_before_the_workstation_slept_is_reverted_again",),
     ),
 )

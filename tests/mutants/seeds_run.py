@@ -249,10 +249,9 @@ MUTANTS = (
     Mutant(
         name="nodes are powered on as soon as they are reverted",
         file="remediation/steps/way_back.py",
-        old="    context.coordinator.revert(found, context.vms)\n",
-        new=(
-            "    context.coordinator.revert(found, context.vms)\n    context.coordinator.power_on((context.vms,), {})\n"
-        ),
+        old="        if slept < SLEPT:\n            return\n",
+        new="        if slept < SLEPT:\n"
+        "            context.coordinator.power_on((context.vms,), {})\n            return\n",
         tests=(
             f"{STEPS_MACHINES}::test_taking_the_write_back_reverts_every_node_and_leaves_all_off",
         ),

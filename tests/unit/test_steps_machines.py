@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from machines_bench import BOOT, PSC, VC, Bench
-from memory_hypervisor import MemoryClock
 from memory_vm import nic
 from stsfix.remediation.errors import (
     LoginRefusal,
@@ -440,40 +439,3 @@ def test_nothing_is_written_that_no_snapshot_would_take_back(bench, lose):
         power_on(bench)
 
     assert set(bench.power().values()) == {PowerState.ON}
-
-
-class Lid(MemoryClock):
-    """A clock of a workstation that sleeps for *night* seconds in the middle of a call."""
-
-    def __init__(self, night):
-        super().__init__()
-        self.night = night
-        self.asleep = 0.0
-
-    def now(self):
-        return super().now() + timedelta(seconds=self.asleep)
-
-    def close(self):
-        self.asleep, self.night = self.asleep + self.night, 0.0
-
-
-@pytest.mark.parametrize(("night", "times"), [(8 * 3600, 2), (30, 1)])
-def test_a_set_in_the_middle_of_which_the_workstation_slept_is_taken_anew(bench, night, times):
-    """Whoever was on and off again that night would go back to another time than the others."""
-    lid = Lid(night)
-    bench.context = replace(bench.context, clock=lid)
-    bench.do(Quiesce(bench.context))
-
-    def before(call, _):
-        if call == "await_task":
-            lid.close()
-
-    bench.hosts[0].before = before
-    bench.do(TakeSnapshots(bench.context))
-
-    starts = [host.count("start_snapshot") for host in bench.hosts]
-    assert starts == [times, times]
-    machines = [bench.hosts[0].vm(bench.psc), bench.hosts[1].vm(bench.vc)]
-    assert [len(machine.snapshots) for machine in machines] == [1, 1]
-    assert any("slept for 28800 s" in line for line in bench.told) is (times > 1)
-    assert bench.violations() == []
