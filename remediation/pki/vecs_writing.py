@@ -103,7 +103,7 @@ def replace_script(entry: NewEntry, nonce: str, tools: Tools) -> Secret[str]:
     )
     files = {"new.crt": _pem(entry.chain), "new.key": _key_pem(entry.key_pkcs8)}
     lines = [
-        *_begin(nonce, files, tools),
+        *_begin(files, tools),
         f'{vecs_cli} entry getcert {at} --output "$folder/old.crt"',
         "(",
         '  test -s "$folder/old.crt" || exit 0',
@@ -159,7 +159,7 @@ def root_script(root: bytes, key_pkcs8: Secret[bytes], nonce: str, tools: Tools)
         f"{shlex.quote(tools.certool)} --rootca --server=localhost"
         ' --cert="$folder/root.crt" --privkey="$folder/root.key"'
     )
-    lines = [*_begin(nonce, files, tools), f"{command} || exit 22", *_end(nonce)]
+    lines = [*_begin(files, tools), f"{command} || exit 22", *_end(nonce)]
     return Secret(_alone(lines, tools))
 
 
@@ -185,7 +185,7 @@ def _alone(lines: Sequence[str], tools: Tools) -> str:
     return "\n".join(["(", *wait, *lines, f") 9<{shlex.quote(tools.vecs_cli)}", ""])
 
 
-def _begin(nonce: str, files: dict[str, str], tools: Tools) -> list[str]:
+def _begin(files: dict[str, str], tools: Tools) -> list[str]:
     """Begin a script with *files* in a folder of its own, gone when the script ends; what one
     that was killed left behind goes first.
     """
@@ -197,7 +197,8 @@ def _begin(nonce: str, files: dict[str, str], tools: Tools) -> list[str]:
         "trap 'rm -rf \"$folder\"' EXIT",
     ]
     for name, content in files.items():
-        lines += [f"cat > \"$folder/{name}\" <<'{nonce}'", content.rstrip("\n"), nonce]
+        # bash's own printf: a here-document would be a file in $TMPDIR, too (see put_script)
+        lines += [f"printf '%s\\n' {shlex.quote(content.rstrip())} > \"$folder/{name}\""]
     return lines
 
 

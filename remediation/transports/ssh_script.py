@@ -121,9 +121,10 @@ def put_script(path: str, content: bytes, mode: int, nonce: str) -> str:
         [
             "umask 077",
             f"trap {shlex.quote(f'rm -f {shlex.quote(beside)}')} EXIT",
-            f"base64 -d > {shlex.quote(beside)} << 'STSFIX' || exit 1",
-            *lines,
-            "STSFIX",
+            # bash's own printf: neither an argument of a program nor, as a here-document before
+            # bash 5.1 and beyond 64 KiB, a file in $TMPDIR (here_document_to_fd in redir.c).
+            "printf '%s\\n' " + shlex.quote("\n".join(lines)) + " |"
+            f" base64 -d > {shlex.quote(beside)} || exit 1",
             f"chmod {mode:o} {shlex.quote(beside)} || exit 1",
             f"mv -fT {shlex.quote(beside)} {shlex.quote(path)}",
             "",

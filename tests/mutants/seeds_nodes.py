@@ -170,4 +170,16 @@ MUTANTS = (
         new=r"^\S.*?\s+([0-9]{1,15})",
         tests=(f"{REPETITION}::test_a_repetition_is_read_in_the_time_of_its_length",),
     ),
+    Mutant(
+        name="a key goes through a here-document",
+        file="remediation/transports/ssh_script.py",
+        old="""            "printf '%s\\\\n' " + shlex.quote("\\n".join(lines)) + " |"
+            f" base64 -d > {shlex.quote(beside)} || exit 1",
+""",
+        new="""            f"base64 -d > {shlex.quote(beside)} << 'STSFIX' || exit 1",
+            *lines,
+            "STSFIX",
+""",
+        tests=(f"{SSH_SCRIPT}::test_what_is_put_is_in_no_other_file",),
+    ),
 )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import ctypes
+import os
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -26,6 +30,7 @@ from stsfix.remediation.transports.ssh_script import (
 
 BASE64 = shutil.which("base64")
 NONCE = "ab12" * 8
+IN_CREATE = 0x100
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
 
@@ -216,6 +221,46 @@ def test_files_are_put_and_read_back(content, name, tmp_path):
     assert base64.b64decode("".join(got.output.split())) == content
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@contextlib.contextmanager
+def made_in(folder):
+    """Give a list that, behind the block, has the names of the files made in *folder* meanwhile."""
+    names: list[str] = []
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, os.fsencode(folder), IN_CREATE) >= 0
+    try:
+        yield names
+        with contextlib.suppress(BlockingIOError):
+            events = os.read(watch, 65536)
+            while events:
+                size = int.from_bytes(events[12:16], sys.byteorder)
+                names.append(events[16 : 16 + size].rstrip(b"\0").decode())
+                events = events[16 + size :]
+    finally:
+        os.close(watch)
+
+
+@needs_bash
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_what_is_put_is_in_no_other_file(tmp_path):
+    """Bash writes a here-document into $TMPDIR: every one before 5.1, since then one that is larger
+    than a pipe.
+    """
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    script = put_script(str(tmp_path / "key"), b"x" * 10**6, 0o600, "n1")
+    document = f"cat << 'END' > /dev/null\n{'x' * 10**6}\nEND\n"
+
+    with made_in(temporary) as by_document:
+        assert in_bash(f"export TMPDIR={temporary}\n{payload(document, NONCE)}")
+    with made_in(temporary) as by_us:
+        assert in_bash(f"export TMPDIR={temporary}\n{payload(script, NONCE)}")
+
+    assert (tmp_path / "key").stat().st_size == 10**6
+    assert by_document
+    assert by_us == []
 
 
 @needs_bash

@@ -7,11 +7,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sts_material import leaf, root
+from sts_material import key, leaf, root
+from stsfix.lab import pki
 from stsfix.remediation.inventory_certificates import UnreadPart
 from stsfix.remediation.nodes.sections import end_of, mark
-from stsfix.remediation.pki import vecs
+from stsfix.remediation.pki import vecs, vecs_writing
 from stsfix.remediation.pki.vecs import EntryKind, NodeStores
+from stsfix.remediation.pki.vecs_writing import NewEntry, Tools
+from stsfix.snapshot.secret import Secret
 
 N = "0123abcd"
 CRL = "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"
@@ -163,3 +166,17 @@ def test_odd_list_of_stores_is_unread(text, code):
     output = f"{mark(N, 'stores')}\n{text}\n{mark(N, 'code')}\n{code}\n{end_of(N)}\n"
 
     assert [part.what for part in vecs.parse(output, N).unread] == ["its certificate stores"]
+
+
+def test_no_script_holds_a_key_in_a_here_document():
+    """Bash would write it into a file in $TMPDIR, too (`test_what_is_put_is_in_no_other_file`)."""
+    secret = Secret(pki.pkcs8(key("vecs")))
+    chain = (pki.der(leaf()), pki.der(root()))
+    entry = NewEntry(store="S", alias="a", chain=chain, key_pkcs8=secret)
+
+    for script in (
+        vecs_writing.replace_script(entry, N, Tools()).reveal(),
+        vecs_writing.root_script(pki.der(root()), secret, N, Tools()).reveal(),
+    ):
+        assert "PRIVATE KEY" in script
+        assert "<<" not in script
