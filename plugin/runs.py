@@ -41,7 +41,12 @@ from stsfix.remediation.renewal.notes import shown_leaves
 from stsfix.remediation.renewal.plan import NO_RENEWAL
 from stsfix.remediation.steps.credential import written_leaves
 from stsfix.remediation.steps.export import plan_of, restore
-from stsfix.remediation.steps.older_journal import require_newest, require_no_export
+from stsfix.remediation.steps.older_journal import (
+    began_snapshots,
+    require_newest,
+    require_no_export,
+    require_no_snapshot,
+)
 from stsfix.snapshot.fleet import raise_worst
 from stsfix.snapshot.model import PowerState
 
@@ -349,12 +354,18 @@ class Runs(TakingOver):
             raise InterruptedRunError(journal.run, unbegun="" if begun else command)
 
     def _require_on(self, journal: Journal, without: Sequence[str]) -> None:
-        """Refuse to end a run that shut its nodes down while one is off; *without* are gone."""
+        """Refuse to end a run that shut its nodes down while one is off, or not seen; *without* are
+        gone.
+        """
         if {node.fqdn for node in journal.spec.nodes} <= set(without):
             return
-        self._where.follow_each(journal)
-        rest = [node for node in journal.spec.nodes if node.fqdn not in without]
+        missing = self._where.follow_each(journal)
+        raise_worst([error for fqdn, error in missing.lost.items() if fqdn not in without])
+        away = missing.gone | set(without)
+        rest = [node for node in journal.spec.nodes if node.fqdn not in away]
         facts = self._wiring.coordinator.observe([node.vm for node in rest])
+        if not began_snapshots(journal.records):
+            require_no_snapshot(journal.spec, facts)
         on = {vm for vm, seen in facts.items() if seen.summary.power is PowerState.ON}
         off = [node.fqdn for node in rest if node.vm not in on]
         if off:

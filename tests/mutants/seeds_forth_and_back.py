@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mutant import Mutant
 
+ENDED = "tests/unit/test_ended_in_the_middle.py"
 JOINED = "tests/unit/test_joined_meanwhile.py"
 LID = "tests/unit/test_lid_closed.py"
 NEWCOMERS = "tests/unit/test_newcomers.py"
@@ -137,5 +138,12 @@ MUTANTS = (
         old="        if slept < SLEPT:\n",
         new="        if slept is not None:\n",
         tests=(f"{LID}::test_who_was_reverted_before_the_workstation_slept_is_reverted_again",),
+    ),
+    Mutant(
+        name="a run ends although another node was not found",
+        file="plugin/runs.py",
+        old="        raise_worst([error for fqdn, error in missing.lost.items() if fqdn not in without])\n",
+        new="",
+        tests=(f"{ENDED}::test_a_host_that_left_the_configuration_is_named",),
     ),
 )
