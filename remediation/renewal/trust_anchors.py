@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from stsfix.remediation.pki.certificates import Certificate, dns_names, fingerprint, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 Encoding = Literal["base64", "der"]
 """vmwLKUPEndpointSslTrust holds base64 text, vmwLKUPSslTrustAnchor of older registrations DER
@@ -47,21 +47,31 @@ class Replacement:
 
 
 def replacements(
-    found: Sequence[TrustAnchors], fqdn: str, *, olds: frozenset[str], new: bytes
+    found: Sequence[TrustAnchors],
+    fqdn: str,
+    *,
+    olds: frozenset[str],
+    new: bytes,
+    sharers: Collection[str] = (),
 ) -> tuple[Replacement, ...]:
     """Return the endpoints that name an old certificate of a node, with the new one in its place.
 
     Old is what has a fingerprint of *olds*, wherever it stands; behind the node's port 443 also
-    any other certificate for the node: nothing there ever shows it again.
+    any other certificate for the node: nothing there ever shows it again. An endpoint of another
+    node that had the same certificate gets that one's new one, not this.
 
     Args:
         found: Every endpoint of the domain.
         fqdn: The node.
         olds: SHA-256 of certificates that the node showed, 64 lower-case hex digits.
         new: Its certificate now, DER.
+        sharers: FQDNs of other nodes that showed the same one and have a new one, too.
     """
     made = []
+    theirs = {name.lower() for name in sharers}
     for anchors in found:
+        if _host(anchors.uri) in theirs:
+            continue
         front = is_front_of(anchors.uri, fqdn)
         values = tuple(
             _encoded(new, anchors.encoding)
@@ -121,6 +131,14 @@ def followed(
 def _by_dn(found: Sequence[TrustAnchors]) -> dict[str, frozenset[str]]:
     """Return the fingerprints that each endpoint names, in whatever order."""
     return {each.dn.lower(): frozenset(map(fingerprint, each.certificates)) for each in found}
+
+
+def _host(uri: str) -> str:
+    """Return the host of *uri* in lower case, empty if it has none."""
+    try:
+        return urlsplit(uri).hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_front_of(uri: str, fqdn: str) -> bool:

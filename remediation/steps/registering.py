@@ -67,7 +67,14 @@ class Registering:
         registrations = context.directory(writer).registrations
         if renewal.is_machine:
             anchors = registrations.read_trust_anchors()
-            made = replacements(anchors, renewal.node, olds=renewed.replaced, new=leaf)
+            sharers = [
+                each.node
+                for each in context.spec.renewals
+                if each.is_machine and each.sha256 == renewal.sha256 and each.node != renewal.node
+            ]
+            made = replacements(
+                anchors, renewal.node, olds=renewed.replaced, new=leaf, sharers=sharers
+            )
             for replacement in made:
                 registrations.replace_trust_anchors(replacement)
             if made:

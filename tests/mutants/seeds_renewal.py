@@ -105,6 +105,15 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="endpoints of a node that had the same certificate get another node's",
+        file="remediation/renewal/trust_anchors.py",
+        old="        if _host(anchors.uri) in theirs:\n            continue\n",
+        new="",
+        tests=(
+            f"{STEPS_RENEWAL}::test_nodes_that_had_one_certificate_together_are_known_by_their_own",
+        ),
+    ),
+    Mutant(
         name="an old certificate beside the new one is not waited for",
         file="remediation/renewal/trust_anchors.py",
         old="wanted[place] - mine[place] or mine[place] & olds",

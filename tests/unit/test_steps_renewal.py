@@ -408,6 +408,51 @@ def test_a_directory_with_none_of_its_endpoints_stops_it(bench):
         bench.do(bench.renewing())
 
 
+def test_nodes_that_had_one_certificate_together_are_known_by_their_own():
+    """One of a company's CA that names both: each port of a node is known by what it shows now."""
+    bench = Bench(ends={}, renew=Renew.ALL)
+    shared = issued("shared", -1, names=(VC1, VC2))
+    for fqdn in (VC1, VC2):
+        bench.stores.add(fqdn, entry(MACHINE, shared))
+    bench.plan = replace(
+        bench.plan,
+        planned=tuple(
+            replace(p, renewal=replace(p.renewal, sha256=fingerprint(shared)))
+            if p.renewal.is_machine
+            else p
+            for p in bench.plan.planned
+        ),
+    )
+    bench.context = bench._context()
+    for node in bench.domain.nodes.values():
+        held = node.certificates
+        assert held is not None
+        node.certificates = replace(
+            held,
+            registrations=tuple(
+                replace(
+                    s,
+                    endpoints=tuple(
+                        replace(s.endpoints[0], uri=uri, trust=(shared,)) for uri in ports(s)
+                    ),
+                )
+                for s in held.registrations
+            ),
+        )
+
+    bench.do(bench.renewing())
+
+    found = bench.domain.directory(VC2).registrations.read_trust_anchors()
+    own = {fqdn: (bench.leaf(MACHINE, fqdn),) for fqdn in (VC1, VC2)}
+    assert [a.certificates for a in found] == [own[VC1], own[VC1], own[VC2], own[VC2]]
+
+
+def ports(service):
+    """Return URIs of two ports of a service's node."""
+    uri = service.endpoints[0].uri
+    return (uri, uri.replace(".example/", ".example:5480/"))
+
+
 def test_taking_it_back_is_the_revert_of_the_run(bench):
     """It does nothing by itself: everything it wrote is on the nodes' disks."""
     bench.do(bench.renewing())

@@ -55,6 +55,18 @@ def test_it_does_so_wherever_it_stands(uri):
     assert renewed(anchors(OLD, uri=uri)) == [(NEW,)]
 
 
+def test_an_endpoint_of_a_node_that_had_the_same_certificate_is_left_to_its_own():
+    """Whichever port it is; what has another host, or none, is told by the certificate."""
+    other, mine = f"https://{VC2.upper()}:5480/vami", f"https://{VC1}:5480/vami"
+    found = [anchors(OLD, uri=uri) for uri in (other, mine, "https://[", "https://balancer/x")]
+
+    made = replacements(
+        found, VC1, olds=frozenset({fingerprint(OLD)}), new=NEW, sharers=[VC2.upper()]
+    )
+
+    assert [r.anchors.uri for r in made] == [mine, "https://[", "https://balancer/x"]
+
+
 def test_a_stale_certificate_of_the_node_goes_behind_its_port_443_only():
     """There nothing shows it any more; elsewhere somebody may."""
     assert renewed(anchors(STALE)) == [(NEW,)]
