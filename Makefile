@@ -69,7 +69,7 @@ arch: dev
 	$(BIN)/lint-imports
 
 audit: dev
-	$(BIN)/python tests/audit.py
+	$(BIN)/python tests/support/audit.py
 
 # More workers than CI has cores: many tests wait for timeouts. Who runs what: docs/adr/0045.
 test-only: WORKERS = -n 4 --dist loadgroup
