@@ -32,6 +32,6 @@ def ahead_words(nodes: Sequence[str]) -> str:
     """Return what that means for *nodes*, in one clause."""
     return (
         f"the stores of {', '.join(nodes)} may hold new certificates that not every directory"
-        " knows yet: until the run goes on or is taken back, restart neither services nor nodes"
-        " there"
+        " knows yet: until the run goes on or is taken back, restart no service and no node there"
+        " without need"
     )

@@ -27,9 +27,7 @@ from stsfix.remediation.renewal.notes import NEW_VMCA_ROOT, RENEW_CERTIFICATES, 
 from stsfix.remediation.renewal.unfinished import stores_ahead
 from stsfix.snapshot.errors import InDoubtError, OperationError
 
-AHEAD = (
-    "knows yet: until the run goes on or is taken back, restart neither services nor nodes there"
-)
+AHEAD = "knows yet: until the run goes on or is taken back, restart no service and no node there"
 
 
 def refusing(*nodes, after=0):
