@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import EXPORTS, ReportFileError
-from stsfix.plugin.private_file import write_private
+from stsfix.plugin.private_file import read_plain, write_private
 from stsfix.remediation.directory.sts_export import MAX_BYTES, NONCE_BYTES, SALT_BYTES, seal, unseal
 from stsfix.remediation.errors_run import ExportError
 
@@ -71,12 +70,10 @@ class ExportFiles:
     def _read(self, run: str) -> bytes:
         path = self.path(run)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            content = read_plain(path, MAX_BYTES + 1)
         except OSError as error:
             reason = "is not there" if isinstance(error, FileNotFoundError) else "cannot be read"
             raise ExportError(str(path), reason) from error
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ExportError(str(path), "is larger than any export")
         return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -33,6 +34,23 @@ def require_writable(path: Path) -> None:
         raise ReportFileError(str(path), "is no ordinary file")
     if not path.parent.is_dir():
         raise ReportFileError(str(path), "its folder does not exist")
+
+
+def read_plain(path: Path, limit: int) -> bytes:
+    """Return the first *limit* bytes of the ordinary file *path*; no link is followed, no pipe
+    waited for.
+
+    Raises:
+        OSError: It is none, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -35,6 +35,7 @@ _N, _R, _P = 2**15, 8, 3
 
 _MAX_COST = 2**20 * 8
 """Largest n*r that is accepted from a file (1 GiB): a forged head must not eat the memory."""
+_MAX_PARALLEL = 16
 
 _KEY_BYTES = 32
 _WRONG = "cannot be opened: the passphrase is wrong, or the file was changed"
@@ -121,16 +122,17 @@ def unseal(text: str, passphrase: Secret[str], *, where: str) -> StsExport:
         kdf, cipher = document["kdf"], document["cipher"]
         if document["format"] != FORMAT or kdf["name"] != "scrypt":
             raise ExportError(where, f"is no {FORMAT}")
-        cost = (int(kdf["n"]), int(kdf["r"]), int(kdf["p"]))
+        cost = tuple(_positive(kdf[name]) for name in ("n", "r", "p"))
         salt, nonce, body = (_decode(v) for v in (kdf["salt"], cipher["nonce"], sealed))
         run, domain = str(document["run"]), str(document["domain"])
         created = datetime.fromisoformat(document["created"])
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(where, "is damaged: its head cannot be read") from error
-    if cost[0] * cost[1] > _MAX_COST or not 0 < cost[2] <= 16:  # noqa: PLR2004 - a bound
+    n, r, p = cost
+    if n * r > _MAX_COST or p > _MAX_PARALLEL:
         raise ExportError(where, "asks for more memory than any export needs")
     try:
-        key = _derive(passphrase, salt, *cost)
+        key = _derive(passphrase, salt, n, r, p)
         plain = AESGCM(key).decrypt(nonce, body, _associated(document))
     except (InvalidTag, ValueError) as error:
         raise ExportError(where, _WRONG) from error
@@ -155,6 +157,17 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ExportError(where, f"is no {FORMAT}")
     return document
+
+
+def _positive(value: object) -> int:
+    """Return *value*, which JSON told, if it is a whole number above 0.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if type(value) is not int or value <= 0:  # neither True nor Infinity
+        raise ValueError("no whole number above 0")
+    return value
 
 
 def _associated(head: Mapping[str, object]) -> bytes:

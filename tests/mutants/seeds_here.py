@@ -73,7 +73,7 @@ MUTANTS = (
     ),
     Mutant(
         name="an export is read through a link",
-        file="plugin/export_file.py",
+        file="plugin/private_file.py",
         old="os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK",
         new="os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK",
         tests=(f"{PATHS}::test_an_export_is_not_read_through_a_link",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 import sts_material
 from memory_hypervisor import MemoryClock
+from stsfix.plugin import export_file
 from stsfix.plugin.export_file import ExportFiles
 from stsfix.remediation.directory.sts_export import StsExport
 from stsfix.remediation.errors_run import ExportError, JournalUnwritableError
@@ -164,4 +166,31 @@ def test_a_huge_file_is_not_read_whole(files, monkeypatch):
     files.save(replace(EXPORT, writer="w" * 200))
 
     with pytest.raises(ExportError, match="larger"):
+        files.load("stsfix-1")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_no_export(files, make):
+    """It is told as that, and not waited for."""
+    files.save(EXPORT)
+    path = files.path("stsfix-1")
+    path.unlink()
+    make(path)
+
+    with pytest.raises(ExportError, match="cannot be read"):
+        files.load("stsfix-1")
+
+    assert not files.holds("stsfix-1", "")
+
+
+def test_an_export_on_a_disk_that_fails_is_told(files, monkeypatch):
+    """As one that cannot be read."""
+    files.save(EXPORT)
+
+    def fail(path, limit):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(export_file, "read_plain", fail)
+
+    with pytest.raises(ExportError, match="cannot be read"):
         files.load("stsfix-1")

@@ -123,3 +123,14 @@ def test_a_document_with_a_broken_part_is_an_error(data):
 
     with pytest.raises(ExportError):
         unseal(json.dumps(document), PASS, where="file")
+
+
+@pytest.mark.parametrize("name", ["n", "r", "p"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 0, -2, 2.0, True, "2", None, [2]])
+def test_a_cost_that_is_no_number_is_damage(name, value):
+    """Of two that are negative the product is not; Infinity is JSON to Python."""
+    document = json.loads(CHEAP)
+    document["kdf"] |= {"n": 2, "r": 1, "p": 1, name: value}
+
+    with pytest.raises(ExportError, match="is damaged"):
+        unseal(json.dumps(document), PASS, where="file")
