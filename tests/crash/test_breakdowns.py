@@ -4,9 +4,22 @@ so, and goes on or back as if nothing had been; what it cannot mend it names.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from interfered import QUIESCED, REPLICATED, SNAPSHOTTED, STARTED, VC1, VC2, Deed, both_ends
+from early_claims import early_claims
+from interfered import (
+    PROVEN,
+    QUIESCED,
+    REPLICATED,
+    SNAPSHOTTED,
+    STARTED,
+    VC1,
+    VC2,
+    Deed,
+    both_ends,
+)
 from run_judge import stored_run
 from stsfix.lab import judge
 from stsfix.lab.esx.machine import Question
@@ -17,7 +30,8 @@ from stsfix.remediation.errors import (
     ServiceRestartError,
 )
 from stsfix.remediation.errors_run import UndoFailedError
-from stsfix.remediation.records import Phase
+from stsfix.remediation.records import RETIRE_OLD, Phase, StepRecord, StepState
+from stsfix.remediation.steps.credential import AwaitReplication
 from stsfix.snapshot.errors import (
     GuestUnavailableError,
     HostUnreachableError,
@@ -150,17 +164,31 @@ def test_without_tools_a_rollback_waits_for_a_person(case):
     case.goes_back()
 
 
-@both_ends
-def test_replication_that_stops_is_waited_for(case, end):
-    """The nodes that lag are named; with replication back, the run goes on."""
-    case.begin(STARTED)
+@pytest.mark.parametrize(
+    ("steps", "waits", "end"),
+    [
+        (STARTED, AwaitReplication.name, "resume"),
+        (REPLICATED, RETIRE_OLD, "rollback"),
+        (PROVEN, RETIRE_OLD, "resume"),
+    ],
+)
+def test_replication_that_stops_is_waited_for(case, steps, waits, end):
+    """The nodes that lag are named, and no step that has to wait for them is done; with replication
+    back, the run goes on, or back.
+    """
+    case.begin(steps)
     case.lab.faults.add(Rule(protocol="replication", call="PULL", times=10**9))
 
     error = case.go()
+    stored = stored_run(case.state)
+    untrue = (*stored.records, StepRecord(step=waits, state=StepState.DONE))
+    claims = [early_claims(case.lab, s) for s in (stored, replace(stored, records=untrue))]
     case.lab.faults.clear()
 
     assert isinstance(error, ReplicationOverdueError)
     assert VC2 in str(error)
+    assert claims[0] == []
+    assert claims[1]  # what would be seen if it did not wait
     case.ends(end)
 
 

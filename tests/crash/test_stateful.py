@@ -201,6 +201,8 @@ class Operators(JudgedDomain):
             for host in self.dead:
                 self.lab.hosts[host].start()
             secrets.write_text(good, "utf-8")
+        if code == KILLED:
+            self.remember_death()
         assert self.refused() - refused <= self.wrong_password, "a password was tried twice"
         self.dead, self.wrong_password, self.deeds = set(), False, deeds
         self.lab.faults.clear()

@@ -120,7 +120,7 @@ class Trial:
         code = bench.command(bench.config, self._state, self._onward, steps=self._left())
         return [
             *([] if code in GONE_WELL else [f"{self._onward}: exit code {code}"]),
-            *unlike(but_leftovers(bench.judge.after_step()), but_leftovers(point.end)),
+            *unlike(but_leftovers(bench.judge.after_step(self._state)), but_leftovers(point.end)),
             *unlike(told(self._state), point.told),
             *bench.judge.false_claims(self._state),
         ]

@@ -76,7 +76,7 @@ class Trial:
         """Return what is not as after an undisturbed step, but for extensions that are known by the
         old certificate still, of which the run says that it could not tell them the new one.
         """
-        found, wanted = self._bench.judge.after_step(), self._point.end
+        found, wanted = self._bench.judge.after_step(state), self._point.end
         view = renewal_of(stored_run(state))
         if view is not None and view.stale_extensions:
             known = dict(wanted["extensions"])

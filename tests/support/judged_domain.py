@@ -6,12 +6,12 @@ Everything is seen by the lab's own eye; the product's journal is the claim that
 from __future__ import annotations
 
 import itertools
-import re
 import shutil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from early_claims import STS_ENTRIES, early_claims
 from run_judge import changes, everything, shape
 from stsfix.lab import judge
 from stsfix.lab.probe import flaw
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
 
 OURS, THEIRS = "stsfix-", "nightly-"
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
-STS_ENTRIES = re.compile(
-    r"cn=(tenantcredential-\d+|trustedcertchain-\d+,cn=trustedcertificatechains)"
-    r",cn=vsphere\.local,cn=tenants,"
-)
-"""Those of the STS itself: chains of smart cards and identity providers have other places."""
 
 
 def without_users(found: Everything) -> Everything:
@@ -63,7 +58,8 @@ def of_others(found: Everything) -> Everything:
 
 class JudgedDomain(RuleBasedStateMachine):
     """A domain of two linked nodes. *nightly* are the snapshots that others took of each node,
-    *deleted* the nodes of which somebody deleted ours, *users* what others added.
+    *deleted* the nodes of which somebody deleted ours, *users* what others added. *died_after* is
+    how many records of steps there were when a process died last.
     """
 
     bench: ClassVar[FaultBench]
@@ -83,6 +79,7 @@ class JudgedDomain(RuleBasedStateMachine):
         self.nightly: dict[str, set[str]] = {VC1: set(), VC2: set()}
         self.deleted: set[str] = set()
         self.users: set[str] = set()
+        self.died_after: int | None = None
         self.before = everything(self.lab)
         self.foreign = judge.foreign_state(self.lab)
 
@@ -144,8 +141,10 @@ class JudgedDomain(RuleBasedStateMachine):
     @invariant()
     def no_part_of_the_nodes_was_reverted(self) -> None:
         """No directory has seen more of another than that other has: none was reverted alone,
-        and while nodes are on they come to agree.
+        and while nodes are on they come to agree; where the journal says that they do, at once.
         """
+        stored = self.stored
+        assert stored is None or early_claims(self.lab, stored) == []
         if set(judge.power(self.lab).values()) == {"poweredOn"}:
             assert not self.apart(), self.apart()
 
@@ -158,15 +157,28 @@ class JudgedDomain(RuleBasedStateMachine):
 
     @invariant()
     def no_node_is_left_off_in_silence(self) -> None:
-        """Where a node is off, the run says that it shut it down, and what it stopped for."""
+        """Where a node is off, the run says that it shut it down, and what it stopped for, unless
+        its process died and nobody has gone on since.
+        """
         stored = self.stored
         if "poweredOff" not in judge.power(self.lab).values():
             return
         assert stored is not None
         assert stored.nodes_may_be_off
-        if stored.phase is Phase.STOPPED:
-            failed = [r for r in stored.records if isinstance(r, StepRecord)][-1]
-            assert failed.facts.get("error")
+        assert stored.phase in {Phase.OPEN, Phase.STOPPED, Phase.ROLLING_BACK}
+        steps = [r for r in stored.records if isinstance(r, StepRecord)]
+        assert any(r.step == QUIESCE for r in steps)
+        if len(steps) == self.died_after:
+            return
+        ended = StepState.UNDO_FAILED if stored.phase is Phase.ROLLING_BACK else StepState.FAILED
+        assert steps[-1].state is ended
+        assert steps[-1].facts.get("error")
+
+    def remember_death(self) -> None:
+        """The process of the last command died: what it had recorded is all that it could say."""
+        stored = self.stored
+        records = () if stored is None else stored.records
+        self.died_after = sum(isinstance(r, StepRecord) for r in records)
 
     @invariant()
     def nothing_is_done_that_is_not_recorded(self) -> None:

@@ -141,7 +141,7 @@ class Recorded(Generic[B]):
         before = _records(state)
         calls = bench.calls(state, command, steps=steps)
         ours = Counter({key: n for key, n in calls.items() if key[0] in self._protocols})
-        end = bench.judge.after_step()
+        end = bench.judge.after_step(state)
         records = _records(state) - before
         self.points[name] = Point(name, start, command, steps, ours, records, end, told(state))
         self._after[name] = Start(bench.lab.checkpoint(), self.new_state(state))

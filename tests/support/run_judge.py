@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from certificates_judge import VMCA_FOLDER, CertificatesJudge
+from early_claims import early_claims
 from stsfix.lab import judge, judge_certificates
 from stsfix.lab.vecs import TRUSTED_ROOTS
 from stsfix.lab.vmdir.reader import dump
@@ -78,6 +79,8 @@ class RunJudge:
     def after_run(self, state: Path) -> dict[str, Any]:
         """Return all that a complete run leaves behind, as far as it can be equal twice."""
         lab, stored = self._lab, stored_run(state)
+        early = early_claims(lab, stored)
+        assert early == []
         vcenters = [node.fqdn for node in lab.topology.nodes if node.role.has_vcenter]
         controllers = [node.fqdn for node in lab.topology.controllers]
         apart = self._apart()
@@ -103,9 +106,11 @@ class RunJudge:
             "keys": self._keys(),
         }
 
-    def after_step(self) -> dict[str, Any]:
+    def after_step(self, state: Path) -> dict[str, Any]:
         """Return what can be equal twice in the middle of a run, with services still starting."""
         lab = self._lab
+        early = early_claims(lab, stored_run(state))
+        assert early == []
         apart = self._apart()
         return {
             "power": judge.power(lab),
