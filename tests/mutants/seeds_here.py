@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         name="an export may ask for all memory",
         file="remediation/directory/sts_export.py",
-        old="    if cost[0] * cost[1] > _MAX_COST or not 0 < cost[2] <= 16:",
-        new="    if not cost[2]:",
+        old="    if n * r > _MAX_COST or p > _MAX_PARALLEL:",
+        new="    if not n * r * p:",
         tests=(f"{EXPORT}::test_a_head_that_asks_for_all_memory_is_refused",),
     ),
     Mutant(
