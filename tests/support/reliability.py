@@ -19,7 +19,7 @@ import pytest
 from generated_pages import DOCS, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 KINDS = {
@@ -94,10 +94,13 @@ class Tally:
             if self.played[kind]
         ]
 
-    @property
-    def sound(self) -> tuple[str, ...]:
-        """Kinds that were played and of which every case was survived."""
-        return tuple(k for k in KINDS if self.played[k] and self.played[k] == self.survived[k])
+    def cell(self, kind: str) -> str:
+        """Return how many cases of *kind* were survived, in bold where it was not every one; empty
+        if none was played.
+        """
+        survived, played = self.survived[kind], self.played[kind]
+        text = f"{survived} of {played}" if played else ""
+        return text if survived == played else f"**{text}**"
 
 
 def tag(item: pytest.Item) -> None:
@@ -130,19 +133,30 @@ def tell(reporter: Any) -> None:
     column = os.environ.get(WRITE, "")
     if not column:
         return
-    tally = with_earlier(tally, EARLIER / f"{column}.json")
+    tally = with_earlier(tally, EARLIER / f"{column}.json", is_there)
     path = DOCS / "reliability.md"
     path.write_text(written(path.read_text("utf-8"), tally, column), "utf-8")
-    words = ", ".join(tally.sound) or "nothing"
+    words = ", ".join(kind for kind in KINDS if tally.played[kind])
     reporter.write_line(f"written into docs/reliability.md: {words}")
 
 
-def with_earlier(tally: Tally, file: Path) -> Tally:
-    """Return what *file* has of earlier sessions and, in its place where it was played again, what
-    *tally* has; *file* has it too then.
+def is_there(nodeid: str) -> bool:
+    """Tell whether the function of a test is in its file still. Which of its parameters there are
+    only a collection tells, and a shard collects a part of them.
+    """
+    name, _, rest = nodeid.partition("::")
+    path = DOCS.parent / name
+    function = rest.partition("[")[0].rpartition("::")[2]
+    return path.is_file() and f"def {function}(" in path.read_text("utf-8")
+
+
+def with_earlier(tally: Tally, file: Path, counts: Callable[[str], bool]) -> Tally:
+    """Return what *file* has of those tests of earlier sessions of which *counts* is true and, in
+    its place where it was played again, what *tally* has; *file* has it too then.
     """
     earlier = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    both = {**{nodeid: tuple(case) for nodeid, case in earlier.items()}, **tally.found}
+    kept = {nodeid: tuple(case) for nodeid, case in earlier.items() if counts(nodeid)}
+    both = {**kept, **tally.found}
     file.parent.mkdir(exist_ok=True)
     written = file.with_suffix(".new")
     written.write_text(json.dumps(both), "utf-8")
@@ -160,14 +174,14 @@ def rows_of(page: str) -> list[list[str]]:
 
 def written(page: str, tally: Tally, column: str) -> str:
     """Return *page* with the numbers of *tally* in *column*. The other column stays, and so does a
-    kind that was not played, or not survived each time.
+    kind that was not played.
     """
     before = {row[0]: row for row in rows_of(page)}
     rows = []
     for kind, text in KINDS.items():
         row = before.get(kind, [kind, text, UNKNOWN, UNKNOWN])
         row[1] = text
-        if kind in tally.sound:
-            row[COLUMNS[column]] = f"{tally.survived[kind]} of {tally.played[kind]}"
+        if cell := tally.cell(kind):
+            row[COLUMNS[column]] = cell
         rows.append(row)
     return Table(page="reliability.md", name=TABLE, headers=HEADERS, rows=rows).written_into(page)

@@ -10,7 +10,17 @@ import pytest
 
 import reliability
 from generated_pages import DOCS
-from reliability import HEADERS, KINDS, TABLE, UNKNOWN, Tally, rows_of, with_earlier, written
+from reliability import (
+    HEADERS,
+    KINDS,
+    TABLE,
+    UNKNOWN,
+    Tally,
+    is_there,
+    rows_of,
+    with_earlier,
+    written,
+)
 from stsfix.plugin.exit_codes import EXIT_CODES
 
 TESTS = Path(__file__).parents[1]
@@ -73,16 +83,24 @@ def test_a_column_is_written_and_the_other_stays():
     assert second.endswith("\nMore.\n")
 
 
-def test_what_was_not_survived_is_not_written():
-    """A kind that was not played, or not survived each time, keeps what it had."""
+def test_what_was_not_survived_is_written_too():
+    """In bold; only a kind that was not played keeps what it had."""
     first = written(EMPTY, tally(**dict.fromkeys(KINDS, 7)), "test")
     second = tally(time=9, faults=9)
     second.take("other", "failed", [("reliability", "faults")])
 
     found = {row[0]: row[2] for row in rows_of(written(first, second, "test"))}
 
-    assert second.sound == ("time",)
-    assert found == {**dict.fromkeys(KINDS, "7 of 7"), "time": "9 of 9"}
+    kept = dict.fromkeys(KINDS, "7 of 7")
+    assert found == {**kept, "time": "9 of 9", "faults": "**9 of 10**"}
+
+
+def test_what_failed_alone_is_not_silent():
+    """A kind of which no case was survived says so."""
+    made = Tally()
+    made.take("t", "failed", [("reliability", "time"), ("cases", 3)])
+
+    assert [made.cell(kind) for kind in ("time", "faults")] == ["**0 of 3**", ""]
 
 
 def test_what_failed_is_played_again_alone(tmp_path):
@@ -92,13 +110,39 @@ def test_what_failed_is_played_again_alone(tmp_path):
     first.take("weak", "failed", [("reliability", "time")])
     again.take("weak", "passed", [("reliability", "time")])
 
-    found = [with_earlier(made, file).lines() for made in (first, again, other)]
+    found = [with_earlier(made, file, lambda _: True).lines() for made in (first, again, other)]
 
     assert [[line.split() for line in lines] for lines in found] == [
         [["3", "of", "4", "survived:", "time"]],
         [["4", "of", "4", "survived:", "time"]],
         [["5", "of", "5", "survived:", "faults"], ["4", "of", "4", "survived:", "time"]],
     ]
+
+
+def test_a_test_that_is_gone_counts_no_more(tmp_path):
+    """It was played by an earlier session; what it proved nobody can prove again."""
+    file = tmp_path / "test-all.json"
+    with_earlier(tally(time=3, faults=5), file, lambda _: True)
+
+    found = with_earlier(tally(deaths=1), file, lambda nodeid: nodeid != "time")
+
+    assert found.played == {"faults": 5, "deaths": 1}
+    assert with_earlier(Tally(), file, lambda _: True).played == found.played
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [
+        ("tests/unit/test_reliability.py::test_what_counts[told]", True),
+        ("tests/unit/test_reliability.py::test_what_counts", True),
+        ("tests/unit/test_reliability.py::test_what[told]", False),
+        ("tests/unit/test_of_yesterday.py::test_what_counts", False),
+        ("time", False),
+    ],
+)
+def test_a_test_is_there_while_its_function_is(nodeid, expected):
+    """Whatever its parameters."""
+    assert is_there(nodeid) is expected
 
 
 def test_a_worker_counts_for_nobody(tmp_path, monkeypatch):
