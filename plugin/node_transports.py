@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from stsfix.remediation.ports_scripts import BatchShell
     from stsfix.remediation.transports.attempts import Attempts
     from stsfix.remediation.transports.chosen import Choice, Way
-    from stsfix.remediation.transports.service_control import PolledServiceControl, ServiceWay
+    from stsfix.remediation.transports.service_control import PolledServiceControl
+    from stsfix.remediation.transports.service_ways import ServiceWay
     from stsfix.remediation.transports.ssh import SshShell
     from stsfix.remediation.transports.vami import Vami
     from stsfix.snapshot.model import VmId
@@ -188,13 +189,13 @@ class NodeTransports:
 
     @cached_property
     def _guest_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import ShellWay
+        from stsfix.remediation.transports.service_ways import ShellWay
 
         return self._control(ShellWay(self._guest_shell), self._guest_shell)
 
     @cached_property
     def _ssh_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import SshWay
+        from stsfix.remediation.transports.service_ways import SshWay
 
         return self._control(SshWay(self._ssh_shell), self._ssh_shell)
 
@@ -206,16 +207,13 @@ class NodeTransports:
 
     @cached_property
     def _windows_services(self) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import ShellWay
+        from stsfix.remediation.transports.service_ways import ShellWay
         from stsfix.remediation.transports.windows import WINDOWS_SERVICES
 
         return self._control(ShellWay(self.batch_shell, WINDOWS_SERVICES), None)
 
     def _control(self, way: ServiceWay, shell: NodeShell | None) -> PolledServiceControl:
-        from stsfix.remediation.transports.service_control import (
-            PolledServiceControl,
-            ServiceLogs,
-        )
+        from stsfix.remediation.transports.service_control import PolledServiceControl, ServiceLogs
 
         return PolledServiceControl(
             way,

@@ -26,7 +26,7 @@ from stsfix.remediation.nodes.vami_answers import (
     wanted,
 )
 from stsfix.remediation.transports.deadline import Deadline
-from stsfix.remediation.transports.service_control import NOTHING_ELSE, OfAppliances, Said
+from stsfix.remediation.transports.service_ways import NOTHING_ELSE, OfAppliances, Said
 from stsfix.remediation.transports.vami import NAME, Refusal, Vami
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from stsfix.remediation.model import NodePlan
     from stsfix.remediation.nodes.service_status import ServiceStatus
-    from stsfix.remediation.transports.service_control import Due
+    from stsfix.remediation.transports.service_ways import Due
     from stsfix.snapshot.ports import Clock
 
 _WAIT_S: Final = 600.0

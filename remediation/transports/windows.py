@@ -9,7 +9,7 @@ from stsfix.remediation.errors import WindowsNodeError
 from stsfix.remediation.model import Platform, Transport
 from stsfix.remediation.nodes.windows_scripts import RUNNING_LINE, restart_script, status_script
 from stsfix.remediation.ports import READ_LIMIT
-from stsfix.remediation.transports.service_control import ServiceScripts
+from stsfix.remediation.transports.service_ways import ServiceScripts
 from stsfix.snapshot.ports import OUTPUT_BYTES
 
 if TYPE_CHECKING:

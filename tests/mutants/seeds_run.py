@@ -76,7 +76,7 @@ MUTANTS = (
     ),
     Mutant(
         name="what a person had started stays stopped",
-        file="remediation/transports/service_control.py",
+        file="remediation/transports/service_ways.py",
         old="        script = self._scripts.restart(due.by_name)\n",
         new="        script = self._scripts.restart(())\n",
         tests=(f"{SERVICE_CONTROL}::test_what_a_person_had_started_is_started_again",),

@@ -19,12 +19,8 @@ from stsfix.lab.scenario import SCENARIOS
 from stsfix.lab.ssh_keys import fingerprint
 from stsfix.lab.topology import TOPOLOGIES
 from stsfix.remediation.model import NodePlan, Role
-from stsfix.remediation.transports.service_control import (
-    PolledServiceControl,
-    ServiceLogs,
-    ShellWay,
-    SshWay,
-)
+from stsfix.remediation.transports.service_control import PolledServiceControl, ServiceLogs
+from stsfix.remediation.transports.service_ways import ShellWay, SshWay
 from stsfix.remediation.transports.vami import Vami
 from stsfix.remediation.transports.vami_services import VamiWay
 from stsfix.snapshot.secret import Secret

@@ -12,11 +12,8 @@ import pytest
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.errors import ServiceRestartError, TransportUnavailableError
 from stsfix.remediation.nodes.vami_answers import ANSWERS_HERE, UNITS, VMON
-from stsfix.remediation.transports.service_control import (
-    UNHEARD,
-    PlugInWay,
-    PolledServiceControl,
-)
+from stsfix.remediation.transports.service_control import UNHEARD, PolledServiceControl
+from stsfix.remediation.transports.service_ways import PlugInWay
 from stsfix.remediation.transports.vami import Refusal, Vami
 from stsfix.remediation.transports.vami_services import NOTHING_STOPPED, VamiWay
 from stsfix.snapshot.errors import AnswerLostError

@@ -21,10 +21,8 @@ from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.nodes.service_status import parse_status
 from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.transports.guest import GuestShell
-from stsfix.remediation.transports.service_control import (
-    UNHEARD,
-    PolledServiceControl,
-    ServiceLogs,
+from stsfix.remediation.transports.service_control import UNHEARD, PolledServiceControl, ServiceLogs
+from stsfix.remediation.transports.service_ways import (
     ServiceScripts,
     ShellWay,
     restart_script,

@@ -19,7 +19,8 @@ from stsfix.remediation.transports.by_platform import (
     ServicesByPlatform,
 )
 from stsfix.remediation.transports.node_reader import WINDOWS_LOOK, GuestNodeReader
-from stsfix.remediation.transports.service_control import PolledServiceControl, ShellWay
+from stsfix.remediation.transports.service_control import PolledServiceControl
+from stsfix.remediation.transports.service_ways import ShellWay
 from stsfix.remediation.transports.windows import WINDOWS_SERVICES, WindowsShell
 from stsfix.snapshot.errors import GuestLoginError
 from stsfix.snapshot.model import HostRef, VmId

@@ -22,7 +22,7 @@ from stsfix.remediation.nodes import (
 )
 from stsfix.remediation.nodes.node_logs import LOGS
 from stsfix.remediation.pki import certool, vecs_writing
-from stsfix.remediation.transports import service_control, ssh_pool, ssh_session
+from stsfix.remediation.transports import service_ways, ssh_pool, ssh_session
 from stsfix.remediation.transports.ssh_appliancesh import NoBashError
 from stsfix.remediation.web.https import Answer
 from stsfix.remediation.web.web_probe import page_text
@@ -73,7 +73,7 @@ CUTTERS = {
     "last words": (lambda text: last_words(text, 50), 50),
     "VAMI": (lambda text: vami_answers.parse_error(_error(text).encode())[1], 300),
     "value of VAMI": (lambda text: vami_answers.parse_text(json.dumps(text).encode()), 300),
-    "nothing listed": (service_control._nothing_listed, 200),
+    "nothing listed": (service_ways._nothing_listed, 200),
     "SSH": (lambda text: ssh_session._words(OSError(text)), 200),
     "a session of SSH": (ssh_pool.words, 200),
     "no bash": (lambda text: NoBashError(text).said, 200),
