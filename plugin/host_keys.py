@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 from stsfix.plugin.errors import ReportFileError
-from stsfix.plugin.private_file import write_private
+from stsfix.plugin.private_file import read_plain, write_private
 from stsfix.plugin.text import printable
 from stsfix.remediation.state_folder import intruders
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 FILE = "known_hosts"
 _MODE = 0o700
+_MAX_BYTES = 1024 * 1024
 
 
 class ConfirmedKeys:
@@ -36,15 +38,19 @@ class ConfirmedKeys:
         """See `KeyMemory`.
 
         Raises:
-            OSError: It cannot be read, or somebody else could have written it.
+            OSError: It is no ordinary file, is too large, or cannot be read; or somebody else could
+                have written it.
         """
         try:
             folder = self._path.parent
             if reason := intruders(folder):
                 raise PermissionError(errno.EPERM, f"{folder}: {reason}")
-            return self._path.read_text(encoding="utf-8", errors="replace")
+            content = read_plain(self._path, _MAX_BYTES + 1)
         except FileNotFoundError:
             return ""
+        if len(content) > _MAX_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(self._path))
+        return content.decode("utf-8", "replace")
 
     def add(self, line: str) -> None:
         """See `KeyMemory`. What cannot be kept is asked again the next time."""

@@ -246,13 +246,14 @@ class JournalFile:
 
     def holder(self, domain: str) -> str:
         """Return which living process holds *domain* in this state folder, empty if none does."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             handle = os.open(self.folder / f"{domain}.lock", flags)
         except OSError:
             return ""
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if stat.S_ISREG(os.fstat(handle).st_mode):
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return _holder(handle)
         finally:
@@ -274,15 +275,17 @@ class JournalFile:
 
         Raises:
             DomainLockedError: A living process holds it; it is named.
-            JournalUnwritableError: The lock's file cannot be opened; it is no link.
+            JournalUnwritableError: The lock's file cannot be opened; it is no link and no pipe.
         """
         path = self.folder / f"{domain}.lock"
-        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             handle = os.open(path, flags, 0o600)
         except OSError as error:
             raise JournalUnwritableError(str(path), error.strerror or "no such file") from error
         try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise JournalUnwritableError(str(path), "it is no ordinary file")
             if not self._taken(handle):
                 raise DomainLockedError(domain, _holder(handle))
             with suppress(OSError):  # only a name for others to read; the disk may be full

@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant(
         name="the lock is written through a link",
         file="remediation/journal.py",
-        old="        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC\n",
+        old="        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK\n",
         new="        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC\n",
         tests=(f"{PATHS}::test_the_lock_is_not_written_through_a_link",),
     ),
@@ -289,5 +289,12 @@ MUTANTS = (
         old="    who = replaceable(path, believed)\n",
         new='    who = ""\n',
         tests=(f"{CONFIG}::test_a_file_of_a_ca_is_not_reached_through_everybodys",),
+    ),
+    Mutant(
+        name="who holds a domain is waited for at a pipe",
+        file="remediation/journal.py",
+        old="os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK",
+        new="os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        tests=(f"{PATHS}::test_a_pipe_in_the_place_of_the_lock_holds_nobody_up",),
     ),
 )

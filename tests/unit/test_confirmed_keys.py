@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 
 import pytest
 
@@ -102,3 +104,24 @@ def test_without_a_terminal_nobody_is_asked(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
 
     assert terminal_confirmation(print) is None
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("other")])
+def test_what_is_no_file_of_ours_vouches_for_nobody(tmp_path, make):
+    """It is not waited for, and told."""
+    make(tmp_path / "known_hosts")
+    keys = HostKeys(ConfirmedKeys(tmp_path), None)
+    said = []
+
+    def ask():
+        try:
+            keys.check(SshPeer(node="vc1", address="192.0.2.1"), QUESTION.key)
+        except HostKeyError as error:
+            said.append(str(error))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(5)
+
+    assert len(said) == 1
+    assert "the keys that were confirmed cannot be read" in said[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from dataclasses import replace
 
 import pytest
@@ -194,3 +195,28 @@ def test_an_export_on_a_disk_that_fails_is_told(files, monkeypatch):
 
     with pytest.raises(ExportError, match="cannot be read"):
         files.load("stsfix-1")
+
+
+@pytest.fixture
+def barred(tmp_path):
+    """Return a state folder with a pipe in the place of a domain's lock."""
+    file = JournalFile(tmp_path / "state", MemoryClock())
+    os.mkfifo(tmp_path / "state" / "vsphere.local.lock", 0o600)
+    return file
+
+
+def test_a_pipe_in_the_place_of_the_lock_holds_nobody_up(barred):
+    """Nobody holds it, whoever asks; and nobody takes it."""
+    done = []
+    asking = threading.Thread(
+        target=lambda: done.append(barred.holder("vsphere.local")), daemon=True
+    )
+    asking.start()
+    asking.join(5)
+
+    assert done == [""]
+    with (
+        pytest.raises(JournalUnwritableError, match="no ordinary file"),
+        barred.locked("vsphere.local", "me"),
+    ):
+        pass
