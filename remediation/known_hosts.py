@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SSH_PORT = 22
 _HASHED = "|1|"
 _FIELDS = 3
+_BLANKS = re.compile(r"[ \t]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +81,10 @@ def known_keys(text: str, names: Sequence[str]) -> Known:
 
 
 def _lines(text: str) -> Iterator[tuple[str, str, HostKey]]:
-    for line in text.splitlines():
-        fields = line.split()
+    # As hostkeys_foreach in hostfile.c: no other characters end a line or a field. Comments that
+    # ssh-keyscan writes hold what a server said.
+    for line in text.split("\n"):
+        fields = [field for field in _BLANKS.split(line.removesuffix("\r")) if field]
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
         if len(fields) < _FIELDS or fields[0].startswith("#"):
             continue

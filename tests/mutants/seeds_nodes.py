@@ -182,4 +182,11 @@ MUTANTS = (
 """,
         tests=(f"{SSH_SCRIPT}::test_what_is_put_is_in_no_other_file",),
     ),
+    Mutant(
+        name="a form feed ends a line of known_hosts",
+        file="remediation/known_hosts.py",
+        old='    for line in text.split("\\n"):\n',
+        new="    for line in text.splitlines():\n",
+        tests=(f"{HOST_KEYS}::test_lines_that_name_a_server",),
+    ),
 )

@@ -26,6 +26,8 @@ from stsfix.remediation.known_hosts import (
 KEY = HostKey(kind="ssh-ed25519", blob=b"one")
 OTHER = HostKey(kind="ssh-ed25519", blob=b"other")
 RSA = HostKey(kind="ssh-rsa", blob=b"rsa")
+NO_ENDS = ("\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\r", "\xa0")
+"""What Python takes for the end of a line or a field, and ssh does not."""
 
 
 def hashed(name):
@@ -66,6 +68,10 @@ def keygen(*arguments):
         (f"{KEY.line(FQDN)}\n{KEY.line(FQDN)}", [KEY]),
         (f"{FQDN} ssh-ed25519", []),
         (f"{FQDN} ssh-ed25519 not*base64", []),
+        *((f"# {FQDN}:22 SSH-2.0-x{end}{KEY.line(FQDN)}", []) for end in NO_ENDS),
+        *((f"other{end}{KEY.line(FQDN)}", []) for end in NO_ENDS),
+        (KEY.line(FQDN).replace(" ", "\t"), [KEY]),
+        (f"  {KEY.line(FQDN)}  ", [KEY]),
         ("|1|broken ssh-ed25519 b25l", []),
         ("|1|a|b|c ssh-ed25519 b25l", []),
         ("", []),
