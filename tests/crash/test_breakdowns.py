@@ -19,6 +19,7 @@ from interfered import (
     VC2,
     Deed,
     both_ends,
+    busy,
 )
 from run_judge import stored_run
 from stsfix.lab import judge
@@ -233,6 +234,21 @@ def test_a_task_that_ends_after_we_gave_up_counts_once(case, steps, call, end):
 
     assert isinstance(error, TaskOverdueError)
     case.ends(end)
+
+
+def test_tasks_of_others_are_waited_for_by_a_run(case):
+    """A VM on which a task works is asked again once it has ended, and nothing is done twice."""
+    calls = ("CreateSnapshot_Task", "PowerOnVM_Task")
+    before = case.lab.faults.calls.copy()
+    rules = [case.lab.faults.add(busy(case.lab, call)) for call in calls]
+
+    case.begin(STARTED)
+    made = case.lab.faults.calls - before
+
+    assert min(rule.seen for rule in rules) > 1
+    assert [made["task", call, "vc2"] for call in calls] == [1, 1]
+    assert [len(names) for names in judge.node_snapshots(case.lab).values()] == [1, 1]
+    assert set(judge.power(case.lab).values()) == {"poweredOn"}
 
 
 @pytest.mark.parametrize("call", ["RevertToSnapshot_Task", "PowerOnVM_Task"])

@@ -10,15 +10,16 @@ import pytest
 from ldap3.core.exceptions import LDAPNoSuchObjectResult
 
 from fault_bench import FaultBench, copy_journal
+from interfered import busy
 from lab_clients import eventually, ldap
 from lab_keys import shared_keys
 from run_judge import stored_run
 from stsfix.lab import judge
-from stsfix.lab.faults import Effect, Rule
+from stsfix.lab.faults import Effect, Rule, When
 from stsfix.lab.lab import Lab
 from stsfix.remediation.errors_run import NodesJoinedError, RunStateError, UndoFailedError
 from stsfix.remediation.records import Phase
-from stsfix.snapshot.errors import OperationError
+from stsfix.snapshot.errors import NoSpaceError, OperationError, RevertUnverifiedError
 
 pytestmark = [pytest.mark.crash, pytest.mark.lab, pytest.mark.reliability("rollback")]
 
@@ -84,6 +85,88 @@ def test_a_host_that_dies_between_two_reverts_keeps_everybody_off(case):
     assert "PowerOnVM_Task" not in changed
     assert set(judge.power(lab).values()) == {"poweredOff"}
     assert bench(state, "rollback") is None
+    assert bench.judge.after_rollback(state) == {}
+
+
+def test_a_node_that_is_powered_on_between_reverts_keeps_everybody_else_off(case):
+    """Its own revert ended well; it runs all the same, and must not meet a partner."""
+    bench, state = case
+    lab = bench.lab
+    lab.faults.add(
+        Rule(
+            protocol="task",
+            call="RevertToSnapshot_Task",
+            target="vc1",
+            when=When.AFTER,
+            effect=Effect.MEANWHILE,
+            others=lambda: lab.set_power(VC1, "on"),
+        )
+    )
+    before = lab.faults.calls.copy()
+
+    error = bench(state, "rollback")
+    lab.faults.clear()
+    changed = calls_that_change(bench, before)
+    power = judge.power(lab)
+
+    assert isinstance(error, UndoFailedError)
+    assert isinstance(error.__cause__, RevertUnverifiedError)
+    assert "PowerOnVM_Task" not in changed
+    assert power == {VC1: "poweredOn", VC2: "poweredOff"}
+    assert bench(state, "rollback") is None
+    assert bench.judge.after_rollback(state) == {}
+
+
+def test_a_datastore_that_is_full_at_a_revert_powers_nobody_on(case):
+    """The error names it; with room made, everybody goes back."""
+    bench, state = case
+    bench.lab.faults.add(full("RevertToSnapshot_Task"))
+
+    error = bench(state, "rollback")
+    bench.lab.faults.clear()
+
+    assert isinstance(error, UndoFailedError)
+    assert isinstance(error.__cause__, NoSpaceError)
+    assert set(judge.power(bench.lab).values()) == {"poweredOff"}
+    assert bench(state, "rollback") is None
+    assert bench.judge.after_rollback(state) == {}
+
+
+def test_a_datastore_that_is_full_at_a_release_keeps_one_snapshot(case):
+    """To remove one takes room. The other's goes, all stay on, and the next release goes on."""
+    bench, state = case
+    bench.lab.faults.add(full("RemoveSnapshot_Task"))
+
+    error = bench(state, "release")
+    bench.lab.faults.clear()
+    left = {fqdn: len(names) for fqdn, names in judge.node_snapshots(bench.lab).items()}
+
+    assert isinstance(error, NoSpaceError)
+    assert left == {VC1: 0, VC2: 1}
+    assert stored_run(state).phase is Phase.RELEASING
+    assert set(judge.power(bench.lab).values()) == {"poweredOn"}
+    assert bench(state, "release") is None
+    assert judge.node_snapshots(bench.lab) == {VC1: (), VC2: ()}
+
+
+def full(call):
+    """Return a rule by which that task of vc2 finds no space."""
+    return Rule(protocol="task", call=call, target="vc2", detail="NoDiskSpace")
+
+
+def test_tasks_of_others_are_waited_for_by_a_rollback(case):
+    """A VM on which a task works is asked again once it has ended, and nothing is done twice."""
+    bench, state = case
+    calls = ("RevertToSnapshot_Task", "PowerOnVM_Task")
+    before = bench.lab.faults.calls.copy()
+    rules = [bench.lab.faults.add(busy(bench.lab, call)) for call in calls]
+
+    error = bench(state, "rollback")
+    made = bench.lab.faults.calls - before
+
+    assert error is None
+    assert min(rule.seen for rule in rules) > 1
+    assert [made["task", call, "vc2"] for call in calls] == [1, 1]
     assert bench.judge.after_rollback(state) == {}
 
 

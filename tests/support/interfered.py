@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stsfix.lab.faults import Rule
+from stsfix.lab.faults import Effect, Rule
 from stsfix.remediation.errors_run import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -23,7 +23,20 @@ QUIESCED, SNAPSHOTTED, STARTED, EXPORTED, REPLACED, REPLICATED, RESTARTED = 1, 2
 PROVEN = 8
 """How many steps are done."""
 
+_BUSY_S = 800.0
+"""Seconds of the lab for which somebody's task works on a VM: less than a run waits for it."""
+
 both_ends = pytest.mark.parametrize("end", ["resume", "rollback"])
+
+
+def busy(lab: Lab, call: str) -> Rule:
+    """Return a rule by which somebody's task begins on vc2 when its host is asked to *call*."""
+    machine, board = lab.machines[VC2], lab.hosts[lab.host_of(VC2)].board
+
+    def work() -> None:
+        board.start(machine, "ReconfigVM_Task", "backup", lasts=_BUSY_S, work=lambda: None)
+
+    return Rule(protocol="soap", call=call, target="vc2", effect=Effect.MEANWHILE, others=work)
 
 
 @dataclass(kw_only=True)
