@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import seeds_back
+import seeds_credential
 import seeds_domain
 import seeds_forth_and_back
 import seeds_here
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MUTANTS = (
     *seeds_run.MUTANTS,
+    *seeds_credential.MUTANTS,
     *seeds_domain.MUTANTS,
     *seeds_back.MUTANTS,
     *seeds_nodes.MUTANTS,

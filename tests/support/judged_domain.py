@@ -56,6 +56,24 @@ def of_others(found: Everything) -> Everything:
     }
 
 
+def steps_of(stored: StoredRun) -> list[StepRecord]:
+    """Return the records of steps."""
+    return [record for record in stored.records if isinstance(record, StepRecord)]
+
+
+def says_why_nodes_are_off(stored: StoredRun, died_after: int | None) -> bool:
+    """Tell whether the run says that it shut nodes down, and what it ended for, in the direction
+    that it has; or its process died after *died_after* records of steps, which are its last.
+    """
+    steps = steps_of(stored)
+    if not any(record.step == QUIESCE for record in steps):
+        return False
+    ends = {Phase.STOPPED: StepState.FAILED, Phase.ROLLING_BACK: StepState.UNDO_FAILED}
+    if len(steps) == died_after:
+        return stored.phase in {*ends, Phase.OPEN}
+    return steps[-1].state is ends.get(stored.phase) and bool(steps[-1].facts.get("error"))
+
+
 class JudgedDomain(RuleBasedStateMachine):
     """A domain of two linked nodes. *nightly* are the snapshots that others took of each node,
     *deleted* the nodes of which somebody deleted ours, *users* what others added. *died_after* is
@@ -165,20 +183,11 @@ class JudgedDomain(RuleBasedStateMachine):
             return
         assert stored is not None
         assert stored.nodes_may_be_off
-        assert stored.phase in {Phase.OPEN, Phase.STOPPED, Phase.ROLLING_BACK}
-        steps = [r for r in stored.records if isinstance(r, StepRecord)]
-        assert any(r.step == QUIESCE for r in steps)
-        if len(steps) == self.died_after:
-            return
-        ended = StepState.UNDO_FAILED if stored.phase is Phase.ROLLING_BACK else StepState.FAILED
-        assert steps[-1].state is ended
-        assert steps[-1].facts.get("error")
+        assert says_why_nodes_are_off(stored, self.died_after)
 
     def remember_death(self) -> None:
         """The process of the last command died: what it had recorded is all that it could say."""
-        stored = self.stored
-        records = () if stored is None else stored.records
-        self.died_after = sum(isinstance(r, StepRecord) for r in records)
+        self.died_after = 0 if self.stored is None else len(steps_of(self.stored))
 
     @invariant()
     def nothing_is_done_that_is_not_recorded(self) -> None:

@@ -448,6 +448,24 @@ def test_a_chain_goes_once_every_service_has_a_new_token():
     assert names == ["chain 2", "credential 2"]
 
 
+def test_a_directory_that_keeps_what_was_deleted_is_named():
+    """It said success; all directories agree, and still the old credential is there."""
+    bench = Bench()
+    bench.replace()
+    change = bench.domain.change
+
+    def keeping(node, call, apply):
+        if call != "delete_entry":
+            change(node, call, apply)
+
+    bench.domain.change = keeping  # type: ignore[method-assign] # a directory that does nothing
+
+    with pytest.raises(ReplicationOverdueError) as caught:
+        RetireOld(bench.context, bench.written, dict).do({}, bench.note)
+
+    assert caught.value.behind == (VC1,)
+
+
 def test_nothing_counts_as_retired_before_every_directory_has_followed():
     """A partner that still has the old credential is named; doing it again ends well."""
     bench = Bench()
