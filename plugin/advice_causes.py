@@ -339,6 +339,25 @@ def journal_advice(error: of_run.JournalUnwritableError) -> tuple[str, ...]:
     return ("Make room on, or repair, the file system of {e.path}", keep, GO_ON)
 
 
+def export_advice(error: of_run.ExportError) -> tuple[str, ...]:
+    """Advise on an export that does not open, or that is there and should not be."""
+    if error.others:
+        return (
+            (
+                "If the state folder is an older copy, go on with the newer one, or take the run"
+                " back from its snapshots with a folder of its own: {adopt}"
+            ),
+            "If somebody changed the STS entries meanwhile, close this run: {rollback}",
+        )
+    return (
+        (
+            "Its passphrase is the SSO administrator's password of that day, unless one of its"
+            " own was given (docs/secrets.md)"
+        ),
+        "Without it the way back is the snapshots: {rollback}",
+    )
+
+
 def nodes_joined_advice(error: of_run.NodesJoinedError) -> tuple[str, ...]:
     """Advise on a domain that has grown, before anything is written or when it is to go back."""
     behind = "A revert would leave these behind: replication with them would be broken for good"

@@ -47,13 +47,7 @@ RUN_ADVICE: Mapping[type[OperationError], Advice] = MappingProxyType(
             ),
             "Then look at the domain anew: {preflight}",
         ),
-        of_run.ExportError: (
-            (
-                "Its passphrase is the SSO administrator's password of that day, unless one of its"
-                " own was given (docs/secrets.md)"
-            ),
-            "Without it the way back is the snapshots: {rollback}",
-        ),
+        of_run.ExportError: causes.export_advice,
         of_run.RestoreRefusedError: (
             "See what the export holds: {export_show}",
             "If every snapshot is still there, they are the better way back: {rollback}",

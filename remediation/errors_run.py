@@ -72,12 +72,16 @@ class AdoptionError(RefusedError):
 
 
 class ExportError(RefusedError):
-    """An export of STS entries cannot be used: missing, damaged, or another passphrase."""
+    """An export of STS entries cannot be used: missing, damaged, or another passphrase.
 
-    def __init__(self, where: str, reason: str) -> None:
+    Or it is to be made, and is there already with *others* than the entries of now.
+    """
+
+    def __init__(self, where: str, reason: str, *, others: bool = False) -> None:
         super().__init__(f"the export {where} {reason}")
         self.where = where
         self.reason = reason
+        self.others = others
 
 
 class RestoreRefusedError(RefusedError):

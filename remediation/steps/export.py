@@ -12,7 +12,7 @@ from stsfix.remediation.errors import (
     ForeignEntriesError,
     ReplicationOverdueError,
 )
-from stsfix.remediation.errors_run import RestoreRefusedError
+from stsfix.remediation.errors_run import ExportError, RestoreRefusedError
 from stsfix.remediation.pki.certificates import fingerprint
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.reversion import read_statuses, reverted_alone
@@ -20,7 +20,7 @@ from stsfix.snapshot.errors import TransientError
 from stsfix.snapshot.polling import poll_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stsfix.remediation.directory.sts_export import StsMaterial
     from stsfix.remediation.directory.sts_restore import RestorePlan
@@ -43,10 +43,12 @@ class ExportSts:
         return Observed.COMPLETE if whole else Observed.REPEATABLE
 
     def do(self, noted: Facts, note: Note) -> None:
-        """Read every directory, seal and save.
+        """Read every directory, seal and save. What an attempt saved that died is saved anew.
 
         Raises:
             DirectoryFaultError: Somebody's entries cannot be read; nothing was changed.
+            ExportError: An earlier one has other entries. It may be the only one of before the
+                first write, if the journal is an older copy: nothing was changed.
             RefusedError: The file cannot be written; nothing was changed.
         """
         del noted
@@ -62,10 +64,21 @@ class ExportSts:
             created=context.clock.now(),
             nodes=nodes,
         )
+        self._require_same(nodes)
         digest = context.exports.save(export)
         note(SHA256, digest)
         count = sum(map(len, nodes.values()))
         context.tell(self.name, "", f"saved the STS entries of every directory: {count}")
+
+    def _require_same(self, nodes: Mapping[str, tuple[StsMaterial, ...]]) -> None:
+        run = self.context.spec.run
+        try:
+            earlier = self.context.exports.load(run).nodes
+        except ExportError:
+            return
+        if earlier.keys() != nodes.keys() or not all(_same(earlier[n], nodes[n]) for n in nodes):
+            reason = "has other STS entries than the directories have now; it is not overwritten"
+            raise ExportError(run, reason, others=True)
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Nothing was changed; the file stays, a rollback may still need it."""

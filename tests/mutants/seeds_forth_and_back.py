@@ -10,6 +10,7 @@ LID = "tests/unit/test_lid_closed.py"
 NEWCOMERS = "tests/unit/test_newcomers.py"
 OLDER = "tests/unit/test_older_journal.py"
 RESUMED = "tests/unit/test_resumed_rollback.py"
+STEPS_EXPORT = "tests/unit/test_steps_export.py"
 STOPS = "tests/unit/test_stops_get_through.py"
 STOPPED = "tests/unit/test_stopped_after_the_yes.py"
 TAKING_OVER = "tests/unit/test_taking_over.py"
@@ -145,5 +146,12 @@ MUTANTS = (
         old="        raise_worst([error for fqdn, error in missing.lost.items() if fqdn not in without])\n",
         new="",
         tests=(f"{ENDED}::test_a_host_that_left_the_configuration_is_named",),
+    ),
+    Mutant(
+        name="the export of before is overwritten",
+        file="remediation/steps/export.py",
+        old="        self._require_same(nodes)\n",
+        new="",
+        tests=(f"{STEPS_EXPORT}::test_an_export_of_other_entries_is_not_overwritten",),
     ),
 )

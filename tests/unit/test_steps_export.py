@@ -9,13 +9,14 @@ import pytest
 import sts_material
 from credential_bench import BOTH, OLD, VC1, VC2, Bench
 from memory_node import Fault
+from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.remediation.errors import (
     EntryChangedError,
     ForeignEntriesError,
     ReplicationOverdueError,
     WriteInDoubtError,
 )
-from stsfix.remediation.errors_run import RestoreRefusedError
+from stsfix.remediation.errors_run import ExportError, RestoreRefusedError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import RetireOld
 from stsfix.remediation.steps.export import ExportSts, restore
@@ -59,6 +60,32 @@ def test_the_entries_of_every_directory_are_saved_whole():
         credential = next(e for e in entries if e.kind == "credential")
         assert credential.key == OLD.key_pkcs8
     assert bench.facts == {"sha256": "1"}
+
+
+def test_an_export_of_other_entries_is_not_overwritten():
+    """A journal from a backup would save what was written over what was before."""
+    bench = ExportBench()
+    bench.repair()
+    bench.domain.replicate()
+    noted: dict[str, str] = {}
+
+    with pytest.raises(ExportError, match="not overwritten") as caught:
+        bench.step.do({}, noted.__setitem__)
+
+    kept = bench.context.exports.load(bench.context.spec.run)
+    assert (noted, kept) == ({}, bench.export)
+    told = explain(caught.value, RunContext(run="stsfix-1", phase="stopped"))
+    assert "--adopt" in told.next_actions[0]
+    assert told.next_actions[1].endswith("stsfix rollback stsfix-1")
+
+
+def test_what_an_attempt_saved_that_died_is_saved_anew():
+    """It had no time to note its digest; the entries are the same."""
+    bench = ExportBench()
+
+    bench.step.do({}, bench.facts.__setitem__)
+
+    assert bench.facts == {"sha256": "2"}
 
 
 def test_a_saved_file_is_complete_and_another_one_is_made_again():
