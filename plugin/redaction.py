@@ -40,7 +40,7 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._forms: tuple[str, ...] = ()
-        self._halves = _Halves.of(())
+        self._halves: _Halves | None = None
 
     def register(self, secret: Secret[str]) -> None:
         """Replace *secret* from now on, as it is and as JSON, XML, URLs and Python write it."""
@@ -51,7 +51,7 @@ class Redactor:
             known = {*self._forms, *_forms(value)}
             # The longest first: one secret may be part of another.
             self._forms = tuple(sorted(known, key=len, reverse=True))
-            self._halves = _Halves.of(self._forms)
+            self._halves = None  # made when the first cut text comes
 
     def redact(self, text: str) -> str:
         """Return *text* without any registered secret, and without a part of one that ends or
@@ -59,7 +59,13 @@ class Redactor:
         """
         for form in self._forms:
             text = text.replace(form, STARS)
-        return self._halves.taken_out(text) if CUT in text else text
+        return self._get_halves().taken_out(text) if CUT in text else text
+
+    def _get_halves(self) -> _Halves:
+        with self._lock:
+            if self._halves is None:
+                self._halves = _Halves.of(self._forms)
+            return self._halves
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
