@@ -10,7 +10,6 @@ import pytest
 
 from early_claims import early_claims
 from interfered import (
-    PROVEN,
     QUIESCED,
     REPLICATED,
     SNAPSHOTTED,
@@ -170,7 +169,6 @@ def test_without_tools_a_rollback_waits_for_a_person(case):
     [
         (STARTED, AwaitReplication.name, "resume"),
         (REPLICATED, RETIRE_OLD, "rollback"),
-        (PROVEN, RETIRE_OLD, "resume"),
     ],
 )
 def test_replication_that_stops_is_waited_for(case, steps, waits, end):

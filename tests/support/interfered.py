@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from stsfix.lab.lab import Lab
 VC1, VC2 = "vc1.lab.example", "vc2.lab.example"
 QUIESCED, SNAPSHOTTED, STARTED, EXPORTED, REPLACED, REPLICATED, RESTARTED = 1, 2, 3, 4, 5, 6, 7
-PROVEN = 8
 """How many steps are done."""
 
 _BUSY_S = 800.0
