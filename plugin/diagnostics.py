@@ -16,7 +16,7 @@ from stsfix.plugin.advice import ADVICE
 from stsfix.plugin.advice_causes import BACK
 from stsfix.plugin.advice_run import OWN_STATE
 from stsfix.plugin.text import printable
-from stsfix.remediation.errors_run import DomainLockedError, UndoFailedError
+from stsfix.remediation.errors_run import DomainLockedError, OlderJournalError, UndoFailedError
 from stsfix.remediation.left_off import LEFT_OFF
 from stsfix.remediation.renewal.unfinished import ahead_words
 from stsfix.snapshot.errors import (
@@ -199,6 +199,8 @@ def _state(error: OperationError, context: RunContext) -> str:
     if not context.run:
         # Nothing is changed outside a run; a lost answer may have left something of a look.
         return sentence if isinstance(error, InDoubtError) else "Nothing was changed."
+    if isinstance(error, OlderJournalError):
+        return sentence  # what else is said of the state is from that journal
     phase = f" ({context.phase})" if context.phase else ""
     off = f" {_capitalised(LEFT_OFF)}." if context.off else ""
     ahead = f" {_capitalised(ahead_words(context.ahead))}." if context.ahead else ""

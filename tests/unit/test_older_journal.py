@@ -104,9 +104,10 @@ def test_a_run_that_died_before_its_snapshots_goes_on_and_back(folder, done):
 
 def test_what_to_do_can_be_copied():
     """The run is taken over into another folder; this one knows less."""
-    context = RunContext(run="stsfix-1", phase="open", state_dir=Path("/srv/state"))
+    context = RunContext(run="stsfix-1", phase="open", state_dir=Path("/srv/state"), off=True)
 
     told = explain(OlderJournalError("stsfix-1", f"{PSC} has one"), context)
 
     wanted = "stsfix rollback stsfix-1 --state-dir /srv/state-adopted --adopt"
     assert told.next_actions[-1].endswith(f": {wanted}")
+    assert "shut nodes down" not in told.state
