@@ -116,6 +116,9 @@ def _described(text: str) -> object:
     return adoption.member_of(snapshot, PowerState.OFF)
 
 
+WIDE = f"a{' ' * 3900}b\n"
+"""A line of blanks, as long as any that is looked at."""
+EXPIRES = f"Password expires : {WIDE}"
 PEM = ("-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "-----BEGIN PRIVATE KEY-----")
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "pem": (certool.pem_certificates, PEM[:1]),
@@ -140,8 +143,11 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "release": (lambda text: _facts("build", text), ("CLOUDVM_VERSION :",)),
     "state of vmdir": (lambda text: _facts("vmdir-state", text), ("VmDir State is - a",)),
     "vCenter HA": (lambda text: _facts("vcha", text), ("no folder\nHACore",)),
-    "password": (lambda text: _facts("password", text), ("Password expires : a",)),
-    "disks": (lambda text: _facts("disks", text), ("a", "/dev/a 1", "a 1 2 3 4% /")),
+    "password": (
+        lambda text: _facts("password", text),
+        ("Password expires : a", f"Password expires : {WIDE}"),
+    ),
+    "disks": (lambda text: _facts("disks", text), ("a", "/dev/a 1", "a 1 2 3 4% /", WIDE)),
     "uptime": (lambda text: _facts("uptime", text), ("1",)),
     "clock": (lambda text: _facts("clock", text), ("1",)),
     "addresses": (lambda text: _facts("addresses", text), ("inet ", "inet 1")),
