@@ -91,6 +91,10 @@ def bare(name: str) -> str:
     return name.removeprefix("vmware-").lower()
 
 
+KNOW_NO_STS: Final = frozenset({"lwsmd"})
+"""What runs on through a restart without harm: Likewise holds no certificate of the STS."""
+
+
 def is_normally_stopped(name: str) -> bool:
     """Tell whether *name*, with or without ``vmware-``, stays stopped on a healthy node."""
     known = {bare(each) for each in NORMALLY_STOPPED} | _NORMALLY_STOPPED_ON_WINDOWS

@@ -29,6 +29,10 @@ STATUS: Final = "service-control --status --all"
 UNNAMED: Final = "?"
 """A service of which nothing tells the name."""
 
+STOPPED_LINE: Final = "stsfix: what runs after the stop"
+STARTING_LINE: Final = "stsfix: now everything is started"
+"""What a restart prints before and after the listing in its middle."""
+
 SAID: Final = 300
 """Characters of a failure's own words that are kept."""
 
@@ -141,6 +145,18 @@ def parse_unstopped(text: str) -> tuple[str, ...]:
     if len(named) > 1:
         named.pop(UNNAMED, None)
     return tuple(reversed(named.values()))[:_MOST]
+
+
+def parse_kept(text: str, platform: Platform = Platform.APPLIANCE) -> tuple[str, ...] | None:
+    """Return what ran on after the stop, by the listing that a restart's *text* has between
+    `STOPPED_LINE` and `STARTING_LINE`; None if there is none.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    if STOPPED_LINE not in lines or STARTING_LINE not in lines:
+        return None
+    listing = text.splitlines()[lines.index(STOPPED_LINE) + 1 : lines.index(STARTING_LINE)]
+    status = parse_status("\n".join(listing), platform)
+    return None if status.is_empty else status.running
 
 
 def _failures(text: str) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from stsfix.remediation.nodes.node_facts import (
     read_sections,
     read_vmdir_state,
 )
+from stsfix.remediation.nodes.service_status import STARTING_LINE, STOPPED_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,17 +125,20 @@ def status_script() -> str:
 
 
 def restart_script(by_name: Sequence[str] = ()) -> str:
-    """Return the script that stops and starts everything, starts the services *by_name*, and lists
-    the services.
+    """Return the script that stops everything, lists what runs on, starts everything, the services
+    *by_name* too, and lists the services.
 
     All of it is one line: cmd.exe reads the next one from a file that may be gone by then, and
     services that were stopped have to be started whatever happens here. service-control's exit
     code is not asked: it fails although the services come up by themselves later (peers.md c13).
     """
-    verbs = ("--stop --all", "--start --all", *(f"--start {name}" for name in by_name))
     work = " & ".join(
         [
-            *(_CONTROL.format(verb=verb) for verb in verbs),
+            _CONTROL.format(verb="--stop --all"),
+            f"echo {STOPPED_LINE}",
+            _CONTROL.format(verb="--status --all"),
+            f"echo {STARTING_LINE}",
+            *(_CONTROL.format(verb=f"--start {name}") for name in ("--all", *by_name)),
             f'del /f /q "{_MARK_FILE}"',
             _CONTROL.format(verb="--status --all"),
         ]

@@ -16,6 +16,7 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.nodes import service_logs
 from stsfix.remediation.nodes.service_expectation import Watch, expectation
+from stsfix.remediation.nodes.service_names import KNOW_NO_STS, bare
 from stsfix.remediation.nodes.service_status import (
     report,
 )
@@ -47,6 +48,7 @@ _ORDERS: Final = 2
 _HEARD_S: Final = 30.0
 """Seconds within which an order that was heard shows: the script marks that it runs at once."""
 
+NOTHING_STOPPED: Final = "none could be stopped"
 UNHEARD: Final = "nothing shows that the restart began"
 
 _GRACE: Final = 0.1
@@ -108,6 +110,8 @@ class PolledServiceControl:
             running=first.running,
         )
         said = self._order(node, limit, due)
+        if first.running and set(first.running) <= set(said.kept):
+            raise self._failure(node, (), said, expected, reason=NOTHING_STOPPED)
         left = timedelta(seconds=max(0.0, deadline - self._clock.monotonic()))
         watch = Watch(expected, self._clock, limit * _GRACE)
 
@@ -121,7 +125,8 @@ class PolledServiceControl:
         done = done or watch.good_enough
         if done is None:
             raise self._failure(node, watch.required, said, expected)
-        return report(node, done, expected, kept=said.kept)
+        kept = tuple(name for name in said.kept if bare(name) not in KNOW_NO_STS)
+        return report(node, done, expected, kept=kept)
 
     def _order(self, node: NodePlan, limit: timedelta, due: Due) -> Said:
         """Give the order, and once more if its answer was lost and nothing shows that it was heard:
@@ -158,7 +163,13 @@ class PolledServiceControl:
         return bool(found)
 
     def _failure(
-        self, node: NodePlan, missing: Sequence[str], said: Said, expected: Expectation
+        self,
+        node: NodePlan,
+        missing: Sequence[str],
+        said: Said,
+        expected: Expectation,
+        *,
+        reason: str = "the restart still runs",
     ) -> ServiceRestartError:
         reasons = [f"{name} {expected.reason(name)}" for name in missing]
         told = [f"{f.service or 'service-control'}: {f.said}" for f in said.failures if f.said]
@@ -167,7 +178,7 @@ class PolledServiceControl:
             node.fqdn,
             missing,
             ending(said.words, _OUTPUT_LIMIT),
-            reason="" if missing else "the restart still runs",
+            reason="" if missing else reason,
             evidence=[*reasons, *told, *written],
         )
 

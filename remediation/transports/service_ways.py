@@ -14,8 +14,11 @@ from stsfix.remediation.errors import (
 )
 from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes.service_status import (
+    STARTING_LINE,
     STATUS,
+    STOPPED_LINE,
     parse_failures,
+    parse_kept,
     parse_status,
     parse_unstopped,
 )
@@ -99,14 +102,22 @@ NOTHING_ELSE: Final = Due()
 
 
 def restart_script(by_name: Sequence[str] = ()) -> str:
-    """Return the script that stops and starts everything in a session of its own, and starts the
-    services *by_name*.
+    """Return the script that stops everything, lists what runs on, and starts everything, the
+    services *by_name* too, in a session of its own.
 
     The work survives the end of the script's own process (VMware Tools restarting, for one).
     `_MARK` exists while it runs. service-control's exit code is not asked.
     """
-    verbs = ("--stop --all", "--start --all", *(f"--start {name}" for name in by_name))
-    work = "; ".join([*(f"service-control {verb}" for verb in verbs), f"rm -f {_MARK}"])
+    work = "; ".join(
+        [
+            "service-control --stop --all",
+            f"echo {STOPPED_LINE}",
+            STATUS,
+            f"echo {STARTING_LINE}",
+            *(f"service-control --start {name}" for name in ("--all", *by_name)),
+            f"rm -f {_MARK}",
+        ]
+    )
     return "\n".join(
         [
             "umask 077",
@@ -175,7 +186,7 @@ class ShellWay:
     def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
         """See `ServiceWay`."""
         script = self._scripts.restart(due.by_name)
-        return told(self._shell.run(node, script, limit=limit).output)
+        return told(self._shell.run(node, script, limit=limit).output, self.platform)
 
 
 class OfAppliances:
@@ -206,17 +217,18 @@ class PlugInWay(OfAppliances):
         """See `ServiceWay`. A stop that breaks off is followed by a start all the same, unless
         nothing was stopped.
         """
-        half = limit / 2
-        output = ""
+        half, stop = limit / 2, "service-control --stop --all"
+        output, lost = "", None
         try:
-            output = self._shell.run_plug_in(node, "service-control --stop --all", limit=half)
+            output = self._shell.run_plug_in(node, stop, limit=half)
         except (AnswerLostError, TaskOverdueError) as error:
-            status, _ = self.list(node, half)
-            if not has_stopped(due.running, status):
-                raise AnswerLostError(node.fqdn, "service-control --stop --all") from error
+            lost = error
+        status, _ = self.list(node, half)
+        if lost and not has_stopped(due.running, status):
+            raise AnswerLostError(node.fqdn, stop) from lost
         for names in ("--all", *due.by_name):
             output += self._shell.run_plug_in(node, f"service-control --start {names}", limit=half)
-        return told(output)
+        return replace(told(output), kept=status.running)
 
 
 class SshWay(OfAppliances):
@@ -243,9 +255,16 @@ class SshWay(OfAppliances):
             return self._plug_in.restart(node, limit, due)
 
 
-def told(output: str) -> Said:
-    """Return what service-control said while it restarted everything."""
-    return Said(words=output, failures=parse_failures(output), kept=parse_unstopped(output))
+def told(output: str, platform: Platform = Platform.APPLIANCE) -> Said:
+    """Return what service-control said while it restarted everything. What runs on after the stop
+    was not stopped; where that was not listed its words tell.
+    """
+    kept = parse_kept(output, platform)
+    return Said(
+        words=output,
+        failures=parse_failures(output),
+        kept=parse_unstopped(output) if kept is None else kept,
+    )
 
 
 def has_stopped(running: Collection[str], status: ServiceStatus) -> bool:

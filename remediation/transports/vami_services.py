@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from stsfix.remediation.errors import (
     NoShellError,
-    ServiceRestartError,
     TransportUnavailableError,
 )
 from stsfix.remediation.nodes.service_status import ServiceFailure
@@ -46,8 +45,6 @@ _ROUNDS: Final = 3
 
 _PAUSE_S: Final = 5.0
 
-NOTHING_STOPPED: Final = "none could be stopped"
-
 
 class VamiWay(OfAppliances):
     """`service_control.ServiceWay` by VAMI; *open_vami* gives a node's interface."""
@@ -81,8 +78,6 @@ class VamiWay(OfAppliances):
             work.do(up, "stop", Deadline(self._clock, half_s))
             now = _all(node.fqdn, vami)
             kept = _kept(up, work.failed, now)
-            if up and len(kept) == len(up):
-                raise ServiceRestartError(node.fqdn, (), work.words, reason=NOTHING_STOPPED)
             starts = Deadline(self._clock, half_s)
             for _ in range(_ROUNDS):
                 left = _down(wanted(services, due.ran), now)

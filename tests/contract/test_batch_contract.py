@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stsfix.remediation.nodes.node_facts import MARK
+from stsfix.remediation.nodes.service_status import STARTING_LINE, STOPPED_LINE
 from stsfix.remediation.nodes.windows_scripts import facts_script, parse_facts, restart_script
 from stsfix.snapshot.guest_windows import arguments, decode
 from windows_node import BareWindows
@@ -171,11 +172,15 @@ def test_wine_stops_and_starts_in_order(wine):
     calls = (wine.folder / "calls.txt").read_text().split("\n")
     assert [call.split() for call in calls if call] == [
         ["--stop", "--all", "marked"],
+        ["--status", "--all", "marked"],
         ["--start", "--all", "marked"],
         ["--status", "--all"],
     ]
     assert [line.strip() for line in output.splitlines()] == [
         "--stop --all",
+        STOPPED_LINE,
+        "--status --all",
+        STARTING_LINE,
         "--start --all",
         "--status --all",
     ]

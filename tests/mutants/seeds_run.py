@@ -321,10 +321,20 @@ MUTANTS = (
         tests=(f"{NO_BASH}::test_slow_stops_leave_time_to_start_again",),
     ),
     Mutant(
-        name="where VAMI stops nothing everything counts as restarted",
-        file="remediation/transports/vami_services.py",
-        old="            if up and len(kept) == len(up):\n",
-        new="            if False:\n",
-        tests=(f"{NO_BASH}::test_where_nothing_stops_nothing_was_restarted",),
+        name="where nothing was stopped everything counts as restarted",
+        file="remediation/transports/service_control.py",
+        old="        if first.running and set(first.running) <= set(said.kept):\n",
+        new="        if not first:\n",
+        tests=(
+            f"{NO_BASH}::test_where_nothing_stops_nothing_was_restarted",
+            f"{SERVICE_CONTROL}::test_what_runs_after_the_stop_was_not_stopped",
+        ),
+    ),
+    Mutant(
+        name="what runs after the stop is not listed",
+        file="remediation/transports/service_ways.py",
+        old="        kept=parse_unstopped(output) if kept is None else kept,\n",
+        new="        kept=parse_unstopped(output),\n",
+        tests=(f"{SERVICE_CONTROL}::test_a_listing_in_the_middle_tells_more_than_words",),
     ),
 )

@@ -194,12 +194,12 @@ class RunJudge:
 
 
 def _is_kept(name: str, kept: str) -> bool:
-    """Tell whether the note *kept* has the service *name*; a restart by VAMI, which keeps what
-    answers there, leaves Likewise alone as well, which knows nothing of the STS.
+    """Tell whether the note *kept* has the service *name*. Likewise may run on: it knows nothing of
+    the STS.
     """
     names = {each.removeprefix("vmware-") for each in kept.split(",")}
-    also = {"sts": "stsd", "applmgmt": "lwsmd"}
-    return not {name, UNNAMED}.isdisjoint(names | {also[n] for n in names & also.keys()})
+    also = {"stsd"} if "sts" in names else set()
+    return not {name, UNNAMED}.isdisjoint({"lwsmd"} | names | also)
 
 
 def changes(before: Everything, now: Everything) -> list[str]:

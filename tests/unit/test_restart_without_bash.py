@@ -12,10 +12,14 @@ import pytest
 from memory_hypervisor import MemoryClock
 from stsfix.remediation.errors import ServiceRestartError, TransportUnavailableError
 from stsfix.remediation.nodes.vami_answers import ANSWERS_HERE, UNITS, VMON
-from stsfix.remediation.transports.service_control import UNHEARD, PolledServiceControl
+from stsfix.remediation.transports.service_control import (
+    NOTHING_STOPPED,
+    UNHEARD,
+    PolledServiceControl,
+)
 from stsfix.remediation.transports.service_ways import PlugInWay
 from stsfix.remediation.transports.vami import Refusal, Vami
-from stsfix.remediation.transports.vami_services import NOTHING_STOPPED, VamiWay
+from stsfix.remediation.transports.vami_services import VamiWay
 from stsfix.snapshot.errors import AnswerLostError
 from worlds import node
 
@@ -106,6 +110,9 @@ def test_slow_stops_leave_time_to_start_again(stop_s):
     assert vami.clock.slept <= LIMIT.total_seconds()
 
 
+UP = "Running:\n vmdird vmware-vpxd\n"
+
+
 class PlugIns:
     """appliancesh's service-control; answers to --stop are lost *lost* times, before or after it
     did what it was asked for.
@@ -115,12 +122,13 @@ class PlugIns:
         self.lost = lost
         self.heard = heard
         self.running = True
+        self.stopped = UP.replace("Running", "Stopped")
         self.stops = 0
 
     def run_plug_in(self, on, command, *, limit):
         del limit
         if "--status" in command:
-            return f"{'Running' if self.running else 'Stopped'}:\n vmdird vmware-vpxd\n"
+            return UP if self.running else self.stopped
         if "--start" in command:
             self.running = True
             return "started\n"
@@ -144,6 +152,17 @@ def test_a_stop_whose_answer_was_lost_is_looked_for(heard, stops):
 
     assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).running
     assert shell.stops == stops
+
+
+def test_what_a_stop_leaves_running_is_told():
+    """It is listed before anything is started; where all of it runs on, nothing was restarted."""
+    shell = PlugIns(0, heard=True)
+    shell.stopped = "Running:\n vmdird\nStopped:\n vmware-vpxd\n"
+    assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).kept == ("vmdird",)
+
+    shell.stopped = "Running:\n vmdird vmware-vpxd\n"
+    with pytest.raises(ServiceRestartError, match=NOTHING_STOPPED):
+        by_plug_in(shell).restart_all(NODE, limit=LIMIT)
 
 
 def test_a_stop_that_is_never_heard_is_no_restart():

@@ -18,10 +18,20 @@ from stsfix.plugin.advice import ADVICE
 from stsfix.remediation.errors import ServiceRestartError
 from stsfix.remediation.model import NodePlan, Role
 from stsfix.remediation.nodes.service_expectation import LeftDown, Why
-from stsfix.remediation.nodes.service_status import parse_status
+from stsfix.remediation.nodes.service_status import (
+    STARTING_LINE,
+    STOPPED_LINE,
+    parse_kept,
+    parse_status,
+)
 from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.transports.guest import GuestShell
-from stsfix.remediation.transports.service_control import UNHEARD, PolledServiceControl, ServiceLogs
+from stsfix.remediation.transports.service_control import (
+    NOTHING_STOPPED,
+    UNHEARD,
+    PolledServiceControl,
+    ServiceLogs,
+)
 from stsfix.remediation.transports.service_ways import (
     ServiceScripts,
     ShellWay,
@@ -218,6 +228,30 @@ def test_a_refused_login_is_not_repeated():
     assert len(guest.scripts) == 1
 
 
+def test_what_runs_after_the_stop_was_not_stopped():
+    """By the listing in the middle, whatever service-control's words are."""
+    node = BareNode()
+    node.board.boot_all()
+    node.faults.add(Rule(protocol="guest", call="service-control --stop"))
+
+    with pytest.raises(ServiceRestartError, match=NOTHING_STOPPED):
+        control(LabGuest(node)).restart_all(NODE, limit=LIMIT)
+
+    assert control(LabGuest(node)).restart_all(NODE, limit=LIMIT).kept == ()
+
+
+@pytest.mark.parametrize(
+    ("running", "kept"), [("vmdird", ("vmdird",)), ("lwsmd", ()), ("", ())], ids=str
+)
+def test_a_listing_in_the_middle_tells_more_than_words(running, kept):
+    """It says what runs on; Likewise knows nothing of the STS, and words are not asked then."""
+    listing = f"Running:\n {running}\n" if running else ""
+    middle = f"{STOPPED_LINE}\n{listing}Stopped:\n vpxd\n{STARTING_LINE}\n"
+    guest = ScriptedGuest(UP, f"{STOP_FAILED}{middle}", UP)
+
+    assert control(guest).restart_all(NODE, limit=LIMIT).kept == kept
+
+
 @pytest.mark.parametrize("version", ["6.5", "6.7", "7.0", "8.0"])
 @pytest.mark.parametrize("role", list(LabRole))
 def test_restarts_a_node_of_the_lab(version, role):
@@ -382,9 +416,11 @@ def test_scripts_run_in_bash(tmp_path):
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [line.split() for line in calls] == [
         ["--stop", "marked"],
+        ["--status", "marked"],
         ["--start", "marked"],
         ["--status"],
     ]
-    assert "did --stop\ndid --start\n" in done.stdout
+    assert done.stdout.index("did --stop\n") < done.stdout.index("did --start\n")
+    assert parse_kept(done.stdout) == ("vmdird",)
     assert parse_status(done.stdout).running == ("vmdird",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calls", "service-control"]

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes.node_facts import Database, DiskSpace, NodeFacts, Unread
+from stsfix.remediation.nodes.service_status import parse_kept
 from stsfix.remediation.nodes.windows_scripts import (
     RUNNING_LINE,
     facts_script,
@@ -149,6 +151,7 @@ def test_a_restart_stops_and_starts_everything():
     assert RUNNING_LINE not in before
     assert "vpxd" in node.board.started_log
     assert output.rindex("Running:") > output.index("Performing stop operation")
+    assert parse_kept(output, Platform.WINDOWS) == ()
     assert node.files.find("C:\\Windows\\stsfix-restart.running") is None
 
 
