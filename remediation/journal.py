@@ -25,12 +25,10 @@ from stsfix.remediation.errors_run import (
     PlanChangedError,
     RunNotFoundError,
 )
+from stsfix.remediation.journal_rows import decoded, encoded
 from stsfix.remediation.left_off import may_be_off
 from stsfix.remediation.records import (
     ALLOWED,
-    Mark,
-    MarkRecord,
-    NoteRecord,
     Phase,
     Record,
     StepRecord,
@@ -180,7 +178,7 @@ class JournalFile:
                     "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*row, spec_to_json(spec), inventory),
                 )
-                rows = [(spec.run, now, *_encode(record)) for record in records]
+                rows = [(spec.run, now, *encoded(record)) for record in records]
                 connection.executemany(_APPEND, rows)
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -217,7 +215,7 @@ class JournalFile:
             ).fetchall()
         plan, spec, created, version, inventory = row
         try:
-            records = tuple(_decode(*fields) for fields in rows)
+            records = tuple(decoded(*fields) for fields in rows)
             return StoredRun(
                 spec=current_spec(spec_from_json(spec), records),
                 plan=tuple(json.loads(plan)),
@@ -361,7 +359,7 @@ class Journal:
             self._check(record)
             at = self._clock.now()
             try:
-                self._connection.execute(_APPEND, (self.run, at.isoformat(), *_encode(record)))
+                self._connection.execute(_APPEND, (self.run, at.isoformat(), *encoded(record)))
             except sqlite3.Error as error:
                 self._unwritable = True
                 raise JournalUnwritableError(str(self._file.path), str(error)) from error
@@ -380,23 +378,3 @@ class Journal:
     def close(self) -> None:
         """Close the file; records stay readable."""
         self._connection.close()
-
-
-def _encode(record: Record) -> tuple[str, str, str, str]:
-    match record:
-        case StepRecord():
-            facts = json.dumps(dict(record.facts), ensure_ascii=False)
-            return ("step", record.step, record.state.value, facts)
-        case NoteRecord():
-            return ("note", record.step, record.key, record.value)
-        case MarkRecord():
-            return ("mark", "", record.mark.value, "")
-
-
-def _decode(at: str, kind: str, step: str, name: str, value: str) -> Record:
-    when = datetime.fromisoformat(at)
-    if kind == "step":
-        return StepRecord(step=step, state=StepState(name), facts=json.loads(value), at=when)
-    if kind == "note":
-        return NoteRecord(step=step, key=name, value=value, at=when)
-    return MarkRecord(mark=Mark(name), at=when)

@@ -355,10 +355,9 @@ class NodeShell(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceReport:
-    """Services of one node as service-control lists them. *started* are those that run and did
-    not run before a restart, *left* those that do not run after it and need not; *kept* may run
-    since before it, as they were not stopped. *pending* are those of *stopped* that are
-    starting or stopping.
+    """Services of one node as listed; *pending* are those of *stopped* that are starting or
+    stopping. Of a restart *started* did not run before it, *left* do not run after it and need not,
+    *kept* may run since before it, as they were not stopped.
     """
 
     node: str
@@ -387,14 +386,12 @@ class ServiceControl(Protocol):
     def restart_all(
         self, node: NodePlan, *, limit: timedelta, ran: Collection[str] = ()
     ) -> ServiceReport:
-        """Stop and start every service of *node* and wait for the result. An order of which nothing
-        shows that it was heard is given once more.
+        """Stop and start every service of *node* and wait for it; order it again if nothing shows.
 
         ``service-control`` may fail although the services come up by themselves minutes later
         (peers.md c13): the state is polled to *limit* before anything is called failed.
-        *ran* are the services that ran, or were starting, before the first attempt: after one
-        that broke off all are stopped, and a listing of then does not tell which have to run.
-        Which have to, and which are only told of, is `service_expectation`'s.
+        *ran* are the services that ran, or were starting, before the first attempt, after which
+        all may be stopped. Which have to run is `service_expectation`'s.
 
         Raises:
             ServiceRestartError: A service that has to run is still down at *limit*; or nothing
