@@ -92,7 +92,7 @@ def bare(name: str) -> str:
 
 
 KNOW_NO_STS: Final = frozenset({"lwsmd"})
-"""What runs on through a restart without harm: Likewise holds no certificate of the STS."""
+"""What runs on through a restart without harm: Likewise holds no certificate of the STS [K]."""
 
 
 def is_normally_stopped(name: str) -> bool:

@@ -20,13 +20,18 @@ from stsfix.remediation.nodes.service_names import KNOW_NO_STS, bare
 from stsfix.remediation.nodes.service_status import (
     report,
 )
-from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
-from stsfix.remediation.transports.service_ways import Due, Said, ServiceWay, has_stopped
+from stsfix.remediation.ports import READ_LIMIT
+from stsfix.remediation.transports.service_ways import (
+    MAY_PASS,
+    Due,
+    Said,
+    ServiceWay,
+    has_stopped,
+)
 from stsfix.snapshot.errors import (
     AnswerLostError,
     OperationError,
     TaskOverdueError,
-    TransientError,
 )
 from stsfix.snapshot.polling import poll_until
 from stsfix.snapshot.words import ending
@@ -53,8 +58,6 @@ UNHEARD: Final = "nothing shows that the restart began"
 
 _GRACE: Final = 0.1
 """Part of the limit that services get to come up that start by themselves and need not run."""
-
-_MAY_PASS = (TransientError, *UNAVAILABLE, TaskOverdueError, AnswerLostError)
 
 
 class ServiceLogs:
@@ -119,9 +122,7 @@ class PolledServiceControl:
             status, is_restarting = self._way.list(node, _read_limit(limit))
             return watch.judge(status, is_restarting=is_restarting)
 
-        done = poll_until(
-            look, clock=self._clock, limit=left, every=self._poll, transient=_MAY_PASS
-        )
+        done = poll_until(look, clock=self._clock, limit=left, every=self._poll, transient=MAY_PASS)
         done = done or watch.good_enough
         if done is None:
             raise self._failure(node, watch.required, said, expected)
@@ -158,7 +159,7 @@ class PolledServiceControl:
             return False if since[-1] - since[0] >= _HEARD_S else None
 
         found = poll_until(
-            look, clock=self._clock, limit=limit / 2, every=self._poll, transient=_MAY_PASS
+            look, clock=self._clock, limit=limit / 2, every=self._poll, transient=MAY_PASS
         )
         return bool(found)
 

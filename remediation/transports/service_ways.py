@@ -24,10 +24,12 @@ from stsfix.remediation.nodes.service_status import (
 )
 from stsfix.remediation.nodes.start_types import SCRIPT as TYPES
 from stsfix.remediation.nodes.start_types import split_types
+from stsfix.remediation.ports import UNAVAILABLE
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
     TaskOverdueError,
+    TransientError,
 )
 from stsfix.snapshot.words import last_words
 
@@ -99,6 +101,9 @@ class Due:
 
 
 NOTHING_ELSE: Final = Due()
+
+MAY_PASS: Final = (TransientError, *UNAVAILABLE, TaskOverdueError, AnswerLostError)
+"""What a look at services may fail with while they restart."""
 
 
 def restart_script(by_name: Sequence[str] = ()) -> str:
@@ -223,12 +228,21 @@ class PlugInWay(OfAppliances):
             output = self._shell.run_plug_in(node, stop, limit=half)
         except (AnswerLostError, TaskOverdueError) as error:
             lost = error
-        status, _ = self.list(node, half)
-        if lost and not has_stopped(due.running, status):
+        status = self._looked(node, half)
+        if lost and status and not has_stopped(due.running, status):
             raise AnswerLostError(node.fqdn, stop) from lost
         for names in ("--all", *due.by_name):
             output += self._shell.run_plug_in(node, f"service-control --start {names}", limit=half)
-        return replace(told(output), kept=status.running)
+        return replace(told(output), kept=status.running) if status else told(output)
+
+    def _looked(self, node: NodePlan, limit: timedelta) -> ServiceStatus | None:
+        """Return what is listed now, None if nothing is: what was stopped has to be started all
+        the same.
+        """
+        try:
+            return self.list(node, limit)[0]
+        except MAY_PASS:
+            return None
 
 
 class SshWay(OfAppliances):

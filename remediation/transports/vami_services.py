@@ -29,7 +29,7 @@ from stsfix.remediation.transports.service_ways import NOTHING_ELSE, OfAppliance
 from stsfix.remediation.transports.vami import NAME, Refusal, Vami
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
@@ -76,15 +76,15 @@ class VamiWay(OfAppliances):
             work = _Restart(vami, self._clock)
             up = [service for service in reversed(services) if service.state != "STOPPED"]
             work.do(up, "stop", Deadline(self._clock, half_s))
-            now = _all(node.fqdn, vami)
-            kept = _kept(up, work.failed, now)
+            now = _looked(node.fqdn, vami)
+            kept = _kept(up, now)
             starts = Deadline(self._clock, half_s)
             for _ in range(_ROUNDS):
                 left = _down(wanted(services, due.ran), now)
                 if not left or not starts.left_s:
                     break
                 work.do(left, "start", starts)
-                now = _all(node.fqdn, vami)
+                now = _looked(node.fqdn, vami)
             return Said(words=work.words, failures=work.failures, kept=(*kept, ANSWERS_HERE))
 
 
@@ -128,12 +128,20 @@ class _Restart:
             self.failed[service.name] = f"{verb}: {refusal}"
 
 
-def _kept(
-    up: Iterable[VamiService], failed: Collection[str], now: Iterable[VamiService]
-) -> tuple[str, ...]:
-    """Return who of those that were *up* could not be stopped, and runs *now*."""
-    running = {service.name for service in now if service.state == "STARTED"}
-    return tuple(s.name for s in up if s.name in failed and s.name in running)
+def _looked(node: str, vami: Vami) -> tuple[VamiService, ...] | None:
+    """Return the services as they are listed now, None if they are not: what was stopped has to be
+    started all the same.
+    """
+    try:
+        return _all(node, vami)
+    except TransportUnavailableError:
+        return None
+
+
+def _kept(up: Iterable[VamiService], now: tuple[VamiService, ...] | None) -> tuple[str, ...]:
+    """Return who of those that were *up* before the stops runs *now*."""
+    running = {service.name for service in now or () if service.state == "STARTED"}
+    return tuple(service.name for service in up if service.name in running)
 
 
 def _all(node: str, vami: Vami) -> tuple[VamiService, ...]:
@@ -159,8 +167,10 @@ def _listed(vami: Vami, path: str) -> tuple[VamiService, ...] | Refusal:
 
 
 def _down(
-    services: tuple[VamiService, ...], now: tuple[VamiService, ...]
+    services: tuple[VamiService, ...], now: tuple[VamiService, ...] | None
 ) -> tuple[VamiService, ...]:
-    """Return which of *services* are stopped *now*, in their order."""
+    """Return which of *services* are stopped *now*, in their order; all if nobody knows."""
+    if now is None:
+        return services
     stopped = set(status_of(now).stopped)
     return tuple(service for service in services if service.name in stopped)

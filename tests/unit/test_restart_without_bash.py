@@ -32,10 +32,13 @@ NAMES = {UNITS: ("vmafdd", "vmdird"), VMON: ("sts", "vpxd-svcs", "vpxd")}
 
 
 class FakeVami(AbstractContextManager["FakeVami"]):
-    """An interface on which some services refuse to stop, or stop in *stop_s* seconds."""
+    """An interface on which some services refuse to stop, or stop in *stop_s* seconds; a *mute*
+    one lists nothing as long as anything is stopped.
+    """
 
-    def __init__(self, clock, *, refusing=(), stop_s=0.0):
+    def __init__(self, clock, *, refusing=(), stop_s=0.0, mute=False):
         self.clock = clock
+        self.mute = mute
         self.refusing = refusing
         self.stop_s = stop_s
         self.states = {name: "STARTED" for names in NAMES.values() for name in names}
@@ -45,6 +48,8 @@ class FakeVami(AbstractContextManager["FakeVami"]):
         """See contextlib."""
 
     def get(self, path):
+        if self.mute and "STOPPED" in self.states.values():
+            raise TransportUnavailableError(NODE.fqdn, "VAMI", "no answer")
         listed = [
             {"key": name, "value": {"state": self.states[name], "startup_type": "AUTOMATIC"}}
             for name in NAMES[path]
@@ -113,9 +118,18 @@ def test_slow_stops_leave_time_to_start_again(stop_s):
 UP = "Running:\n vmdird vmware-vpxd\n"
 
 
+def test_what_was_stopped_is_started_although_nothing_is_listed_in_between():
+    """Nobody knows what runs; what is to run is started."""
+    vami = FakeVami(MemoryClock(), mute=True)
+
+    assert by_vami(vami).restart_all(NODE, limit=LIMIT).running
+
+    assert vami.starts == dict.fromkeys(vami.states, 1)
+
+
 class PlugIns:
     """appliancesh's service-control; answers to --stop are lost *lost* times, before or after it
-    did what it was asked for.
+    did what it was asked for. Nothing is listed after it if *stopped* is empty.
     """
 
     def __init__(self, lost, *, heard):
@@ -163,6 +177,15 @@ def test_what_a_stop_leaves_running_is_told():
     shell.stopped = "Running:\n vmdird vmware-vpxd\n"
     with pytest.raises(ServiceRestartError, match=NOTHING_STOPPED):
         by_plug_in(shell).restart_all(NODE, limit=LIMIT)
+
+
+def test_a_plug_in_that_lists_nothing_after_the_stop_starts_everything():
+    """VMon may say nothing while it has stopped."""
+    shell = PlugIns(0, heard=True)
+    shell.stopped = ""
+
+    assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).running
+    assert shell.running
 
 
 def test_a_stop_that_is_never_heard_is_no_restart():
