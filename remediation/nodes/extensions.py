@@ -15,6 +15,7 @@ from typing import Final
 from stsfix.remediation.inventory_certificates import COUNT_LIMIT, UnreadPart
 from stsfix.remediation.nodes import vcdb
 from stsfix.remediation.nodes.sections import Sections
+from stsfix.snapshot.words import shortened
 
 PSQL: Final = vcdb.PSQL
 WHAT: Final = "thumbprints of its extensions"
@@ -54,7 +55,9 @@ def parse(output: str, nonce: str) -> tuple[Extension, ...] | UnreadPart:
     for match in filter(None, matches):
         digits = match["thumbprint"].replace(":", "").lower()
         if len(digits) not in {0, _SHA1_DIGITS}:
-            return UnreadPart(what=WHAT, reason=f"{match['key']} has no SHA-1: {digits[:80]!r}")
+            return UnreadPart(
+                what=WHAT, reason=f"{match['key']} has no SHA-1: {shortened(digits, 80)!r}"
+            )
         extensions.append(Extension(key=match["key"], thumbprint=digits))
     return tuple(extensions)
 

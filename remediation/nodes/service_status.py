@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stsfix.remediation.model import Platform
 from stsfix.remediation.nodes.service_names import bare
 from stsfix.remediation.ports import ServiceReport
-from stsfix.snapshot.words import first_words
+from stsfix.snapshot.words import first_words, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from stsfix.remediation.nodes.start_types import StartType
 
 STATUS: Final = "service-control --status --all"
-UNNAMED: Final = "?"
-"""A service of which nothing tells the name."""
+UNNAMED: Final = "a service that is not named"
+"""Stands for one of which nothing tells the name."""
 
 STOPPED_LINE: Final = "stsfix: what runs after the stop"
 STARTING_LINE: Final = "stsfix: now everything is started"
@@ -119,7 +119,7 @@ def parse_failures(text: str) -> tuple[ServiceFailure, ...]:
     of the services: they may come up by themselves minutes later (peers.md c13).
     """
     found: dict[str, str] = {}
-    for service, said in _failures(text):
+    for service, said, _ in _failures(text):
         if not found.get(service):
             found[service] = first_words(said, SAID)
     if len(found) > 1:
@@ -131,16 +131,7 @@ def parse_unstopped(text: str) -> tuple[str, ...]:
     """Return the services that service-control could not stop by its words, `UNNAMED` for one that
     it does not name; each once.
     """
-    found = [match[2] for match in _EXECUTING.finditer(text) if match[1] == "stop"]
-    for match in itertools.islice(_FAILED.finditer(text), _LOOKED_AT):
-        rest = text[match.end() : match.end() + _DETAIL]
-        decoded = _decoded(rest)
-        line = rest.partition("\n")[0][:_WORDING]
-        if decoded is not None:
-            if str(_detail(decoded).get("id", "")).endswith("failstop"):
-                found.append(_argument(decoded) or UNNAMED)
-        elif "Failed to stop" in line:
-            found += _named(line) or [UNNAMED]
+    found = [name or UNNAMED for name, _, stopping in _failures(text) if stopping]
     named = {bare(name): name for name in reversed(found)}
     if len(named) > 1:
         named.pop(UNNAMED, None)
@@ -151,29 +142,34 @@ def parse_kept(text: str, platform: Platform = Platform.APPLIANCE) -> tuple[str,
     """Return what ran on after the stop, by the listing that a restart's *text* has between
     `STOPPED_LINE` and `STARTING_LINE`; None if there is none.
     """
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.rstrip() for line in text.splitlines()]
     if STOPPED_LINE not in lines or STARTING_LINE not in lines:
         return None
-    listing = text.splitlines()[lines.index(STOPPED_LINE) + 1 : lines.index(STARTING_LINE)]
+    listing = lines[lines.index(STOPPED_LINE) + 1 : lines.index(STARTING_LINE)]
     status = parse_status("\n".join(listing), platform)
     return None if status.is_empty else status.running
 
 
-def _failures(text: str) -> Iterator[tuple[str, str]]:
+def _failures(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the service of each failure, empty if it is not named, what is said of it, and whether
+    it could not be stopped.
+    """
     for match in itertools.islice(_EXECUTING.finditer(text), _LOOKED_AT):
         rest = text[match.end() : match.end() + _DETAIL]
         details = _DETAILS.match(rest)
         decoded = _decoded(rest[details.end() :]) if details else None
-        yield match[2], _localized(decoded) if decoded is not None else ""
+        said = _localized(decoded) if decoded is not None else ""
+        yield match[2], said, match[1] == "stop"
     for match in itertools.islice(_FAILED.finditer(text), _LOOKED_AT):
         rest = text[match.end() : match.end() + _DETAIL]
         decoded = _decoded(rest)
         if decoded is not None:
-            yield _argument(decoded), _localized(decoded)
+            stopping = str(_detail(decoded).get("id", "")).endswith("failstop")
+            yield _argument(decoded), _localized(decoded), stopping
             continue
-        line = rest.partition("\n")[0][:_WORDING]
+        line = shortened(rest.partition("\n")[0], _WORDING)
         for name in _named(line) or ("",):
-            yield name, line
+            yield name, line, "Failed to stop" in line
 
 
 def _named(line: str) -> list[str]:

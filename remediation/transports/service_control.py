@@ -23,10 +23,13 @@ from stsfix.remediation.nodes.service_status import (
 from stsfix.remediation.ports import READ_LIMIT
 from stsfix.remediation.transports.service_ways import (
     MAY_PASS,
+    ORDERS,
+    UNHEARD,
     Due,
     Said,
     ServiceWay,
     has_stopped,
+    read_limit,
 )
 from stsfix.snapshot.errors import (
     AnswerLostError,
@@ -49,12 +52,10 @@ if TYPE_CHECKING:
 _OUTPUT_LIMIT: Final = 2000
 """Characters of service-control's own words that an error keeps: the end tells the failure."""
 
-_ORDERS: Final = 2
 _HEARD_S: Final = 30.0
 """Seconds within which an order that was heard shows: the script marks that it runs at once."""
 
 NOTHING_STOPPED: Final = "none could be stopped"
-UNHEARD: Final = "nothing shows that the restart began"
 
 _GRACE: Final = 0.1
 """Part of the limit that services get to come up that start by themselves and need not run."""
@@ -119,7 +120,7 @@ class PolledServiceControl:
         watch = Watch(expected, self._clock, limit * _GRACE)
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._way.list(node, _read_limit(limit))
+            status, is_restarting = self._way.list(node, read_limit(limit))
             return watch.judge(status, is_restarting=is_restarting)
 
         done = poll_until(look, clock=self._clock, limit=left, every=self._poll, transient=MAY_PASS)
@@ -137,7 +138,7 @@ class PolledServiceControl:
         Raises:
             ServiceRestartError: Nothing shows it the second time either.
         """
-        for _ in range(_ORDERS):
+        for _ in range(ORDERS):
             try:
                 return self._way.restart(node, limit, due)
             except TaskOverdueError:
@@ -152,7 +153,7 @@ class PolledServiceControl:
         since: list[float] = []
 
         def look() -> bool | None:
-            status, is_restarting = self._way.list(node, _read_limit(limit))
+            status, is_restarting = self._way.list(node, read_limit(limit))
             if is_restarting or has_stopped(due.running, status):
                 return True
             since.append(self._clock.monotonic())
@@ -202,14 +203,9 @@ class PolledServiceControl:
         last: list[ServiceStatus] = []
 
         def look() -> ServiceStatus | None:
-            status, is_restarting = self._way.list(node, _read_limit(limit), types=True)
+            status, is_restarting = self._way.list(node, read_limit(limit), types=True)
             last.append(status)
             return None if is_restarting else status
 
         done = poll_until(look, clock=self._clock, limit=limit / 2, every=self._poll, transient=())
         return done if done is not None else last[-1]
-
-
-def _read_limit(limit: timedelta) -> timedelta:
-    """Return how long one listing within a restart may wait for a guest that takes no orders."""
-    return min(READ_LIMIT, limit / 4)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from stsfix.remediation.errors import (
     NoShellError,
+    ServiceRestartError,
     TransportUnavailableError,
 )
 from stsfix.remediation.model import Platform
@@ -24,7 +25,7 @@ from stsfix.remediation.nodes.service_status import (
 )
 from stsfix.remediation.nodes.start_types import SCRIPT as TYPES
 from stsfix.remediation.nodes.start_types import split_types
-from stsfix.remediation.ports import UNAVAILABLE
+from stsfix.remediation.ports import READ_LIMIT, UNAVAILABLE
 from stsfix.snapshot.errors import (
     AnswerLostError,
     GuestUnavailableError,
@@ -101,6 +102,11 @@ class Due:
 
 
 NOTHING_ELSE: Final = Due()
+
+ORDERS: Final = 2
+"""How often a restart is ordered of which nothing shows that it was heard."""
+
+UNHEARD: Final = "nothing shows that the restart began"
 
 MAY_PASS: Final = (TransientError, *UNAVAILABLE, TaskOverdueError, AnswerLostError)
 """What a look at services may fail with while they restart."""
@@ -219,21 +225,27 @@ class PlugInWay(OfAppliances):
         return status, False
 
     def restart(self, node: NodePlan, limit: timedelta, due: Due = NOTHING_ELSE) -> Said:
-        """See `ServiceWay`. A stop that breaks off is followed by a start all the same, unless
-        nothing was stopped.
+        """See `ServiceWay`. A stop that breaks off is followed by a start all the same. If nothing
+        shows that it was heard both are ordered once more: nothing goes on by itself here.
         """
-        half, stop = limit / 2, "service-control --stop --all"
-        output, lost = "", None
+        half, output = limit / 2, ""
+        for _ in range(ORDERS):
+            words, is_lost = self._ordered(node, "--stop --all", half)
+            status = self._looked(node, read_limit(limit))
+            for name in ("--all", *due.by_name):
+                words += self._ordered(node, f"--start {name}", half)[0]
+            output += words
+            if not is_lost or (status and has_stopped(due.running, status)):
+                said = told(output)
+                return replace(said, kept=status.running) if status else said
+        raise ServiceRestartError(node.fqdn, (), output, reason=UNHEARD)
+
+    def _ordered(self, node: NodePlan, order: str, limit: timedelta) -> tuple[str, bool]:
+        """Return what service-control said, and whether its answer was lost."""
         try:
-            output = self._shell.run_plug_in(node, stop, limit=half)
-        except (AnswerLostError, TaskOverdueError) as error:
-            lost = error
-        status = self._looked(node, half)
-        if lost and status and not has_stopped(due.running, status):
-            raise AnswerLostError(node.fqdn, stop) from lost
-        for names in ("--all", *due.by_name):
-            output += self._shell.run_plug_in(node, f"service-control --start {names}", limit=half)
-        return replace(told(output), kept=status.running) if status else told(output)
+            return self._shell.run_plug_in(node, f"service-control {order}", limit=limit), False
+        except (AnswerLostError, TaskOverdueError):
+            return "", True
 
     def _looked(self, node: NodePlan, limit: timedelta) -> ServiceStatus | None:
         """Return what is listed now, None if nothing is: what was stopped has to be started all
@@ -284,6 +296,11 @@ def told(output: str, platform: Platform = Platform.APPLIANCE) -> Said:
 def has_stopped(running: Collection[str], status: ServiceStatus) -> bool:
     """Tell whether one of the services that were *running* is listed, and does not run any more."""
     return not set(running).isdisjoint((*status.stopped, *status.pending))
+
+
+def read_limit(limit: timedelta) -> timedelta:
+    """Return how long one listing within a restart may wait for a guest that takes no orders."""
+    return min(READ_LIMIT, limit / 4)
 
 
 def _nothing_listed(output: str) -> str:

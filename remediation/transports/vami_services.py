@@ -29,7 +29,7 @@ from stsfix.remediation.transports.service_ways import NOTHING_ELSE, OfAppliance
 from stsfix.remediation.transports.vami import NAME, Refusal, Vami
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import timedelta
 
     from stsfix.remediation.model import NodePlan
@@ -47,7 +47,7 @@ _PAUSE_S: Final = 5.0
 
 
 class VamiWay(OfAppliances):
-    """`service_control.ServiceWay` by VAMI; *open_vami* gives a node's interface."""
+    """`service_ways.ServiceWay` by VAMI; *open_vami* gives a node's interface."""
 
     def __init__(self, open_vami: Callable[[str], Vami], clock: Clock) -> None:
         self._open = open_vami
@@ -77,7 +77,7 @@ class VamiWay(OfAppliances):
             up = [service for service in reversed(services) if service.state != "STOPPED"]
             work.do(up, "stop", Deadline(self._clock, half_s))
             now = _looked(node.fqdn, vami)
-            kept = _kept(up, now)
+            kept = _kept(up, work.failed, now)
             starts = Deadline(self._clock, half_s)
             for _ in range(_ROUNDS):
                 left = _down(wanted(services, due.ran), now)
@@ -138,9 +138,13 @@ def _looked(node: str, vami: Vami) -> tuple[VamiService, ...] | None:
         return None
 
 
-def _kept(up: Iterable[VamiService], now: tuple[VamiService, ...] | None) -> tuple[str, ...]:
-    """Return who of those that were *up* before the stops runs *now*."""
-    running = {service.name for service in now or () if service.state == "STARTED"}
+def _kept(
+    up: Iterable[VamiService], failed: Collection[str], now: tuple[VamiService, ...] | None
+) -> tuple[str, ...]:
+    """Return who of those that were *up* before the stops runs *now*; where nobody knows, whose
+    stop *failed*.
+    """
+    running = failed if now is None else {s.name for s in now if s.state == "STARTED"}
     return tuple(service.name for service in up if service.name in running)
 
 

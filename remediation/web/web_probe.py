@@ -21,7 +21,7 @@ from stsfix.remediation.web import metadata
 from stsfix.remediation.web.https import Answer, request
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.tls import Trust
-from stsfix.snapshot.words import first_words, shortened
+from stsfix.snapshot.words import CUT, first_words, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,9 @@ def page_text(answer: Answer) -> str:
     plain = _TAG.sub(" ", _SCRIPT.sub(" ", raw))
     plain = html.unescape(_NO_CHARACTER.sub("\ufffd", plain))
     printable = "".join(c if c.isprintable() else " " for c in plain)
-    text = first_words(printable, TEXT_LIMIT)
+    # Marked here: what was cut may have been markup for the most part.
+    cut = CUT if len(answer.body) > _PARSED else ""
+    text = first_words(f"{printable}{cut}", TEXT_LIMIT)
     if answer.status in _REDIRECTS and answer.location:
         leads = "".join(c if c.isprintable() else "?" for c in answer.location.partition("?")[0])
         return f"redirect to {shortened(leads, TEXT_LIMIT)}"

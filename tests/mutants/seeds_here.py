@@ -256,6 +256,20 @@ MUTANTS = (
         tests=("tests/unit/test_hardening.py",),
     ),
     Mutant(
+        name="a page that was cut is not marked for what was markup",
+        file="remediation/web/web_probe.py",
+        old='    cut = CUT if len(answer.body) > _PARSED else ""\n',
+        new='    cut = ""\n',
+        tests=(f"{WORDS}::test_a_cut_is_marked_although_little_is_left",),
+    ),
+    Mutant(
+        name="words of a failure are cut without a mark",
+        file="remediation/nodes/service_status.py",
+        old='        line = shortened(rest.partition("\\n")[0], _WORDING)\n',
+        new='        line = rest.partition("\\n")[0][:_WORDING]\n',
+        tests=(f"{WORDS}::test_a_cut_is_marked_although_little_is_left",),
+    ),
+    Mutant(
         name="a part of a password is left where a text was cut",
         file="plugin/redaction.py",
         old="return self._get_halves().taken_out(text) if CUT in text else text",

@@ -337,4 +337,21 @@ MUTANTS = (
         new="        kept=parse_unstopped(output),\n",
         tests=(f"{SERVICE_CONTROL}::test_a_listing_in_the_middle_tells_more_than_words",),
     ),
+    Mutant(
+        name="a stop of a plug-in that shows late is followed by no start",
+        file="remediation/transports/service_ways.py",
+        old="            if not is_lost or (status and has_stopped(due.running, status)):\n",
+        new="            if not is_lost or status:\n",
+        tests=(
+            f"{NO_BASH}::test_a_stop_that_shows_late_is_followed_by_a_start",
+            f"{NO_BASH}::test_a_stop_that_is_never_heard_is_no_restart",
+        ),
+    ),
+    Mutant(
+        name="where VAMI lists nothing no refused stop is told",
+        file="remediation/transports/vami_services.py",
+        old="    running = failed if now is None else ",
+        new="    running = () if now is None else ",
+        tests=(f"{NO_BASH}::test_where_nothing_is_listed_the_refused_stops_tell",),
+    ),
 )

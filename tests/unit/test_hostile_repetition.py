@@ -120,6 +120,13 @@ WIDE = f"a{' ' * 3900}b\n"
 """A line of blanks, as long as any that is looked at."""
 EXPIRES = f"Password expires : {WIDE}"
 PEM = ("-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "-----BEGIN PRIVATE KEY-----")
+
+
+def _kept(text: str) -> object:
+    lines = (service_status.STOPPED_LINE, text, service_status.STARTING_LINE)
+    return service_status.parse_kept("\n".join(lines))
+
+
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "pem": (certool.pem_certificates, PEM[:1]),
     "VMCA's root": (lambda text: _authority("root", text), PEM[:1]),
@@ -128,7 +135,6 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
         lambda text: _authority("served", text),
         ("Serial Number:", "Status :", "Status : Success"),
     ),
-    "public key": (certool._PUBLIC.search, PEM[1:2]),
     "root key": (lambda text: certool.parse_root_key(Secret(text.encode())), PEM[2:]),
     "certool's error": (certool.error_of, ("Error Message :", "Error Code :")),
     "signed": (
@@ -155,6 +161,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "database": (lambda text: _windows("database", text), ("dbtype = a",)),
     "clock of Windows": (lambda text: _windows("clock", text), ("LocalDateTime=",)),
     "services": (service_status.parse_status, ("Running:", "Running:\na", "Aa")),
+    "what runs after the stop": (_kept, ("Running:", "Running:\na", "Aa")),
     "failures": (
         lambda text: (service_status.parse_failures(text), service_status.parse_unstopped(text)),
         (

@@ -14,10 +14,9 @@ from stsfix.remediation.errors import ServiceRestartError, TransportUnavailableE
 from stsfix.remediation.nodes.vami_answers import ANSWERS_HERE, UNITS, VMON
 from stsfix.remediation.transports.service_control import (
     NOTHING_STOPPED,
-    UNHEARD,
     PolledServiceControl,
 )
-from stsfix.remediation.transports.service_ways import PlugInWay
+from stsfix.remediation.transports.service_ways import UNHEARD, PlugInWay
 from stsfix.remediation.transports.vami import Refusal, Vami
 from stsfix.remediation.transports.vami_services import VamiWay
 from stsfix.snapshot.errors import AnswerLostError
@@ -39,6 +38,8 @@ class FakeVami(AbstractContextManager["FakeVami"]):
     def __init__(self, clock, *, refusing=(), stop_s=0.0, mute=False):
         self.clock = clock
         self.mute = mute
+        self.listings = 0
+        self.fails: set[int] = set()
         self.refusing = refusing
         self.stop_s = stop_s
         self.states = {name: "STARTED" for names in NAMES.values() for name in names}
@@ -48,7 +49,9 @@ class FakeVami(AbstractContextManager["FakeVami"]):
         """See contextlib."""
 
     def get(self, path):
-        if self.mute and "STOPPED" in self.states.values():
+        self.listings += path == UNITS
+        mute = self.mute and "STOPPED" in self.states.values()
+        if mute or self.listings - 1 in self.fails:
             raise TransportUnavailableError(NODE.fqdn, "VAMI", "no answer")
         listed = [
             {"key": name, "value": {"state": self.states[name], "startup_type": "AUTOMATIC"}}
@@ -118,6 +121,15 @@ def test_slow_stops_leave_time_to_start_again(stop_s):
 UP = "Running:\n vmdird vmware-vpxd\n"
 
 
+def test_where_nothing_is_listed_the_refused_stops_tell():
+    """The first listing after them fails; everything runs on."""
+    vami = FakeVami(MemoryClock(), refusing=[n for names in NAMES.values() for n in names])
+    vami.fails = {2}
+
+    with pytest.raises(ServiceRestartError, match=NOTHING_STOPPED):
+        by_vami(vami).restart_all(NODE, limit=LIMIT)
+
+
 def test_what_was_stopped_is_started_although_nothing_is_listed_in_between():
     """Nobody knows what runs; what is to run is started."""
     vami = FakeVami(MemoryClock(), mute=True)
@@ -129,12 +141,14 @@ def test_what_was_stopped_is_started_although_nothing_is_listed_in_between():
 
 class PlugIns:
     """appliancesh's service-control; answers to --stop are lost *lost* times, before or after it
-    did what it was asked for. Nothing is listed after it if *stopped* is empty.
+    did what it was asked for, or *late*, once it was looked for. Nothing is listed after it if
+    *stopped* is empty.
     """
 
-    def __init__(self, lost, *, heard):
+    def __init__(self, lost, *, heard, late=False):
         self.lost = lost
         self.heard = heard
+        self.late = late
         self.running = True
         self.stopped = UP.replace("Running", "Stopped")
         self.stops = 0
@@ -142,7 +156,10 @@ class PlugIns:
     def run_plug_in(self, on, command, *, limit):
         del limit
         if "--status" in command:
-            return UP if self.running else self.stopped
+            listed = UP if self.running else self.stopped
+            if self.late and self.stops:
+                self.late = self.running = False
+            return listed
         if "--start" in command:
             self.running = True
             return "started\n"
@@ -166,6 +183,23 @@ def test_a_stop_whose_answer_was_lost_is_looked_for(heard, stops):
 
     assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).running
     assert shell.stops == stops
+
+
+def test_a_stop_that_shows_late_is_followed_by_a_start():
+    """Here nothing goes on by itself: whoever stopped starts."""
+    shell = PlugIns(1, heard=False, late=True)
+
+    assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).running
+    assert shell.running
+
+
+def test_a_stop_of_which_neither_answer_nor_listing_comes_is_said_again():
+    """Everything is started all the same; that it runs shows no restart."""
+    shell = PlugIns(1, heard=True)
+    shell.stopped = ""
+
+    assert by_plug_in(shell).restart_all(NODE, limit=LIMIT).running
+    assert shell.stops == 2
 
 
 def test_what_a_stop_leaves_running_is_told():

@@ -21,6 +21,7 @@ from stsfix.remediation.nodes.service_expectation import LeftDown, Why
 from stsfix.remediation.nodes.service_status import (
     STARTING_LINE,
     STOPPED_LINE,
+    UNNAMED,
     parse_kept,
     parse_status,
 )
@@ -28,11 +29,11 @@ from stsfix.remediation.nodes.start_types import split_types
 from stsfix.remediation.transports.guest import GuestShell
 from stsfix.remediation.transports.service_control import (
     NOTHING_STOPPED,
-    UNHEARD,
     PolledServiceControl,
     ServiceLogs,
 )
 from stsfix.remediation.transports.service_ways import (
+    UNHEARD,
     ServiceScripts,
     ShellWay,
     restart_script,
@@ -184,7 +185,7 @@ STOP_FAILED = (
     ("words", "kept"),
     [
         (STOP_FAILED, ("vpxd",)),
-        ("Service-control failed. Error: Failed to stop services in profile ALL\n", ("?",)),
+        ("Service-control failed. Error: Failed to stop services in profile ALL\n", (UNNAMED,)),
         ("Error executing start on service vpxd. Details {}\n", ()),
         ("Successfully stopped service vpxd\n", ()),
     ],

@@ -24,6 +24,7 @@ from stsfix.remediation.nodes.node_logs import LOGS
 from stsfix.remediation.pki import certool, vecs_writing
 from stsfix.remediation.transports import service_ways, ssh_pool, ssh_session
 from stsfix.remediation.transports.ssh_appliancesh import NoBashError
+from stsfix.remediation.web import web_probe
 from stsfix.remediation.web.https import Answer
 from stsfix.remediation.web.web_probe import page_text
 from stsfix.snapshot.secret import Secret
@@ -119,6 +120,29 @@ def test_no_cut_leaves_a_part_of_a_password(redactor, name, form):
 
             assert len(left) < 2, said
     assert went_through
+
+
+def _page_of_script(size: int, text: str) -> str:
+    script = "x" * (size - len("<script></script>"))
+    body = f"<script>{script}</script>{text}"
+    return page_text(Answer(status=200, body=body.encode(), date=None))
+
+
+def _failed_after_blanks(size: int, text: str) -> str:
+    found = service_status.parse_failures(f"Service-control failed. Error: a{' ' * size}{text}")
+    return found[0].said
+
+
+@pytest.mark.parametrize(
+    ("cut", "limit"),
+    [(_page_of_script, web_probe._PARSED), (_failed_after_blanks, service_status._WORDING)],
+)
+def test_a_cut_is_marked_although_little_is_left(redactor, cut, limit):
+    """Markup and blanks in front of the password are gone when the rest is shortened."""
+    for size in range(limit - len(PASSWORD) - 8, limit):
+        said = cut(size, PASSWORD)
+
+        assert len(MARKS.intersection(redactor.redact(said))) < 2, said
 
 
 def test_what_is_whole_is_not_marked():
