@@ -15,7 +15,7 @@ from typing import cast
 from stsfix.plugin.advice import ADVICE
 from stsfix.plugin.advice_causes import BACK
 from stsfix.plugin.advice_run import OWN_STATE
-from stsfix.plugin.text import printable
+from stsfix.plugin.text import capitalised, printable
 from stsfix.remediation.errors_run import DomainLockedError, OlderJournalError, UndoFailedError
 from stsfix.remediation.left_off import LEFT_OFF
 from stsfix.remediation.renewal.unfinished import ahead_words
@@ -88,13 +88,11 @@ class RunContext:
 
     def adopt(self) -> str:
         """Return the command that takes the run back from its snapshots alone, with a state folder
-        beside the one that is not to be believed.
+        beside the one that was named and is not to be believed; in the working folder if none was.
         """
-        folder = self.state_dir or Path("stsfix")
-        return (
-            replace(self, state_dir=folder.with_name(f"{folder.name}-adopted")).command("rollback")
-            + " --adopt"
-        )
+        folder = (self.state_dir or Path("stsfix")).resolve()
+        beside = folder.parent / f"{folder.name or 'stsfix'}-adopted"
+        return f"{replace(self, state_dir=beside).command('rollback')} --adopt"
 
     def again(self) -> str:
         """Return the command that was given; a preflight where it is not known."""
@@ -151,7 +149,7 @@ def explain(error: OperationError, context: RunContext | None = None) -> Diagnos
     context = context or RunContext()
     text = str(error)
     return Diagnosis(
-        what_happened=printable(f"{_capitalised(text)}."),
+        what_happened=printable(f"{capitalised(text)}."),
         state=printable(_state(error, context)),
         next_actions=tuple(printable(action) for action in _actions(error, context)),
         evidence=tuple(printable(line) for line in getattr(error, "evidence", ())),
@@ -183,12 +181,6 @@ def split_command(action: str) -> tuple[str, str]:
     return action[: last.start() + 1], action[last.end() :]
 
 
-def _capitalised(text: str) -> str:
-    """Return *text* with its first letter in upper case, unless that is a name of a thing."""
-    first = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if first.isalpha() else text
-
-
 def _state(error: OperationError, context: RunContext) -> str:
     cause = error.__cause__
     if isinstance(error, UndoFailedError) and type(cause) in OWN_STATE:
@@ -202,8 +194,8 @@ def _state(error: OperationError, context: RunContext) -> str:
     if isinstance(error, OlderJournalError):
         return sentence  # what else is said of the state is from that journal
     phase = f" ({context.phase})" if context.phase else ""
-    off = f" {_capitalised(LEFT_OFF)}." if context.off else ""
-    ahead = f" {_capitalised(ahead_words(context.ahead))}." if context.ahead else ""
+    off = f" {capitalised(LEFT_OFF)}." if context.off else ""
+    ahead = f" {capitalised(ahead_words(context.ahead))}." if context.ahead else ""
     return f"{sentence} Run {context.run}{phase} is recorded up to this point.{off}{ahead}"
 
 

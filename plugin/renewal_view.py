@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stsfix.plugin.text import printable
+from stsfix.plugin.text import capitalised, printable
 from stsfix.remediation.records import KEPT_PREFIX, VERIFY_LOGINS, StepState, noted, step_states
 from stsfix.remediation.renewal.dependents import ALWAYS, OF_THE_SIGNER, Dependent, dependents
 from stsfix.remediation.renewal.notes import (
@@ -118,8 +118,7 @@ def renewal_sentences(view: RenewalView) -> Iterator[str]:
             " it, and certificates of ESXi hosts that VMCA issued are renewed in vCenter."
         )
     if view.stores_ahead:
-        clause = ahead_words(view.stores_ahead)
-        yield f"{clause[0].upper()}{clause[1:]}."
+        yield f"{capitalised(ahead_words(view.stores_ahead))}."
     if view.stale_extensions:
         yield (
             "vCenter's own extensions (EAM, Auto Deploy, Image Builder) could not be told the new"

@@ -36,6 +36,12 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
 
 
+def capitalised(text: str) -> str:
+    """Return *text* with its first letter in upper case, unless that is a name of a thing."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
 def folded(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
     """Return *text* in lines of at most *width* columns, ended between words only: what is copied
     (a path, a fingerprint, a DN) stays whole, also where it is longer than a line.

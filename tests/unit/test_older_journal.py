@@ -102,6 +102,28 @@ def test_a_run_that_died_before_its_snapshots_goes_on_and_back(folder, done):
     assert world.runs().roll_back(world.spec.run) is Phase.ROLLED_BACK
 
 
+@pytest.mark.parametrize(
+    ("named", "beside"),
+    [
+        ("/", "/stsfix-adopted"),
+        (".", "{here}-adopted"),
+        ("..", "{above}-adopted"),
+        (None, "{here}/stsfix-adopted"),
+    ],
+)
+def test_another_folder_is_named_whatever_this_one_is_called(named, beside, tmp_path, monkeypatch):
+    """Of every error, since the command is made for all of them."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    context = RunContext(run="stsfix-1", state_dir=None if named is None else Path(named))
+
+    told = explain(OlderJournalError("stsfix-1", f"{PSC} has one"), context)
+
+    wanted = beside.format(here=here, above=tmp_path)
+    assert told.next_actions[-1].endswith(f"--state-dir {wanted} --adopt")
+
+
 def test_what_to_do_can_be_copied():
     """The run is taken over into another folder; this one knows less."""
     context = RunContext(run="stsfix-1", phase="open", state_dir=Path("/srv/state"), off=True)
