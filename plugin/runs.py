@@ -328,10 +328,14 @@ class Runs(TakingOver):
         with self._opened(run) as journal:
             if in_the_middle:
                 self._require_on(journal, without)
-            self._require_wanted(journal, "release", Mark.RELEASING)
-            self._where.let_go(journal, without)
+
+            def wanted() -> None:
+                self._require_wanted(journal, "release", Mark.RELEASING)
+
+            self._where.let_go(journal, without, wanted)
             missing = self._where.follow_each(journal)
-            self._require_wanted(journal, "release", Mark.RELEASING)
+            # Who was called gone is on record by now.
+            self._require_wanted(journal, "" if without else "release", Mark.RELEASING)
             for mark in (*((Mark.UNPROVEN,) if unproven else ()), Mark.RELEASING):
                 if mark not in marks(journal.records):
                     journal.append(MarkRecord(mark=mark))
@@ -344,7 +348,7 @@ class Runs(TakingOver):
 
     def _require_wanted(self, journal: Journal, command: str, mark: Mark) -> None:
         """Return unless a stop was asked for: *mark* is what *command* begins with, and there is no
-        way back from it.
+        way back from it. *command* is empty if something of it is recorded already.
 
         Raises:
             InterruptedRunError: One was; nothing is done.

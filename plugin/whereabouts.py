@@ -11,11 +11,16 @@ from stsfix.remediation.departed import departed, note_of_departure
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.ports import Progress
 from stsfix.remediation.relocation import bears_snapshots, find_moved, note_of
-from stsfix.snapshot.errors import HostUnreachableError, OperationError, VmNotFoundError
+from stsfix.snapshot.errors import (
+    HostUnreachableError,
+    OperationError,
+    StoppedError,
+    VmNotFoundError,
+)
 from stsfix.snapshot.fleet import raise_worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stsfix.plugin.wiring import Wiring
     from stsfix.remediation.journal import Journal
@@ -70,8 +75,9 @@ class Whereabouts:
             raise_worst(list(lost.values()))
         return Missing(gone=gone, lost=lost)
 
-    def let_go(self, journal: Journal, without: Sequence[str]) -> None:
-        """Record that the VMs of *without* are gone; all of them or, refused, none.
+    def let_go(self, journal: Journal, without: Sequence[str], begin: Callable[[], None]) -> None:
+        """Record that the VMs of *without* are gone; all of them or, refused, none. *begin* is
+        called before the first record, once all were looked for.
 
         Raises:
             RunStateError: A host has one of them.
@@ -81,9 +87,11 @@ class Whereabouts:
         known = departed(journal.records)
         if {node.fqdn for node in journal.spec.nodes} <= known | absent.keys():
             raise_worst([error for error in absent.values() if not _is_told(error, self._wiring)])
-        for fqdn in absent:
-            if fqdn not in known:
-                journal.append(note_of_departure(fqdn, operator()))
+        new = absent.keys() - known
+        if new:
+            begin()
+        for fqdn in sorted(new):
+            journal.append(note_of_departure(fqdn, operator()))
 
     def _absence(self, journal: Journal, node: NodePlan) -> OperationError:
         """Return why the VM of *node* cannot be seen; refused if it can."""
@@ -98,12 +106,16 @@ class Whereabouts:
         """Return who was called gone and is there again with the run's snapshot."""
         found = set()
         for fqdn in departed(journal.records):
-            with suppress(OperationError):
+            try:
                 self._follow(journal, (journal.spec.node(fqdn),))
                 vm = journal.spec.node(fqdn).vm
                 (facts,) = self._wiring.hypervisors[vm.host].observe_vms((vm,))
-                if any(snapshot.name == journal.run for snapshot in facts.snapshots):
-                    found.add(fqdn)
+            except StoppedError:
+                raise
+            except OperationError:
+                continue
+            if any(snapshot.name == journal.run for snapshot in facts.snapshots):
+                found.add(fqdn)
         return frozenset(found)
 
     def _follow(self, journal: Journal, nodes: Sequence[NodePlan]) -> None:

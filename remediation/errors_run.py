@@ -246,7 +246,6 @@ class InterruptedRunError(StoppedError):
             what = f"the {unbegun} of {run} was not begun: "
         super().__init__(f"{what}stopped on request")
         self.run = run
-        self.unbegun = unbegun
 
 
 class DirectoriesApartError(StoppedError):

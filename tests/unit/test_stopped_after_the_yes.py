@@ -46,7 +46,9 @@ def test_nothing_is_begun(world, command):
     assert told.what_happened.startswith(f"The {asked} of {world.spec.run} was not begun")
     assert told.next_actions[0].endswith(f"stsfix {asked} {world.spec.run}")
     world.stopped = False
-    assert getattr(world.runs(), command)(world.spec.run)
+    getattr(world.runs(), command)(world.spec.run)
+    ends = {"release": Phase.RELEASED, "roll_back": Phase.ROLLED_BACK}
+    assert world.file.read(world.spec.run).phase is ends[command]
 
 
 def test_nobody_is_called_gone(world):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,25 +12,27 @@ from typing import Any, cast
 import pytest
 
 from credential_bench import Bench as CredentialBench
-from machines_bench import VC, Bench
+from machines_bench import VC, Bench, powering_on
 from repaired import Repaired
 from stsfix.remediation.errors_run import InterruptedRunError
 from stsfix.remediation.records import NOT_PROVEN, NoteRecord, Phase
 from stsfix.remediation.relocation import find_moved
 from stsfix.remediation.steps.by_hand import ByHand
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 from stsfix.remediation.steps.needed import Need
 from stsfix.remediation.steps.reversion import prove_reverted
 
 ROOT = Path(__file__).resolve().parents[2]
+BROAD = re.compile(r"\b(OperationError|Exception|BaseException)\b")
 
 HANDLED_ELSEWHERE = {
-    "_close": "what keeps the run open is told with whom it gave way to",
-    "_give_way": "the same: whom it gave way to is what ends the run",
-    "_decided": "it ends the command",
-    "session_options": "the same",
-    "wrapper": "the same",
-    "_written": "services that did not start are told, whatever their logs say",
+    "plugin/cli/run.py:_close": "what keeps the run open is told with whom it gave way to",
+    "remediation/steps/machines.py:_give_way": "the same: whom it gave way to is what ends the run",
+    "plugin/cli/run.py:_decided": "it ends the command",
+    "plugin/cli/session.py:session_options": "the same",
+    "plugin/cli/session.py:wrapper": "the same",
+    "remediation/transports/service_control.py:_written": "logs are told as unread",
+    "remediation/transports/vami.py:__exit__": "it cleans up",
 }
 """Functions that may catch a stop with everything else, each with the reason."""
 
@@ -111,7 +114,7 @@ def test_a_node_does_not_count_as_ready_because_it_was_stopped_waiting_for_it():
     bench.context = replace(bench.context, services=STOPPING)
 
     with pytest.raises(InterruptedRunError):
-        bench.do(PowerOn(bench.context))
+        bench.do(powering_on(bench.context))
 
     assert f"{VC} ready" not in bench.told
 
@@ -148,15 +151,19 @@ def swallowed(path: Path) -> list[str]:
         if not isinstance(function, ast.FunctionDef):
             continue
         for attempt in (n for n in ast.walk(function) if isinstance(n, ast.Try)):
-            caught = ""
+            let_through = ""
             for handler in attempt.handlers:
                 kinds = ast.unparse(handler.type) if handler.type else "BaseException"
                 goes_on = not any(isinstance(n, ast.Raise) for n in ast.walk(handler))
                 cleans = "cleaning_up()" in ast.unparse(attempt.body[0])
-                lets = "InterruptedRunError" in caught or "StoppedError" in caught
-                if "OperationError" in kinds and goes_on and not cleans and not lets:
+                lets = "InterruptedRunError" in let_through or "StoppedError" in let_through
+                if BROAD.search(kinds) and goes_on and not cleans and not lets:
                     found.append(function.name)
-                caught += kinds
+                let_through += "" if goes_on else kinds
+        for block in (n for n in ast.walk(function) if isinstance(n, ast.With)):
+            entered = [ast.unparse(item.context_expr) for item in block.items]
+            if any("suppress(" in each and BROAD.search(each) for each in entered):
+                found.append(function.name)
     return found
 
 
@@ -164,16 +171,34 @@ def test_nobody_else_goes_on_after_a_stop():
     """Who catches whatever goes wrong lets a stop through first; snapshot knows no stop."""
     files = [*(ROOT / "remediation").rglob("*.py"), *(ROOT / "plugin").rglob("*.py")]
 
-    found = {name: path for path in files for name in swallowed(path)}
+    found = {f"{path.relative_to(ROOT)}:{name}" for path in files for name in swallowed(path)}
 
-    assert {n: p for n, p in found.items() if n not in HANDLED_ELSEWHERE} == {}
+    assert found == HANDLED_ELSEWHERE.keys()
 
 
-def test_who_swallows_a_stop_is_found(tmp_path):
-    """Without and with a handler before it."""
-    one = "    try:\n        x()\n    except OperationError:\n        pass\n"
-    other = one.replace("    except O", "    except StoppedError:\n        raise\n    except O")
+@pytest.mark.parametrize(
+    ("kind", "is_found"),
+    [
+        ("except OperationError:", True),
+        ("except Exception:", True),
+        ("except (ValueError, BaseException):", True),
+        ("except:", True),
+        ("except InterruptedRunError:\n        pass\n    except OperationError:", True),
+        ("except StoppedError:\n        raise\n    except OperationError:", False),
+        ("except TransientError:", False),
+    ],
+)
+def test_who_swallows_a_stop_is_found(tmp_path, kind, is_found):
+    """Without and with a handler before it that lets it through."""
     file = tmp_path / "f.py"
-    file.write_text(f"def f():\n{one}\ndef g():\n{other}")
+    file.write_text(f"def f():\n    try:\n        x()\n    {kind}\n        pass\n")
+
+    assert swallowed(file) == ["f"] * is_found
+
+
+def test_who_suppresses_a_stop_is_found(tmp_path):
+    """The other way to go on."""
+    file = tmp_path / "f.py"
+    file.write_text("def f():\n    with suppress(OSError, OperationError):\n        x()\n")
 
     assert swallowed(file) == ["f"]
