@@ -82,9 +82,7 @@ def require_unchanged(spec: RunSpec, known: frozenset[str], directory: Directory
         NodesJoinedError: It lists somebody: what is written could not be taken back.
         OperationError: It cannot be read.
     """
-    joined = newcomers(known, directory.read_topology())
-    if joined:
-        raise NodesJoinedError(spec.run, joined, unwritten=True)
+    _refuse_joined(spec, known, directory.read_topology(), unwritten=True)
 
 
 def require_no_newcomer(
@@ -118,7 +116,13 @@ def require_no_newcomer(
         except OperationError:
             continue
         asked = True
-        joined = newcomers(known, topology)
-        if joined:
-            raise NodesJoinedError(spec.run, joined, unwritten=unwritten)
+        _refuse_joined(spec, known, topology, unwritten=unwritten)
     return asked
+
+
+def _refuse_joined(
+    spec: RunSpec, known: frozenset[str], topology: Topology, *, unwritten: bool
+) -> None:
+    joined = newcomers(known, topology)
+    if joined:
+        raise NodesJoinedError(spec.run, joined, unwritten=unwritten)

@@ -69,7 +69,7 @@ def build_steps(
     steps: tuple[Step, ...] = (
         Quiesce(context, reverted),
         TakeSnapshots(context),
-        PowerOn(context, lambda: noted(Quiesce.name, records()), known),
+        PowerOn(context, known, lambda: noted(Quiesce.name, records())),
         ExportSts(context),
         NewVmcaRoot(context),
         ReplaceSts(context),

@@ -9,7 +9,7 @@ from stsfix.remediation.adoption import describe
 from stsfix.remediation.claims import LEFT_TO, claim_of, rival_of
 from stsfix.remediation.errors import NodeNotReadyError, ProofError
 from stsfix.remediation.errors_run import DomainLockedError, InterruptedRunError
-from stsfix.remediation.newcomers import known_nodes, require_unchanged
+from stsfix.remediation.newcomers import require_unchanged
 from stsfix.remediation.ports import UNAVAILABLE, Observed
 from stsfix.remediation.records import POWER_ON, QUIESCE, TAKE_SNAPSHOTS
 from stsfix.remediation.steps import adapters
@@ -309,12 +309,12 @@ class PowerOn:
     """Every node is on again, with its network, and its directory and STS answer.
 
     *before* gives the notes of ``quiesce``, *known* are all nodes that the domain had when the run
-    began; nobody but those of the run if it is None.
+    began.
     """
 
     context: StepContext
+    known: frozenset[str]
     before: Callable[[], Facts] = dict
-    known: frozenset[str] | None = None
     name: ClassVar[str] = POWER_ON
 
     def probe(self, noted: Facts) -> Observed:
@@ -334,8 +334,7 @@ class PowerOn:
         context, spec = self.context, self.context.spec
         start_domain(context, self.name, self.before())
         require_snapshots(context)
-        known = known_nodes(spec, {}) if self.known is None else self.known
-        require_unchanged(spec, known, context.directory(spec.writer))
+        require_unchanged(spec, self.known, context.directory(spec.writer))
 
     def undo(self, noted: Facts, note: Note) -> None:
         """Nothing: who is reverted was shut down for that, everybody else stays on. Another run may

@@ -71,8 +71,8 @@ MUTANTS = (
     Mutant(
         name="newcomers: the first directory is believed",
         file="remediation/newcomers.py",
-        old="            raise NodesJoinedError(spec.run, joined, unwritten=unwritten)\n    return asked\n",
-        new="            raise NodesJoinedError(spec.run, joined, unwritten=unwritten)\n        break\n    return asked\n",
+        old="        _refuse_joined(spec, known, topology, unwritten=unwritten)\n    return asked\n",
+        new="        _refuse_joined(spec, known, topology, unwritten=unwritten)\n        break\n    return asked\n",
         tests=(f"{NEWCOMERS}::test_a_node_that_joined_is_named",),
     ),
     Mutant(

@@ -48,8 +48,8 @@ MUTANTS = (
     Mutant(
         name="a run writes to a domain that has grown",
         file="remediation/steps/machines.py",
-        old="        require_unchanged(spec, known, context.directory(spec.writer))\n",
-        new="        del known\n",
+        old="        require_unchanged(spec, self.known, context.directory(spec.writer))\n",
+        new="        del spec\n",
         tests=(f"{JOINED}::test_a_run_looks_before_it_writes",),
     ),
     Mutant(

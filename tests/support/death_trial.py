@@ -18,6 +18,7 @@ from stsfix.plugin.exit_codes import EXIT_CODES
 from stsfix.remediation.checks.renewal import NOTHING
 from stsfix.remediation.errors_run import RunStateError
 from stsfix.remediation.records import Phase, StepState
+from stsfix.remediation.restarts import STEP as RESTART
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +70,7 @@ class Trial:
         self._case = case
         self._point = recorded.points[case.moment.segment]
         self._state = recorded.begin(self._point.start)
+        self._before = judge.starts(self._bench.lab)
         command: Command = "run" if self._point.steps else self._point.command
         renewal = "" if self._bench.wish == NOTHING else ", renewal"
         self.where = f"{self._bench.lab.topology.name} {command}{renewal}"
@@ -123,7 +125,13 @@ class Trial:
             *unlike(but_leftovers(bench.judge.after_step(self._state)), but_leftovers(point.end)),
             *unlike(told(self._state), point.told),
             *bench.judge.false_claims(self._state),
+            *self._not_restarted(),
         ]
+
+    def _not_restarted(self) -> list[str]:
+        if self._point.name != RESTART:
+            return []
+        return self._bench.judge.not_restarted(self._state, self._before)
 
     def _taken_back(self) -> list[str]:
         bench = self._bench

@@ -80,7 +80,11 @@ class Trial:
         view = renewal_of(stored_run(state))
         if view is not None and view.stale_extensions:
             known = dict(wanted["extensions"])
-            old = {name: at for name, at in found["extensions"].items() if _OLD in at}
+            old = {
+                name: at
+                for name, at in found["extensions"].items()
+                if _OLD in at and name.partition(" ")[0] in view.stale_extensions
+            }
             wanted = {**wanted, "extensions": {**known, **old}}
         if self._point.command == "release":
             wanted = {**wanted, "snapshots": dict.fromkeys(wanted["snapshots"], 0)}

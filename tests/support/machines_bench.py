@@ -12,19 +12,28 @@ from memory_exports import MemoryExports
 from memory_hypervisor import MemoryClock, MemoryHost
 from memory_logins import MemoryLogins
 from stsfix.remediation.model import NodePlan, Role
+from stsfix.remediation.newcomers import known_nodes
 from stsfix.remediation.steps.context import Limits, StepContext
+from stsfix.remediation.steps.machines import PowerOn
 from stsfix.snapshot.coordinator import Coordinator
 from stsfix.snapshot.fleet import Limits as FleetLimits
 from stsfix.snapshot.model import PowerState
 from worlds import spec
 
 if TYPE_CHECKING:
-    from stsfix.remediation.ports import Issuer, ServiceControl, Step
+    from collections.abc import Callable
+
+    from stsfix.remediation.ports import Facts, Issuer, ServiceControl, Step
     from stsfix.remediation.steps.tools import RenewalTools
 
 PSC, VC = "psc1.lab.example", "vc1.lab.example"
 BOOT = timedelta(seconds=600)
 PUBLISH = timedelta(seconds=60)
+
+
+def powering_on(context: StepContext, before: Callable[[], Facts] = dict) -> PowerOn:
+    """Return the step of a run whose domain had no node but its own."""
+    return PowerOn(context, known_nodes(context.spec, {}), before)
 
 
 class Bench:

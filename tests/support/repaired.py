@@ -6,12 +6,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from machines_bench import Bench
+from machines_bench import Bench, powering_on
 from stsfix.plugin.runs import Runs
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import StepRecord, StepState
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 from stsfix.snapshot.model import PowerState
 from stsfix.snapshot.tls import Trust
 
@@ -35,7 +35,7 @@ class Repaired:
 
     def __init__(self, folder: Path, done: Sequence[str] = WRITTEN) -> None:
         self.bench = Bench()
-        for step in (Quiesce, TakeSnapshots, PowerOn):
+        for step in (Quiesce, TakeSnapshots, powering_on):
             self.bench.do(step(self.bench.context))
         self.disk["certificate"] = "new"
         self.file = JournalFile(folder, self.bench.clock)

@@ -12,7 +12,7 @@ from stsfix.lab.vecs import TRUSTED_ROOTS
 from stsfix.lab.vmdir.reader import dump
 from stsfix.plugin.renewal_view import renewal_of
 from stsfix.remediation.journal import JournalFile
-from stsfix.remediation.nodes.service_status import UNNAMED
+from stsfix.remediation.nodes.service_names import bare
 from stsfix.remediation.records import Phase
 from stsfix.remediation.records import noted as notes
 from stsfix.remediation.restarts import KEPT, RESTARTED
@@ -135,17 +135,11 @@ class RunJudge:
         ]
 
     def not_restarted(self, state: Path, before: Mapping[str, Counter[str]]) -> list[str]:
-        """Return what runs on since *before* (`judge.starts`) on nodes whose services were
-        restarted, as the journal says, but for those that it names.
+        """Return what runs on since *before* (`judge.starts`), which a run was to restart, but for
+        what its journal names.
         """
         noted = notes(RESTART, stored_run(state).records)
-        return [
-            f"{name} of {fqdn} was not restarted"
-            for fqdn, now in judge.starts(self._lab).items()
-            if RESTARTED + fqdn in noted
-            for name, count in now.items()
-            if count <= before[fqdn][name] and not _is_kept(name, noted.get(KEPT + fqdn, ""))
-        ]
+        return still_the_same(noted, before, judge.starts(self._lab))
 
     def after_rollback(self, state: Path) -> dict[str, Any]:
         """Return what is not as before the run; snapshots stay, only release deletes them."""
@@ -193,13 +187,27 @@ class RunJudge:
         )
 
 
-def _is_kept(name: str, kept: str) -> bool:
-    """Tell whether the note *kept* has the service *name*. Likewise may run on: it knows nothing of
-    the STS.
+def still_the_same(
+    noted: Mapping[str, str],
+    before: Mapping[str, Counter[str]],
+    now: Mapping[str, Counter[str]],
+) -> list[str]:
+    """Return what was not restarted between the counts of starts *before* and *now* of all nodes,
+    but for services that *noted* names as kept. Likewise may run on: it knows nothing of the STS.
     """
-    names = {each.removeprefix("vmware-") for each in kept.split(",")}
-    also = {"stsd"} if "sts" in names else set()
-    return not {name, UNNAMED}.isdisjoint({"lwsmd"} | names | also)
+    found = []
+    for fqdn, counts in now.items():
+        if RESTARTED + fqdn not in noted:
+            found.append(f"{fqdn} was not restarted at all")
+            continue
+        kept = {bare(name) for name in noted.get(KEPT + fqdn, "").split(",")} | {"lwsmd"}
+        kept |= {"stsd"} if "sts" in kept else set()
+        found += [
+            f"{name} of {fqdn} was not restarted"
+            for name, count in counts.items()
+            if count <= before[fqdn][name] and bare(name) not in kept
+        ]
+    return found
 
 
 def changes(before: Everything, now: Everything) -> list[str]:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from machines_bench import PSC, Bench
+from machines_bench import PSC, Bench, powering_on
 from repaired import STOPPED, Repaired
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.remediation.errors_run import NodesJoinedError
+from stsfix.remediation.newcomers import known_nodes
 from stsfix.remediation.records import Phase
 from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
 from stsfix.snapshot.errors import HypervisorFaultError
@@ -55,16 +56,17 @@ def test_a_stopped_run_goes_on_where_nobody_joined(world):
         world.runs().carry_on(world.spec.run)
 
 
-@pytest.mark.parametrize("known", [frozenset({PSC, "vc1.lab.example", NEWCOMER}), None])
-def test_a_run_looks_before_it_writes(known):
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_run_looks_before_it_writes(listed):
     """Between preflight and the first write there are minutes; what was listed then is no news."""
     bench = Bench()
     bench.do(Quiesce(bench.context))
     bench.do(TakeSnapshots(bench.context))
     bench.domain.computers = (NEWCOMER,)
-    step = PowerOn(bench.context, dict, known)
+    known = known_nodes(bench.context.spec, {"topology": {"computers": [NEWCOMER] * listed}})
+    step = PowerOn(bench.context, known)
 
-    if known is not None:
+    if listed:
         bench.do(step)
     else:
         with pytest.raises(NodesJoinedError, match="vc9"):
@@ -93,7 +95,7 @@ def test_the_writer_alone_is_asked_in_an_undisturbed_run():
             return getattr(self.port, name)
 
     bench.context = replace(bench.context, directory=Asked)
-    bench.do(PowerOn(bench.context))
+    bench.do(powering_on(bench.context))
 
     assert asked == [PSC]
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from machines_bench import Bench
+from machines_bench import Bench, powering_on
 from memory_hypervisor import MemoryClock
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 from stsfix.remediation.steps.way_back import revert_all
 from stsfix.snapshot.model import PowerState
 
@@ -60,7 +60,7 @@ def test_a_set_in_the_middle_of_which_the_workstation_slept_is_taken_anew(bench,
 @pytest.mark.parametrize(("night", "times"), [(8 * 3600, 2), (30, 1)])
 def test_who_was_reverted_before_the_workstation_slept_is_reverted_again(bench, night, times):
     """Somebody powered the PSC on that night, and it met a vCenter from the future."""
-    for step in (Quiesce, TakeSnapshots, PowerOn):
+    for step in (Quiesce, TakeSnapshots, powering_on):
         bench.do(step(bench.context))
     lid = Lid(night)
     bench.context = replace(bench.context, clock=lid)
@@ -85,7 +85,7 @@ def test_who_was_reverted_before_the_workstation_slept_is_reverted_again(bench, 
 
 def test_a_node_that_is_on_after_that_night_is_shut_down_first(bench):
     """Nobody is reverted while anybody is on."""
-    for step in (Quiesce, TakeSnapshots, PowerOn):
+    for step in (Quiesce, TakeSnapshots, powering_on):
         bench.do(step(bench.context))
     lid = Lid(3600)
     bench.context = replace(bench.context, clock=lid)

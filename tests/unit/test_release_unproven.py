@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machines_bench import Bench
+from machines_bench import Bench, powering_on
 from stsfix.plugin.diagnostics import RunContext
 from stsfix.plugin.runs import Runs
 from stsfix.plugin.terminal.runs import run_lines
@@ -24,7 +24,7 @@ from stsfix.remediation.records import (
     StepState,
     marks,
 )
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 
 if TYPE_CHECKING:
     from stsfix.plugin.wiring import Wiring
@@ -55,7 +55,7 @@ class Repaired:
     def __init__(self, folder, records):
         folder.chmod(0o700)
         bench = Bench()
-        for step in (Quiesce, TakeSnapshots, PowerOn):
+        for step in (Quiesce, TakeSnapshots, powering_on):
             bench.do(step(bench.context))
         self.run = bench.context.spec.run
         self.file = JournalFile(folder, bench.clock)

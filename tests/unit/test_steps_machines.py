@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machines_bench import BOOT, PSC, VC, Bench
+from machines_bench import BOOT, PSC, VC, Bench, powering_on
 from memory_vm import nic
 from stsfix.remediation.errors import (
     LoginRefusal,
@@ -22,7 +22,7 @@ from stsfix.remediation.errors import (
 from stsfix.remediation.errors_run import NoWayBackError
 from stsfix.remediation.ports import Observed
 from stsfix.remediation.steps.credential import ReplaceSts
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 from stsfix.snapshot.errors import (
     HostUnreachableError,
     NicDisconnectedError,
@@ -48,7 +48,7 @@ def snapshotted(bench):
     """The same with every node off and snapshotted, then changed and on again."""
     bench.do(Quiesce(bench.context))
     bench.do(TakeSnapshots(bench.context))
-    bench.do(PowerOn(bench.context))
+    bench.do(powering_on(bench.context))
     bench.hosts[0].vm(bench.psc).disk["certificate"] = "new"
     bench.hosts[1].vm(bench.vc).disk["database"] = "new"
     bench.told.clear()
@@ -163,7 +163,7 @@ def plugged_by_hand(bench):
 
 def power_on(bench):
     """Do the step with what the run noted before."""
-    bench.do(PowerOn(bench.context, lambda: dict(bench.notes)))
+    bench.do(powering_on(bench.context, lambda: dict(bench.notes)))
 
 
 def test_an_adapter_that_was_connected_before_is_missed_by_name(bench):
@@ -235,7 +235,7 @@ def test_the_vcenter_is_started_when_the_psc_answers(snapshotted):
     snapshotted.told.clear()
     snapshotted.logins.fail("metadata", PSC, NodeUnreachableError(PSC, "503"), times=4)
 
-    snapshotted.do(PowerOn(snapshotted.context))
+    snapshotted.do(powering_on(snapshotted.context))
 
     assert snapshotted.position("psc1.lab.example ready") < snapshotted.position("vc1 powering on")
     assert snapshotted.power()["vc"] is PowerState.ON
@@ -247,7 +247,7 @@ def test_an_sts_that_never_publishes_does_not_hold_up_the_run(snapshotted):
     snapshotted.logins.fail("metadata", PSC, ProofError(PSC, "metadata", "HTTP 400"), times=999)
     began = snapshotted.clock.monotonic()
 
-    snapshotted.do(PowerOn(snapshotted.context))
+    snapshotted.do(powering_on(snapshotted.context))
 
     assert snapshotted.clock.monotonic() - began < BOOT.total_seconds()
     assert any("publishes no certificate" in line for line in snapshotted.told)
@@ -266,7 +266,7 @@ def test_a_node_that_is_shut_down_again_is_not_waited_for(snapshotted):
     began = snapshotted.clock.monotonic()
 
     with pytest.raises(NodeNotReadyError, match="shut down again"):
-        snapshotted.do(PowerOn(snapshotted.context))
+        snapshotted.do(powering_on(snapshotted.context))
 
     assert snapshotted.clock.monotonic() - began < BOOT.total_seconds() / 10
     assert snapshotted.power()["vc"] is PowerState.OFF
@@ -278,7 +278,7 @@ def test_a_directory_that_does_not_come_back_is_named(snapshotted):
     snapshotted.domain.down.add(PSC)
 
     with pytest.raises(NodeNotReadyError, match=PSC):
-        snapshotted.do(PowerOn(snapshotted.context))
+        snapshotted.do(powering_on(snapshotted.context))
 
     assert snapshotted.power()["psc"] is PowerState.ON
     assert snapshotted.power()["vc"] is PowerState.OFF
@@ -309,7 +309,7 @@ def powered_on_without_guest_operations(bench, services):
     bench.do(Quiesce(bench.context))
     bench.do(TakeSnapshots(bench.context))
     bench.told.clear()
-    bench.do(PowerOn(bench.context))
+    bench.do(powering_on(bench.context))
 
 
 def test_a_vcenter_without_guest_operations_is_ready_when_its_transport_gets_through(bench):
@@ -409,7 +409,7 @@ def test_a_node_with_an_independent_disk_is_not_reverted_nor_any_other(snapshott
 
 def test_undo_keeps_snapshots_and_powers_on_in_order(snapshotted):
     """Only release deletes; the vCenter waits for the PSC."""
-    for step in (ReplaceSts, PowerOn, TakeSnapshots, Quiesce):
+    for step in (ReplaceSts, powering_on, TakeSnapshots, Quiesce):
         snapshotted.undo(step(snapshotted.context))
 
     assert set(snapshotted.power().values()) == {PowerState.ON}

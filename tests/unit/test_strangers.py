@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from machines_bench import PSC, VC, Bench
+from machines_bench import PSC, VC, Bench, powering_on
 from memory_node import Fault
 from stsfix.plugin.diagnostics import RunContext, explain
 from stsfix.remediation.errors import NodeTlsError, NodeUnreachableError, ProofError
 from stsfix.remediation.errors_run import WrongVmError
 from stsfix.remediation.steps.credential import ReplaceSts
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 from stsfix.remediation.steps.strangers import require_silence
 from stsfix.snapshot.errors import AnswerTooLargeError
 from stsfix.snapshot.model import PowerState
@@ -48,7 +48,7 @@ def test_a_clone_that_was_taken_for_the_node_is_not_snapshotted(bench, fqdn):
 def test_nobody_is_reverted_while_another_machine_has_a_nodes_name(bench, fqdn):
     """It would be left behind in the others' future."""
     bench.do(TakeSnapshots(bench.context))
-    bench.do(PowerOn(bench.context))
+    bench.do(powering_on(bench.context))
     for disk in disks(bench):
         disk["written"] = True
     bench.elsewhere.add(fqdn)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from machines_bench import PSC, Bench
+from machines_bench import PSC, Bench, powering_on
 from stsfix.plugin.cli.run import taken_over
 from stsfix.plugin.cli.session import Session
 from stsfix.plugin.diagnostics import RunContext
@@ -26,7 +26,7 @@ from stsfix.remediation.errors_run import JournalUnwritableError, RunStateError
 from stsfix.remediation.journal import JournalFile
 from stsfix.remediation.plan import step_names
 from stsfix.remediation.records import REPLACE_STS, Mark, MarkRecord, Phase, StepState, step_states
-from stsfix.remediation.steps.machines import PowerOn, Quiesce, TakeSnapshots
+from stsfix.remediation.steps.machines import Quiesce, TakeSnapshots
 
 if TYPE_CHECKING:
     from stsfix.plugin.wiring import Wiring
@@ -44,7 +44,7 @@ class TakenOver:
         self.bench = Bench()
         context = self.bench.context
         self.bench.context = replace(context, spec=replace(context.spec, run=RUN))
-        for step in (Quiesce, TakeSnapshots, PowerOn):
+        for step in (Quiesce, TakeSnapshots, powering_on):
             self.bench.do(step(self.bench.context))
         self.file = JournalFile(folder, self.bench.clock)
         wiring = SimpleNamespace(
